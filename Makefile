@@ -1,0 +1,42 @@
+# The one place that says how each thing is done; CI calls the same targets.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
+	command -v $$p >/dev/null && $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_SECONDS ?= 60
+
+.PHONY: demo test test-faults test-system lint bench soak clean
+
+demo: $(READY)            ## a whole trading day in a minute, on an embedded Valkey
+	$(BIN)/tickstock-relay demo --seconds $(DEMO_SECONDS)
+
+test: $(READY)            ## quick and real: unit tests and the daemon against a real Valkey
+	$(BIN)/pytest -m "not faults and not system" --cov --cov-report=term:skip-covered
+
+test-faults: $(READY)     ## what breaks, broken on purpose; prints a table
+	$(BIN)/pytest -m faults -p no:randomly -s
+
+test-system: $(READY)     ## as root: a real systemd, Prometheus and Chromium
+	$(BIN)/pytest -m system -p no:randomly -s
+
+lint: $(READY)            ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)           ## side by side with the others; writes docs/performance data
+	$(BIN)/python -m benchmarks
+
+soak: $(READY)            ## five million events: is everything flat?
+	$(BIN)/python -m benchmarks.soak
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "need Python 3.11 or later with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
