@@ -1,1 +1,55 @@
-"""The command line: one file a command, loaded only when it is asked for."""
+"""The command line: one file a command, loaded only when that command is asked for.
+
+`tickstock-relay run` has to be ready within half a second, so a command's module `relay.cli.<name>` is imported
+when its name is typed; it holds one click command called `command`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+
+import click
+
+COMMANDS = {
+    "run": "Run the relay.",
+    "check": "Check the configuration and its tests; --connect tries Redis, the API and each sink.",
+    "explain": "Show which routes an event takes, and why not the others.",
+    "demo": "A whole trading day in a minute, on an embedded Valkey.",
+    "simulate": "A stand-in TickStockPL: its API and its events, with faults on request.",
+    "replay": "Read an archive again: to Redis, to the sinks or to standard output.",
+    "outbox": "What waits for delivery, and what was given up.",
+    "silence": "Keep alerts quiet for a while.",
+    "top": "Live view of the current run, errors, sinks and lag.",
+    "status": "What TickStockPL is doing now.",
+    "history": "TickStockPL's last runs.",
+    "schedule": "Show or change TickStockPL's schedule.",
+    "trigger": "Start a run by hand.",
+    "cancel": "Cancel the current run.",
+    "schema": "JSON schema of the configuration or of an archived event.",
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names and one-line helps without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        found = importlib.import_module(f"relay.cli.{cmd_name}").command
+        if not isinstance(found, click.Command):
+            raise TypeError(f"relay.cli.{cmd_name}.command is not a click command")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(version("tickstock-relay"), prog_name="tickstock-relay")
+def main() -> None:
+    """TickStock Relay: hears what TickStockPL publishes on Redis and passes it on, losing nothing."""
