@@ -1,0 +1,1 @@
+"""The daemon: from Redis messages to events in the hands of sinks. Start reading at `relay.daemon`."""

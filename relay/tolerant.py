@@ -1,0 +1,58 @@
+"""JSON as publishers really write it: `NaN`, lone surrogates, a byte order mark.
+
+The fast decoder is strict. What it refuses, but Python's own `json.dumps` would have written, is read here and made
+valid, so that one odd number does not cost an event.
+"""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+
+class NotAnObjectError(ValueError):
+    """It is JSON, but a bare string, number, list, true, false or null."""
+
+
+_decode_any = msgspec.json.Decoder().decode
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def decode_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`.
+
+    Raises:
+        NotAnObjectError: `raw` is JSON of another type.
+        ValueError: `raw` is not JSON by any reading.
+    """
+    try:
+        value = _decode_any(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        value = decode_leniently(raw)
+    if not isinstance(value, dict):
+        raise NotAnObjectError(f"a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def decode_leniently(raw: bytes) -> Any:
+    """Any JSON value: `NaN` and infinities become null, lone surrogates the replacement character.
+
+    Raises:
+        ValueError: not JSON (RecursionError, nested too deep, is turned into it).
+    """
+    try:
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=lambda _: None)
+        return _without_surrogates(value)
+    except RecursionError as deep:
+        raise ValueError("nested too deep") from deep
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,181 @@
+"""What a sink is: it delivers events to one place, and knows events, not the daemon.
+
+Two kinds. A `DirectSink` takes a batch at once, in the intake's own path, so it must be quick and must not wait
+(metrics, a local file). A `QueuedSink` is fed by its lane from a queue, durable or in memory, and may take its time,
+fail and be retried: everything that crosses a network is one. See docs/sinks.md for how to write one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from relay.events import Event
+from sinks.options import Options
+
+
+class Reason(StrEnum):
+    """How a delivery ended: the closed set, which is also the metric's label."""
+
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    SERVER_ERROR = "server_error"
+    BAD_ANSWER = "bad_answer"
+    FAILED = "failed"
+    """The sink raised: a bug in it, retried because nothing else would keep the events."""
+    REJECTED = "rejected"
+    UNAUTHORIZED = "unauthorized"
+    TOO_LARGE = "too_large"
+
+
+FINAL_REASONS = frozenset({Reason.OK, Reason.REJECTED, Reason.UNAUTHORIZED, Reason.TOO_LARGE})
+"""Trying again would not help: what is not OK here goes to the dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one delivery. `detail` is for people and holds no secret; `retry_after` is in seconds."""
+
+    reason: Reason
+    detail: str = ""
+    retry_after: float | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the place has taken responsibility for the events."""
+        return self.reason is Reason.OK
+
+    @property
+    def worth_retrying(self) -> bool:
+        """Whether the same delivery may succeed later."""
+        return self.reason not in FINAL_REASONS
+
+
+DELIVERED = Outcome(Reason.OK)
+
+
+class SinkError(Exception):
+    """A sink cannot start or fails its check; the text is one line for people and holds no secret."""
+
+
+class SinkState(Protocol):
+    """A few small strings that a sink may keep over restarts (a Slack thread's id, say)."""
+
+    def get(self, key: str) -> str | None:
+        """The value last put under `key`."""
+        ...
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep `value`; None forgets it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """What the daemon lends a sink."""
+
+    name: str
+    """The sink's name in config.yaml."""
+    now: Callable[[], datetime]
+    """The clock (UTC); no sink asks the system's."""
+    registry: CollectorRegistry
+    state: SinkState
+    user_agent: str = "tickstock-relay"
+    log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
+
+
+class Sink(ABC):  # noqa: B024 - its two kinds below have the abstract methods
+    """Base of all sinks; a subclass is found by its entry point in the group `tickstock_relay.sinks`."""
+
+    Options: ClassVar[type[Options]] = Options
+    """The pydantic model of its part of config.yaml, without `type`."""
+    alerting: ClassVar[bool] = False
+    """It wakes people: silenced, test and replayed events do not reach it."""
+    remote: ClassVar[bool] = False
+    """It sends events off the machine: they are redacted first."""
+
+    def __init__(self, options: Any, context: SinkContext) -> None:
+        """Keep options and context. Opening files and connections belongs to `start`."""
+        self.options = options
+        self.context = context
+
+    async def start(self) -> None:  # noqa: B027 - having nothing to start is usual
+        """Open what is needed.
+
+        Raises:
+            SinkError: it cannot work like this (wrong permissions, say).
+        """
+
+    async def close(self) -> None:  # noqa: B027 - having nothing to close is usual
+        """Give back what `start` took; called once, also after a failed start."""
+
+    async def check(self) -> str:
+        """Try the place without delivering anything, for `check --connect`; returns what was found.
+
+        Raises:
+            SinkError: it would not work.
+        """
+        return "nothing to try"
+
+
+class DirectSink(Sink):
+    """Takes each batch at once. Must not block: a network has no place here."""
+
+    @abstractmethod
+    def write(self, events: Sequence[Event]) -> None:
+        """Take responsibility for `events`, all of them or none.
+
+        Raises:
+            OSError: it cannot now; the lane keeps the events and comes again.
+        """
+
+    def position(self) -> tuple[str, int] | None:
+        """Stream and offset of the last event held for good, so that none is written twice after a crash."""
+        return None
+
+    def tick(self) -> None:
+        """Called about once a second: flush, rotate. Like `write`, it must not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How a lane groups events for one delivery."""
+
+    max_events: int = 1
+    max_wait: float = 0.0
+    """Seconds to wait for more, once there is one."""
+    repeat_window: float = 0.0
+    """Seconds after a delivery of one `repeat_key` in which its repeats are held, to go out together at the end."""
+
+
+class QueuedSink(Sink):
+    """Fed by its lane. `deliver` may wait, fail and be called again with the same events."""
+
+    durable: ClassVar[bool] = True
+    """Events wait in the outbox and outlive a crash; else in memory, where the newest push out the oldest."""
+
+    def batching(self) -> Batching:
+        """How events are grouped into deliveries."""
+        return Batching()
+
+    def order_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base has no order
+        """Events of one key are delivered in order, one delivery at a time; None: no order asked for."""
+        return None
+
+    def repeat_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base knows no repeats
+        """Events of one key are repeats of one another (`Batching.repeat_window`)."""
+        return None
+
+    @abstractmethod
+    async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
+        """Send `events`, one delivery. `delivery_id` is the same when the same events are sent again.
+
+        Never raises for what the other side does; a raised exception counts as `Reason.FAILED`.
+        """

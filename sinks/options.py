@@ -1,0 +1,81 @@
+"""How a sink's options are written in config.yaml: durations, sizes and secrets.
+
+A sink's options are one pydantic model; unknown keys are refused, and a secret may come from a file.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_BYTES = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20}
+_BYTES |= {"mib": 1 << 20, "g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30}
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+
+
+def parse_duration(value: object) -> object:
+    """Seconds from `30s`, `5m`, `1h30m`, `400d`, or a number of seconds.
+
+    Raises:
+        ValueError: text that is no duration.
+    """
+    if not isinstance(value, str):
+        return value
+    parts = _QUANTITY.findall(value)
+    if not parts or _QUANTITY.sub("", value).strip() or any(unit not in _SECONDS for _, unit in parts):
+        raise ValueError(f"{value!r} is not a duration such as 30s, 5m, 1h30m or 400d")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def parse_size(value: object) -> object:
+    """Bytes from `64MB`, `1GiB` (both powers of two) or a number of bytes.
+
+    Raises:
+        ValueError: text that is no size.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _QUANTITY.fullmatch(value.strip())
+    if match is None or match[2].lower() not in _BYTES:
+        raise ValueError(f"{value!r} is not a size such as 512KB, 64MB or 1GB")
+    return int(float(match[1]) * _BYTES[match[2].lower()])
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+"""Seconds; written `30s`, `5m`, `1h30m`, `400d`."""
+Size = Annotated[int, BeforeValidator(parse_size)]
+"""Bytes; written `512KB`, `64MB`, `1GB`."""
+
+
+class Options(BaseModel):
+    """Base of every part of the config: unknown keys are errors, values fixed once read.
+
+    For each secret field `x` the config may say `x_file: PATH`; the file's content, stripped, is the secret.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        read = dict(values)
+        for name, field in cls.model_fields.items():
+            path = read.pop(f"{name}_file", None) if "SecretStr" in str(field.annotation) else None
+            if path is None:
+                continue
+            if name in read:
+                raise ValueError(f"give {name} or {name}_file, not both")
+            read[name] = _secret_in(Path(str(path)), f"{name}_file")
+        return read
+
+
+def _secret_in(path: Path, key: str) -> SecretStr:
+    try:
+        return SecretStr(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ValueError(f"{key}: cannot read {path}: {why}") from None
