@@ -1,0 +1,117 @@
+"""RESP frames of a pub/sub connection: which messages are in these bytes, and where does each end?
+
+hiredis parses, but does not tell how many bytes a reply took; the length follows from its parts. The property test
+encodes random replies and holds `FrameParser` to their true lengths.
+"""
+
+from collections.abc import Sequence
+
+import hiredis
+
+Message = tuple[bytes, bytes, int]
+"""Channel, data, and the position in the connection's bytes at which the message ends."""
+
+_FRAMING = [len(b"$%d\r\n\r\n" % size) + size for size in range(4096)]
+"""Bytes that a bulk string of `size` takes on the wire."""
+
+
+class ProtocolViolationError(ConnectionError):
+    """Not RESP, or an error reply from the server; the text is the server's."""
+
+
+def bulk_length(size: int) -> int:
+    """Bytes that a bulk string of `size` bytes takes on the wire."""
+    return _FRAMING[size] if size < 4096 else size + len(str(size)) + 5  # noqa: PLR2004 - the table's end
+
+
+def reply_length(reply: object) -> int:
+    """Bytes that a parsed reply took on the wire: pub/sub confirmations, pongs, pushes."""
+    if isinstance(reply, Sequence) and not isinstance(reply, bytes | str):
+        return len(b"*%d\r\n" % len(reply)) + sum(map(reply_length, reply))
+    if isinstance(reply, bytes):
+        return bulk_length(len(reply))
+    if reply is None:
+        return len(b"$-1\r\n")
+    if isinstance(reply, int):
+        return len(b":%d\r\n" % reply)
+    raise ProtocolViolationError(f"unexpected reply {reply!r:.200}")
+
+
+class FrameParser:
+    """Parses a connection's bytes, wherever they are cut.
+
+    `parse` is given all unread bytes each time, also those that it has seen: it feeds only the new ones to hiredis.
+    """
+
+    def __init__(self, position: int) -> None:
+        """`position` is where in the connection's bytes the first frame starts."""
+        self._reader = hiredis.Reader()
+        self._heads: dict[bytes, tuple[bytes, int]] = {}
+        self._fed = position
+        self.boundary = position
+        """Position behind the last whole frame."""
+        self.duplicates = 0
+        """Messages that came once more because patterns overlap; each is passed on once."""
+        self.control: list[list[bytes | int | None]] = []
+        """Replies that are no messages, for the subscription to look at and clear."""
+
+    def parse(self, unread: memoryview, start: int) -> list[Message]:
+        """The whole messages in `unread`, which begins at position `start`.
+
+        Raises:
+            ProtocolViolationError: these bytes are not what a subscription sends.
+        """
+        self._reader.feed(unread[self._fed - start :])
+        self._fed = start + len(unread)
+        try:
+            return self._whole_messages()
+        except hiredis.ProtocolError as error:
+            raise ProtocolViolationError(f"not RESP: {error}") from None
+
+    def _whole_messages(self) -> list[Message]:
+        """The hot loop: whatever is a list of four is a message, anything else is rare."""
+        messages: list[Message] = []
+        heads, boundary, gets = self._heads, self.boundary, self._reader.gets
+        while (reply := gets()) is not False:
+            if not isinstance(reply, list) or len(reply) != 4 or reply[0] != b"pmessage":  # noqa: PLR2004
+                boundary += self._other(reply)
+                continue
+            _, pattern, channel, data = reply
+            head = heads.get(channel) or self._head(pattern, channel)
+            size = len(data)
+            boundary += _FRAMING[size] if size < 4096 else bulk_length(size)  # noqa: PLR2004
+            if head[0] == pattern:
+                boundary += head[1]
+                messages.append((channel, data, boundary))
+            else:
+                boundary += _head_length(pattern, channel)
+                self.duplicates += 1
+        self.boundary = boundary
+        return messages
+
+    @property
+    def seen(self) -> int:
+        """Position behind the last byte that was looked at."""
+        return self._fed
+
+    def _head(self, pattern: bytes, channel: bytes) -> tuple[bytes, int]:
+        """The pattern by which this channel's messages are taken, the first that delivered one; the head's length."""
+        head = (pattern, _head_length(pattern, channel))
+        if len(self._heads) < 4096:  # noqa: PLR2004 - invented channel names must not become a flood of memory
+            self._heads[channel] = head
+        return head
+
+    def _other(self, reply: object) -> int:
+        """Length of a reply that is no message, kept for the subscription."""
+        if isinstance(reply, Exception):
+            raise ProtocolViolationError(str(reply))
+        if reply == b"PONG":
+            self.control.append([b"pong"])
+            return len(b"+PONG\r\n")
+        if isinstance(reply, list):
+            self.control.append(reply)
+        return reply_length(reply)
+
+
+def _head_length(pattern: bytes, channel: bytes) -> int:
+    return len(b"*4\r\n$8\r\npmessage\r\n") + bulk_length(len(pattern)) + bulk_length(len(channel))

@@ -1,0 +1,187 @@
+"""Which sinks does an event go to? Routes compiled once, decided once for each (kind, severity), explained on request.
+
+What only (kind, severity) decide is cached in a plan, so a route that can never match an event costs it nothing. A
+plan's remaining conditions look at the event itself; many routes that each want another value of the same payload
+field share one lookup. Nothing here delivers.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from relay.events import Event, Kind, Severity
+from relay.matching import Condition, compile_match, field_getter, text_of
+from relay.settings import RouteOptions, ThrottleOptions
+
+MOST_PLANS = 8192
+MOST_THROTTLE_KEYS = 10_000
+
+
+class Throttle:
+    """Lets one event of each key pass in a span; remembers a bounded number of keys, the newest."""
+
+    def __init__(self, options: ThrottleOptions) -> None:
+        self._getters = [field_getter(key) for key in options.by]
+        self._every = options.every
+        self._last: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
+        self.held = 0
+        """Events that did not pass."""
+
+    def passes(self, event: Event) -> bool:
+        """Whether this event is the first of its key for a while; if so, the span begins anew."""
+        key = tuple(text_of(get(event)) for get in self._getters)
+        last = self._last.get(key)
+        if last is not None and 0 <= (event.received - last).total_seconds() < self._every:
+            self.held += 1
+            return False
+        self._last[key] = event.received
+        self._last.move_to_end(key)
+        if len(self._last) > MOST_THROTTLE_KEYS:
+            self._last.popitem(last=False)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A rule of config.yaml, compiled."""
+
+    name: str
+    conditions: tuple[Condition, ...]
+    sinks: tuple[str, ...]
+    throttle: Throttle | None
+    stop: bool
+
+    @classmethod
+    def compile(cls, options: RouteOptions) -> "Route":
+        """Compile one route.
+
+        Raises:
+            MatchError: one of its conditions cannot be meant.
+        """
+        throttle = Throttle(options.throttle) if options.throttle else None
+        return cls(options.name, compile_match(options.match), tuple(options.to), throttle, options.stop)
+
+
+@dataclass(slots=True)
+class _Step:
+    """A route that may match events of this plan: what is still to be asked of each."""
+
+    route: Route
+    open: tuple[Condition, ...]
+    order: int
+
+    def takes(self, event: Event) -> bool:
+        return all(condition.holds(event) for condition in self.open)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is left to decide for events of one (kind, severity)."""
+
+    fixed: tuple[str, ...] | None
+    steps: list[_Step] = field(default_factory=list)
+    by_value: dict[str, dict[str, list[_Step]]] = field(default_factory=dict)
+    getters: dict[str, Callable[[Event], Any]] = field(default_factory=dict)
+
+    def candidates(self, event: Event) -> Iterable[_Step]:
+        """The steps that may take this event, in the routes' order."""
+        if not self.by_value:
+            return self.steps
+        found = list(self.steps)
+        for key, steps in self.by_value.items():
+            found += steps.get(text_of(self.getters[key](event)), ())
+        return sorted(found, key=lambda step: step.order)
+
+
+class Routes:
+    """All routes of a configuration."""
+
+    def __init__(self, options: Sequence[RouteOptions]) -> None:
+        """Compile them.
+
+        Raises:
+            MatchError: a condition cannot be meant.
+        """
+        self.routes = tuple(Route.compile(route) for route in options)
+        self._plans: dict[tuple[Kind, Severity], _Plan] = {}
+
+    def sinks_for(self, event: Event) -> tuple[str, ...]:
+        """Names of the sinks that get `event`, in the routes' order, each once. Throttles count it."""
+        plan = self._plans.get((event.kind, event.severity)) or self._make_plan(event)
+        if plan.fixed is not None:
+            return plan.fixed
+        sinks: dict[str, None] = {}
+        for step in plan.candidates(event):
+            if not step.takes(event):
+                continue
+            route = step.route
+            if route.throttle is None or route.throttle.passes(event):
+                sinks |= dict.fromkeys(route.sinks)
+            if route.stop:
+                break
+        return tuple(sinks)
+
+    def _make_plan(self, event: Event) -> _Plan:
+        steps = self._open_steps(event)
+        if not any(step.open or step.route.throttle for step in steps):
+            plan = _Plan(fixed=tuple(dict.fromkeys(name for step in steps for name in step.route.sinks)))
+        else:
+            plan = _indexed(steps)
+        if len(self._plans) < MOST_PLANS:
+            self._plans[event.kind, event.severity] = plan
+        return plan
+
+    def _open_steps(self, event: Event) -> list[_Step]:
+        """The routes that events of this kind and severity may take, up to the first that surely stops."""
+        steps = []
+        for order, route in enumerate(self.routes):
+            if not all(condition.holds(event) for condition in route.conditions if condition.cacheable):
+                continue
+            still_open = tuple(condition for condition in route.conditions if not condition.cacheable)
+            steps.append(_Step(route, still_open, order))
+            if route.stop and not still_open:
+                break
+        return steps
+
+
+def _indexed(steps: list[_Step]) -> _Plan:
+    """Steps that begin with an equality are filed under the value that they want."""
+    plan = _Plan(fixed=None)
+    for step in steps:
+        first = next((condition for condition in step.open if condition.equals is not None), None)
+        if first is None or first.equals is None:
+            plan.steps.append(step)
+            continue
+        plan.getters[first.key] = first.get
+        plan.by_value.setdefault(first.key, {}).setdefault(first.equals, []).append(step)
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one route says of an event: taken, or the first condition that failed."""
+
+    route: Route
+    failed: Condition | None
+    found: object = None
+    stopped_by: str | None = None
+
+    @property
+    def matches(self) -> bool:
+        """Whether the route takes the event."""
+        return self.failed is None and self.stopped_by is None
+
+
+def explain(routes: Routes, event: Event) -> list[Verdict]:
+    """Each route's verdict, the plain way: no plan, no cache, no throttle."""
+    verdicts: list[Verdict] = []
+    stopped_by = None
+    for route in routes.routes:
+        failed = next((condition for condition in route.conditions if not condition.holds(event)), None)
+        found = failed.get(event) if failed else None
+        verdicts.append(Verdict(route, failed, found, stopped_by))
+        if failed is None and route.stop and stopped_by is None:
+            stopped_by = route.name
+    return verdicts
