@@ -1,0 +1,112 @@
+"""Publishes to Redis as TickStockPL does: fire and forget, and on again when Redis is back.
+
+What could not be sent is counted and gone, as pub/sub is; it must not queue, or a relay's gap would go unseen.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from relay.simulator.wire import Message
+
+Say = Callable[..., None]
+OnPublish = Callable[[str, bytes], None]
+
+
+class Publisher:
+    """One connection to Redis. `sent` counts messages by channel, `lost` those that Redis did not take."""
+
+    def __init__(self, url: str, *, say: Say, on_publish: OnPublish | None = None) -> None:
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=2, socket_timeout=5)
+        self._address = address(url)
+        self._say = say
+        self._on_publish = on_publish
+        self._order = asyncio.Lock()  # several flows, one connection: each batch stays in one piece
+        self._task: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self.sent: Counter[str] = Counter()
+        self.lost = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether Redis answered last."""
+        return self._up.is_set()
+
+    async def wait_connected(self) -> None:
+        """Returns when Redis answers."""
+        await self._up.wait()
+
+    async def start(self) -> None:
+        """Begins to connect; returns at once."""
+        self._task = asyncio.create_task(self._stay_connected())
+
+    async def stop(self) -> None:
+        """Closes the connection."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._redis.aclose()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Publishes in order; while Redis is away the messages are lost."""
+        if not messages:
+            return
+        async with self._order:
+            if not self.connected:
+                self.lost += len(messages)
+                return
+            pipeline = self._redis.pipeline(transaction=False)
+            for message in messages:
+                pipeline.publish(message.channel, message.body)
+            try:
+                await pipeline.execute()
+            except (RedisError, OSError) as error:
+                self.lost += len(messages)
+                self._went_away(error)
+                return
+        for message in messages:
+            self.sent[message.channel] += 1
+            if self._on_publish:
+                self._on_publish(message.channel, message.body)
+
+    async def _stay_connected(self) -> None:
+        pause, complained, dice = 0.1, False, random.Random(0)  # noqa: S311 - jitter
+        while True:
+            try:
+                await self._redis.ping()
+            except (RedisError, OSError) as error:
+                self._went_away(error)
+                if not complained:
+                    self._say("redis_unreachable", at=self._address, why=_reason(error), then="still trying")
+                complained, pause = True, min(pause * 1.6, 2.0)
+            else:
+                if not self.connected:
+                    self._say("redis_connected", at=self._address, lost=self.lost)
+                self._up.set()
+                complained, pause = False, 0.5
+            await asyncio.sleep(pause * dice.uniform(0.8, 1.2))
+
+    def _went_away(self, error: Exception) -> None:
+        if self.connected:
+            self._say("redis_lost", at=self._address, why=_reason(error))
+        self._up.clear()
+
+
+def address(url: str) -> str:
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
