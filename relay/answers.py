@@ -256,8 +256,8 @@ def _count(value: object) -> int | None:
 def _percent(value: object, done: int | None, total: int | None) -> float | None:
     """Progress in percent, from a percentage, a fraction or either as text.
 
-    A number up to 1 can be both. What the symbols say decides; without them one written with decimals is taken
-    for a fraction, a whole one (`1`) for a percentage.
+    A number up to 1 can be both. What the symbols say decides; without them one written with decimals is
+    taken for a fraction, a whole one (`1`) for a percentage.
     """
     if isinstance(value, str):
         is_percentage = "%" in value or "." not in value

@@ -55,9 +55,10 @@ __all__ = [
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of one answer, before and after decompression; ten years of runs are 1 MB."""
 
-RETRY_WAIT = tenacity.wait_exponential_jitter(initial=0.2, max=2.0, jitter=0.2)
+RETRY_WAIT = tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2)
 _RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _MAX_MESSAGE = 400
+_MAX_PORT = 65535
 
 _GZIP = 16 + zlib.MAX_WBITS
 _HEADER_VALUE = re.compile(r"[!-~]+", re.ASCII)
@@ -259,6 +260,8 @@ def _usable_url(base_url: str) -> httpx.URL:
         raise ValueError("the base URL of TickStockPL is not a URL") from None
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("the base URL of TickStockPL must begin with http:// or https:// and name a host")
+    if url.port and url.port > _MAX_PORT:
+        raise ValueError("the base URL of TickStockPL must have a port up to 65535")
     if url.query or url.fragment:
         raise ValueError("the base URL of TickStockPL must have no ?query and no #fragment")
     return url

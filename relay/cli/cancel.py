@@ -1,0 +1,23 @@
+"""`tickstock-relay cancel`: cancel the run that is going on."""
+
+from __future__ import annotations
+
+import click
+
+from relay.cli.api import REFUSALS, Api, api_options
+from relay.cli.terminal import fact_table, plain
+
+
+@click.command(help="Cancel the current run.\n\nExit code 1 when TickStockPL refuses.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@api_options
+def command(api: Api, yes: bool) -> None:
+    """Ask the user, then TickStockPL, and show what it said."""
+    api.confirm(f"Cancel the current run on {api.url}?", yes=yes)
+    cancelled = api.ask(lambda client: client.cancel())
+    api.show(
+        cancelled,
+        fact_table({"run": cancelled.run_id, "status": cancelled.status, "message": cancelled.message}),
+    )
+    if (cancelled.status or "").lower() in REFUSALS:
+        raise click.ClickException(plain(f"TickStockPL did not cancel: {cancelled.message or cancelled.status}"))

@@ -1,0 +1,77 @@
+"""`tickstock-relay schedule`: when TickStockPL runs by itself, and changing that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from relay.cli.api import Api, api_options
+from relay.cli.terminal import both_times, fact_table, plain
+
+if TYPE_CHECKING:
+    from relay.answers import Schedule
+    from relay.tickstockpl import TickStockPL
+
+
+def _clock_time(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    from relay.answers import clock_time  # noqa: PLC0415 - `--help` does without it
+
+    if value is not None and clock_time(value) != value:
+        raise click.BadParameter('must be "HH:MM", 00:00 to 23:59')
+    return value
+
+
+@click.command(
+    help="Show TickStockPL's schedule, or change it with --trigger-time, --enable or --disable.\n\n"
+    "After a change the schedule is asked for again; exit code 1 when it does not say what was wanted."
+)
+@click.option("--trigger-time", metavar="HH:MM", callback=_clock_time, help="Time of the daily run.")
+@click.option("--enable/--disable", "enabled", default=None, help="Switch the daily run on or off.")
+@api_options
+def command(api: Api, trigger_time: str | None, enabled: bool | None) -> None:
+    """Change what was asked to change, then show the schedule as it is."""
+
+    async def changed_and_read(client: TickStockPL) -> Schedule:
+        if trigger_time is not None or enabled is not None:
+            await _change(client, trigger_time, enabled)
+        return await client.schedule()
+
+    schedule = api.ask(changed_and_read)
+    api.show(
+        schedule,
+        fact_table(
+            {
+                "TickStockPL": api.url,
+                "enabled": schedule.enabled,
+                "trigger time": _local_time(schedule),
+                "next run": both_times(schedule.next_run),
+                "universes": ", ".join(schedule.universes),
+                "market check": schedule.market_check,
+            }
+        ),
+    )
+    _compare(schedule, trigger_time, enabled)
+
+
+async def _change(client: TickStockPL, trigger_time: str | None, enabled: bool | None) -> None:
+    """The contract's update names both, so what stays as it is is sent along where it is known."""
+    now = await client.schedule()
+    await client.set_schedule(
+        enabled=now.enabled if enabled is None else enabled,
+        trigger_time=trigger_time or now.trigger_time,
+    )
+
+
+def _local_time(schedule: Schedule) -> str | None:
+    return f"{schedule.trigger_time} {schedule.timezone or ''}" if schedule.trigger_time else None
+
+
+def _compare(schedule: Schedule, trigger_time: str | None, enabled: bool | None) -> None:
+    wanted = {"trigger_time": trigger_time, "enabled": enabled}
+    for name, value in wanted.items():
+        said = getattr(schedule, name)
+        if value is not None and said != value:
+            raise click.ClickException(
+                plain(f"TickStockPL took the request, but its schedule says {name} = {said}, not {value}")
+            )
