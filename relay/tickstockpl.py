@@ -120,7 +120,7 @@ class TickStockPL:
             base_url=bare_url,
             headers=headers,
             auth=(url.username, url.password) if with_userinfo else None,
-            timeout=timeout,
+            timeout=None,  # noqa: S113 - `_call` sets one for the whole attempt, httpx only for each read
             # A connection kept over half a minute may be dead, and a POST that meets its end is not repeated.
             limits=httpx.Limits(max_keepalive_connections=0),
             # Not by way of proxies and .netrc of whoever started us; the machine's own certificates, though.
@@ -219,7 +219,7 @@ class TickStockPL:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(method, path, body)
-        except (TimeoutError, httpx.TimeoutException) as late:
+        except TimeoutError as late:
             message = f"{self.url} did not answer within {self._timeout:g} s"
             raise self._error(Reason.TIMEOUT, message) from late
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as broken:
@@ -233,8 +233,6 @@ class TickStockPL:
                 content = await _content(response)
                 answer = decode_object(content) if content or method == "GET" else {}
             except (ValueError, httpx.TransportError, zlib.error) as wrong:
-                if isinstance(wrong, httpx.TimeoutException):
-                    raise
                 if response.is_success:
                     message = f"the answer of {self.url} cannot be read: {_cause(wrong)}"
                     raise self._error(Reason.BAD_BODY, message, status) from wrong

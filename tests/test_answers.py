@@ -96,10 +96,19 @@ def test_older_phase_names_become_the_canonical_ones_and_unknown_ones_stay() -> 
 
 
 def test_counts_are_taken_from_numbers_texts_and_lists() -> None:
-    counts: list[object] = [3, "3", 3.0, ["A", "B"], 3.5, True, -1, {}]
+    counts: list[object] = [3, "3", 3.0, ["A", "B"], 3.5, True, -1, {}, 10**300, "9" * 5000]
     runs = [{"symbols_failed": count} for count in counts]
     found = [run.symbols_failed for run in read_history({"runs": ["noise", *runs]})]
-    assert found == [3, 3, 3, 2, None, None, None, None]
+    assert found == [3, 3, 3, 2] + [None] * 6
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(2100, 2100.0), ("2100.5", 2100.5), (0, 0.0), (-1, None), (math.inf, None), (math.nan, None), ("inf", None)],
+)
+def test_a_duration_is_finite_seconds_or_none(written: object, meant: float | None) -> None:
+    (run,) = read_history({"runs": [{"duration_seconds": written}]})
+    assert run.duration_seconds == meant
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "America", "../etc", "a\0b", "x" * 5000, 5, ""])

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import traceback
+import tracemalloc
 import zlib
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -280,7 +281,7 @@ async def test_a_server_that_drips_bytes_for_ever_times_out_all_the_same() -> No
             await writer.drain()
             await asyncio.sleep(0.02)  # far below the timeout of one read
 
-    async with serving(drip) as url:
+    async with serving(drip) as url, asyncio.timeout(5):
         error = await failure(TickStockPL.status, TickStockPL(url, timeout=0.3, retries=0))
     assert error.reason is Reason.TIMEOUT
 
@@ -342,7 +343,11 @@ async def test_an_answer_of_just_below_the_limit_is_read() -> None:
 async def test_an_answer_that_swells_when_unpacked_is_cut_off() -> None:
     body = gzip.compress(b'{"a": "' + b"x" * 20 * MAX_BODY + b'"}')
     assert len(body) < MAX_BODY
+    tracemalloc.start()
     error = await status_failure(http(body, Content_Encoding="gzip"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * MAX_BODY
     assert error.reason is Reason.BAD_BODY
     assert "larger" in str(error)
 
