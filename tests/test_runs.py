@@ -1,0 +1,351 @@
+"""Runs followed from events in any order and shape, over restarts, and worked out from the API."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.answers import HistoryRun, Status
+from relay.events import Announcement, Event, Mark, Phase, kind_of
+from relay.reconstruction import seed
+from relay.runs import MAX_OPEN, Runs
+from relay.shelf import MemoryShelf
+from relay.signals import State
+from relay.simulator.flow import Run as SimulatedRun
+from relay.simulator.flow import run_messages
+from tests.wire import a_run, event, read, utc
+
+START = utc("2025-01-27 21:10")
+
+
+def played(runs: Runs, events: list[Event]) -> list[Announcement]:
+    return [said for one in events for said in runs.observe(one, one.received)]
+
+
+def names(said: list[Announcement]) -> list[str]:
+    return [one.channel.removeprefix("relay:run:") + (f" {one.phase}" if one.phase else "") for one in said]
+
+
+def minutes(number: float) -> datetime:
+    return START + timedelta(minutes=number)
+
+
+def only_run(runs: Runs) -> Any:
+    (run,) = runs.recent()
+    return run
+
+
+def test_a_good_run_is_told_step_by_step_with_its_durations() -> None:
+    said = played(runs := Runs(MemoryShelf()), a_run(START))
+    assert names(said) == [
+        "started",
+        *(f"phase_{step} {phase}" for phase in Phase for step in ("started", "completed")),
+        "completed",
+    ]
+    durations = {one.phase: one.payload["duration_seconds"] for one in said if one.event == "phase_completed"}
+    assert durations == {Phase.IMPORT: 600, Phase.CACHE: 60, Phase.INDICATORS: 240, Phase.PATTERNS: 1200}
+    end = said[-1].payload
+    assert end["duration_seconds"] == 2100
+    assert (end["symbols_processed"], end["patterns_detected"], end["indicators_calculated"]) == (505, 1250, 7575)
+    assert end["success_rate"] == pytest.approx(99.0, abs=0.02)
+    assert end["run_date"] == "2025-01-27"
+    assert only_run(runs).surprises == []
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_the_stand_in_s_runs_are_understood_in_new_and_in_older_names(older: bool) -> None:
+    runs = Runs(MemoryShelf())
+    whole = SimulatedRun("r1", items=0)
+    said: list[Announcement] = []
+    for message in run_messages(whole, START, older=older):
+        now = START + timedelta(seconds=message.offset)
+        said += runs.observe(read(message.channel, message.body, now), now)
+    assert names(said)[0] == "started"
+    assert names(said)[-1] == "completed"
+    assert [one.payload["duration_seconds"] for one in said if one.event == "phase_completed"] == [600, 60, 240, 1200]
+    assert said[-1].payload["duration_seconds"] == 2100
+    assert only_run(runs).surprises == []
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_events_in_any_order_repeated_or_missing_leave_at_most_the_one_run(dice: Random) -> None:
+    events = [one for one in a_run(START) if dice.random() > 0.2]
+    events += dice.sample(events, k=len(events) // 2)
+    dice.shuffle(events)
+    runs = Runs(MemoryShelf())
+    said = [found for one in events for found in runs.observe(one, minutes(35))]
+    assert len(runs.recent()) <= 1
+    told = names(said)
+    assert told.count("started") <= 1
+    assert sum(told.count(end) for end in ("completed", "failed", "partial", "cancelled")) <= 1
+    for one in said:
+        assert one.payload.get("duration_seconds", 0) >= 0
+
+
+@given(st.integers(0, 14))
+@settings(deadline=None)
+def test_a_restart_at_any_moment_changes_nothing_that_is_told(cut: int) -> None:
+    events = a_run(START)
+    shelf = MemoryShelf()
+    said = played(Runs(shelf), events[:cut]) + played(Runs(shelf), events[cut:])
+    assert said == played(Runs(MemoryShelf()), events)
+
+
+def test_without_ids_the_events_belong_to_the_only_run() -> None:
+    said = played(runs := Runs(MemoryShelf()), a_run(START, run_id=None))
+    assert names(said)[-1] == "completed"
+    assert only_run(runs).is_unnamed
+    assert said[-1].payload["duration_seconds"] == 2100
+    again = played(runs, a_run(START + timedelta(days=1), run_id=None))
+    assert names(again)[-1] == "completed"
+    assert len(runs.recent()) == 2
+
+
+def test_a_phase_alone_implies_a_run_which_later_gets_its_name() -> None:
+    runs = Runs(MemoryShelf())
+    progress = event("import:progress", "import_progress", START, percent_complete=10)
+    assert names(runs.observe(progress, START)) == ["started", "phase_started import"]
+    runs.observe(event("import:progress", "import_progress", minutes(1), run_id="r9", percent_complete=20), minutes(1))
+    run = only_run(runs)
+    assert (run.run_id, run.is_unnamed, run.phases[Phase.IMPORT].percent) == ("r9", False, 20)
+
+
+def test_a_job_tracker_s_id_is_not_taken_for_a_run() -> None:
+    runs = Runs(MemoryShelf())
+    tracked = {"job_id": "job-17", "phase": "data_import", "percentage": 40, "completed": 202, "remaining": 303}
+    assert runs.observe(event("monitoring", "job_progress_update", START, **tracked), START) == []
+    played(runs, a_run(START)[:2])
+    runs.observe(event("monitoring", "job_progress_update", minutes(1), **tracked), minutes(1))
+    its = only_run(runs).phases[Phase.IMPORT]
+    assert (its.percent, its.symbols_processed, its.symbols_total) == (40, 202, 505)
+
+
+def test_two_runs_at_once_are_kept_apart() -> None:
+    first, second = a_run(START, "scheduled"), a_run(minutes(1), "by-hand")
+    runs = Runs(MemoryShelf())
+    said = played(runs, sorted([*first, *second], key=lambda one: one.received))
+    ends = {one.run_id: one.payload["duration_seconds"] for one in said if one.event == "run_completed"}
+    assert ends == {"scheduled": 2100, "by-hand": 2100}
+
+
+def test_a_phase_seen_only_at_its_end_has_the_duration_that_it_claims_and_no_invented_one() -> None:
+    runs = Runs(MemoryShelf())
+    done = event("patterns:completed", "pattern_processing_completed", START, run_id="r1", duration_seconds=1200)
+    assert runs.observe(done, START)[-1].payload["duration_seconds"] == 1200
+    silent = event("cache:completed", "cache_completed", START, run_id="r1")
+    assert "duration_seconds" not in runs.observe(silent, START)[-1].payload
+
+
+@pytest.mark.parametrize(
+    ("claimed", "believed"),
+    [(600, 600), ("600.5", 600.5), (570, 570), (600_000, 600), (0, 600), (-5, 600), ("soon", 600), (None, 600)],
+)
+def test_a_claimed_duration_counts_when_it_can_be_true(claimed: object, believed: float) -> None:
+    runs = Runs(MemoryShelf())
+    runs.observe(event("import:started", "import_started", START, run_id="r1"), START)
+    done = event("import:completed", "import_completed", minutes(10), run_id="r1", duration_seconds=claimed)
+    assert runs.observe(done, minutes(10))[-1].payload["duration_seconds"] == believed
+
+
+def test_a_clock_that_writes_local_time_as_utc_does_not_fool_durations() -> None:
+    runs = Runs(MemoryShelf())
+    wrong = START - timedelta(hours=5)
+    runs.observe(event("import:started", "import_started", START, stamp=wrong, run_id="r1"), START)
+    done = event("import:completed", "import_completed", minutes(10), run_id="r1")
+    assert runs.observe(done, minutes(10))[-1].payload["duration_seconds"] == 600
+
+
+@pytest.mark.parametrize(
+    ("said", "percent"), [(49.5, 49.5), (0.495, 49.5), ("49.5", 49.5), ("49.5%", 49.5), (1, 1), ("lots", 40), (250, 40)]
+)
+def test_progress_is_a_percentage_a_fraction_or_text(said: object, percent: float) -> None:
+    runs = Runs(MemoryShelf())
+    first = event("import:progress", "import_progress", START, run_id="r1", percent_complete=40)
+    runs.observe(first, START)
+    runs.observe(event("import:progress", "import_progress", START, run_id="r1", percent_complete=said), START)
+    assert only_run(runs).phases[Phase.IMPORT].percent == pytest.approx(percent)
+
+
+def test_progress_that_goes_back_after_a_retry_is_movement_and_is_counted() -> None:
+    runs = Runs(MemoryShelf())
+    for minute, percent in enumerate((10, 80, 5)):
+        at = minutes(minute)
+        runs.observe(event("import:progress", "import_progress", at, run_id="r1", percent_complete=percent), at)
+    its = only_run(runs).phases[Phase.IMPORT]
+    assert (its.percent, its.setbacks, its.moved_at) == (5, 1, minutes(2))
+
+
+def test_a_stalled_run_goes_on_with_the_first_movement_not_with_the_same_progress_again() -> None:
+    runs = Runs(MemoryShelf())
+    same = {"run_id": "r1", "percent_complete": 30, "current_symbol": "AAPL"}
+    played(runs, [event("import:progress", "import_progress", minutes(n), **same) for n in range(6)])
+    run = only_run(runs)
+    assert run.phases[Phase.IMPORT].moved_at == START
+    (stalled,) = runs.stall(run, minutes(6))
+    assert (stalled.event, stalled.payload["phase"], stalled.payload["last_symbol"]) == (
+        "run_stalled",
+        "import",
+        "AAPL",
+    )
+    assert runs.observe(event("import:progress", "import_progress", minutes(7), **same), minutes(7)) == []
+    moved = event("import:progress", "import_progress", minutes(8), run_id="r1", percent_complete=31)
+    assert names(runs.observe(moved, minutes(8))) == ["resumed"]
+    assert run.state is State.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("success", "completed"),
+        ("failed", "failed"),
+        ("error", "failed"),
+        ("canceled", "cancelled"),
+        ("partial", "partial"),
+        ("completed_with_errors", "partial"),
+        ("splendid", "completed"),
+    ],
+)
+def test_every_final_status_is_understood(status: str, told: str) -> None:
+    said = played(Runs(MemoryShelf()), a_run(START, status=status))
+    assert names(said)[-1] == told
+
+
+def test_a_run_that_fails_in_a_phase_fails_the_phase_too() -> None:
+    runs = Runs(MemoryShelf())
+    said = played(runs, a_run(START)[:3])
+    end = event("processing:status", "processing_failed", minutes(7), run_id="r1", error="password missing")
+    said = runs.observe(end, minutes(7))
+    assert names(said) == ["phase_failed import", "failed"]
+    assert said[0].payload["duration_seconds"] == 420
+    assert said[1].payload["reason"] == "password missing"
+
+
+def test_failed_symbols_may_be_a_list() -> None:
+    runs = Runs(MemoryShelf())
+    done = {"run_id": "r1", "failed_symbols": ["BRK.B", "BF.B"], "total_symbols": 100}
+    said = runs.observe(event("import:completed", "import_completed", START, **done), START)
+    assert (said[-1].payload["symbols_failed"], said[-1].payload["success_rate"]) == (2, 98.0)
+
+
+def test_what_is_out_of_the_contract_s_order_is_remembered() -> None:
+    events = a_run(START)
+    early = event("cache:started", "cache_started", minutes(5), run_id="r1")
+    played(runs := Runs(MemoryShelf()), sorted([*events, early], key=lambda one: one.received))
+    assert only_run(runs).surprises == ["cache began before import had ended"]
+
+
+def test_errors_are_counted_for_their_run_by_category() -> None:
+    runs = Runs(MemoryShelf())
+    played(runs, a_run(START)[:2])
+    error = {"severity": "error", "error_code": "RATE_LIMIT", "message": "slow down"}
+    played(runs, [event("errors", "error", minutes(1), **error) for _ in range(3)])
+    run = only_run(runs)
+    assert (run.errors, run.categories, run.last_error) == (3, {"RATE_LIMIT": 3}, "slow down")
+
+
+def test_a_run_started_again_under_its_old_id_is_a_new_run() -> None:
+    runs = Runs(MemoryShelf())
+    played(runs, a_run(START, "daily"))
+    said = played(runs, a_run(START + timedelta(days=1), "daily"))
+    assert (names(said)[0], names(said)[-1]) == ("started", "completed")
+    assert len(runs.recent()) == 2
+
+
+def test_test_and_replayed_events_move_nothing() -> None:
+    runs = Runs(MemoryShelf())
+    start = a_run(START)[0]
+    for mark in (Mark.TEST, Mark.REPLAYED):
+        start.marks = mark
+        assert runs.observe(start, START) == []
+    assert runs.recent() == []
+
+
+def test_invented_ids_fill_neither_memory_nor_disk_nor_push_out_real_runs() -> None:
+    shelf = MemoryShelf()
+    runs = Runs(shelf, keep=40)
+    played(runs, a_run(START, "real"))
+    for number in range(500):
+        at = minutes(60 + number)
+        runs.observe(event("processing:status", "processing_started", at, run_id=f"{number}" + "x" * 500), at)
+    assert len(runs.open) <= MAX_OPEN
+    assert len(shelf.items()) == 40
+    assert runs.get("real") is not None
+    assert sum(len(value) for value in shelf.items().values()) < 40 * 2000
+
+
+def test_a_run_that_is_never_heard_of_again_is_closed_and_a_late_end_corrects_that() -> None:
+    runs = Runs(MemoryShelf())
+    played(runs, a_run(START)[:-1])
+    assert runs.tick(START + timedelta(hours=11)) == []
+    said = runs.tick(START + timedelta(hours=13))
+    assert (names(said), only_run(runs).state) == (["failed"], State.FAILED)
+    late = a_run(START)[-1]
+    assert [one.payload["corrected"] for one in runs.observe(late, START + timedelta(hours=14))] == [True]
+    assert only_run(runs).state is State.COMPLETED
+
+
+def test_only_kinds_that_say_something_about_runs_are_wanted() -> None:
+    wanted = [("tickstock:import:progress", "import_progress"), ("tickstock:processing:status", "processing_failed")]
+    wanted += [("tickstock:errors", "error"), ("tickstock:cache:started", "cache_started")]
+    others = [("tickstock:market:ticks", "market_tick"), ("tickstock:indicators:calculated", "indicator_calculated")]
+    others += [("tickstock:patterns:detected", "pattern_detected"), ("relay:run:started", "run_started")]
+    others += [("tickstock:patterns:streaming", "pattern_detected"), ("tickstock:cache:sync_complete", "sync_complete")]
+    assert all(Runs.wants(kind_of(*one)) for one in wanted)
+    assert not any(Runs.wants(kind_of(*one)) for one in others)
+
+
+def history(**changes: Any) -> HistoryRun:
+    known: dict[str, Any] = {"run_id": "r1", "start_time": START, "end_time": minutes(35), "status": "completed"}
+    return HistoryRun(**(known | {"duration_seconds": 2100.0, "symbols_processed": 505} | changes))
+
+
+def test_a_run_wholly_inside_a_gap_is_told_once_and_marked() -> None:
+    runs = Runs(MemoryShelf())
+    gap = (minutes(-5), minutes(50))
+    said = runs.reconstruct([history()], None, gap, minutes(50))
+    assert names(said) == ["started", "completed"]
+    assert all(one.marks & Mark.RECONSTRUCTED and one.payload["reconstructed"] is True for one in said)
+    assert (said[-1].payload["duration_seconds"], said[-1].payload["symbols_processed"]) == (2100, 505)
+    assert runs.reconstruct([history()], None, gap, minutes(51)) == []
+
+
+def test_runs_outside_the_gap_and_rows_without_an_end_are_left_alone() -> None:
+    runs = Runs(MemoryShelf())
+    gap = (minutes(60), minutes(70))
+    assert (
+        runs.reconstruct([history(), history(run_id="zombie", status="running", end_time=None)], None, gap, gap[1])
+        == []
+    )
+
+
+def test_the_end_of_a_run_that_the_gap_swallowed_comes_from_the_history() -> None:
+    runs = Runs(MemoryShelf())
+    played(runs, a_run(START)[:5])
+    said = runs.reconstruct([history(status="failed")], None, (minutes(12), minutes(40)), minutes(40))
+    assert names(said)[-1] == "failed"
+    assert said[-1].marks & Mark.RECONSTRUCTED
+    assert runs.open == []
+
+
+def test_a_run_that_only_the_status_shows_is_told_once_and_its_events_are_then_its_own() -> None:
+    runs = Runs(MemoryShelf())
+    status = Status(is_running=True, run_id="r1", start_time=START)
+    gap = (START, minutes(3))
+    assert names(runs.reconstruct([], status, gap, minutes(3))) == ["started"]
+    assert runs.reconstruct([], status, gap, minutes(4)) == []
+    said = played(runs, a_run(START)[3:])
+    assert names(said)[-1] == "completed"
+    assert said[-1].payload["duration_seconds"] == 2100
+
+
+def test_what_was_usual_before_the_relay_s_time_is_entered_without_a_word() -> None:
+    runs = Runs(MemoryShelf())
+    rows = [history(run_id=f"d{n}", start_time=START - timedelta(days=n), end_time=None) for n in range(1, 6)]
+    assert seed(runs, rows, START) == 5
+    assert seed(runs, rows, START) == 0
+    assert all(newer.began > older.began for newer, older in pairwise(runs.recent()))
