@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -74,7 +73,7 @@ def dial(options: RedisOptions) -> Wire:
     """
     try:
         connection = _connection(options)
-        connection.connect()
+        connection.connect()  # type: ignore[no-untyped-call]
     except (redis.RedisError, OSError, ValueError) as error:
         raise DialError(_without_secrets(f"{type(error).__name__}: {error}", options)) from None
     sock = _let_go(connection)
@@ -82,7 +81,7 @@ def dial(options: RedisOptions) -> Wire:
     return TlsWire(sock) if isinstance(sock, ssl.SSLSocket) else PeekWire(sock)
 
 
-def _connection(options: RedisOptions) -> AbstractConnection:
+def _connection(options: RedisOptions) -> Any:
     url = options.url.get_secret_value()
     settings = _settings(options)
     if not url.startswith(SENTINEL_SCHEMES):
@@ -92,8 +91,8 @@ def _connection(options: RedisOptions) -> AbstractConnection:
         return redis.Redis.from_url(url, **settings).connection_pool.make_connection()
     where = parse_sentinel_url(url)
     settings |= _tls(options) | {"ssl": True} if where.tls else {}
-    sentinel = Sentinel(where.nodes, socket_timeout=options.connect_timeout)
-    host, port = sentinel.discover_master(where.master)
+    sentinel = Sentinel(where.nodes, socket_timeout=options.connect_timeout)  # type: ignore[no-untyped-call]
+    host, port = sentinel.discover_master(where.master)  # type: ignore[no-untyped-call]
     given = {"username": where.username, "password": where.password}
     settings |= {key: value for key, value in given.items() if value}
     return redis.Redis(host=host, port=port, db=where.db, **settings).connection_pool.make_connection()
@@ -126,7 +125,7 @@ def _tls(options: RedisOptions) -> dict[str, Any]:
     }
 
 
-def _let_go(connection: AbstractConnection) -> socket.socket:
+def _let_go(connection: Any) -> socket.socket:
     """The connection's socket, taken from redis-py: its own clean-up would shut the connection down for everyone."""
     sock = connection._sock  # noqa: SLF001 - redis-py has no public way to hand a socket over
     if not isinstance(sock, socket.socket):

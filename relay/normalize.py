@@ -3,8 +3,8 @@
 Nothing raises out of `Normalizer.normalize`, whatever the bytes: what is no JSON object comes back as `Unreadable`,
 for the quarantine. It knows no route, no sink and no run.
 
-The fast shapes decode the envelope once and leave the payload as bytes. `_carefully` reads every shape, slowly; the fast
-ones must agree with it, and a property test holds them to that.
+The fast shapes decode the envelope once and leave the payload as bytes. `_carefully` reads every shape, slowly; the
+fast ones must agree with it, and a property test holds them to that.
 """
 
 import re

@@ -211,7 +211,7 @@ class Subscription:
     async def _readable(self, wire: PeekWire | TlsWire, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(wire.sock, lambda: ready.done() or ready.set_result(None))
+        loop.add_reader(wire.sock, _done, ready)
         try:
             await asyncio.wait_for(ready, seconds)
         except TimeoutError:
@@ -259,3 +259,8 @@ class Subscription:
         if self._wire is not None:
             frame = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
             self._wire.sock.send(frame)
+
+
+def _done(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

@@ -152,7 +152,9 @@ class Batching:
     max_wait: float = 0.0
     """Seconds to wait for more, once there is one."""
     repeat_window: float = 0.0
-    """Seconds after a delivery of one `repeat_key` in which its repeats are held, to go out together at the end."""
+    """Seconds after an event of one `repeat_key` in which its repeats are held, to go out together at the end."""
+    concurrency: int = 1
+    """Deliveries under way at once; events of one order key still wait for one another."""
 
 
 class QueuedSink(Sink):
@@ -160,6 +162,11 @@ class QueuedSink(Sink):
 
     durable: ClassVar[bool] = True
     """Events wait in the outbox and outlive a crash; else in memory, where the newest push out the oldest."""
+
+    @property
+    def wants_original(self) -> bool:
+        """Whether `Event.original` must be the message as it came; keeping it doubles what waits in the outbox."""
+        return False
 
     def batching(self) -> Batching:
         """How events are grouped into deliveries."""

@@ -1,0 +1,46 @@
+"""A circuit breaker: after some failures in a row, rest; then one trial decides."""
+
+from enum import StrEnum
+
+
+class BreakerState(StrEnum):
+    """What a breaker lets through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker:
+    """Times are epoch seconds, passed in."""
+
+    def __init__(self, failures: int, rest: float) -> None:
+        """`failures` in a row open it; it rests for `rest` seconds."""
+        self._limit = failures
+        self._rest = rest
+        self._failures = 0
+        self._until = 0.0
+        self.state = BreakerState.CLOSED
+        self.since: float | None = None
+        """When the first of the failures in a row was."""
+
+    def waits(self, now: float) -> float:
+        """Seconds until something may be tried; 0 is now."""
+        if self.state is BreakerState.OPEN and now >= self._until:
+            self.state = BreakerState.HALF_OPEN
+        return max(0.0, self._until - now) if self.state is BreakerState.OPEN else 0.0
+
+    def succeeded(self) -> None:
+        """A delivery arrived."""
+        self._failures, self.since, self.state = 0, None, BreakerState.CLOSED
+
+    def failed(self, now: float) -> None:
+        """A delivery did not arrive, and the other side is to blame."""
+        self._failures += 1
+        self.since = self.since or now
+        if self._failures >= self._limit or self.state is BreakerState.HALF_OPEN:
+            self.state, self._until = BreakerState.OPEN, now + self._rest
+
+    def rest_until(self, moment: float) -> None:
+        """The other side asked for quiet (`Retry-After`): nothing goes out before `moment`."""
+        self.state, self._until = BreakerState.OPEN, max(self._until, moment)

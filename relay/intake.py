@@ -1,0 +1,140 @@
+"""The path of one batch: normalise, track, route, accept. Afterwards, and only then, the bytes may be consumed.
+
+One method, `take`, is the whole story; the relay's own announcements go the same way from `announce` on. Nothing here
+reads a socket or delivers.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from relay.events import MAX_KNOWN_KINDS, Announcement, Event, Kind
+from relay.lanes import DirectLane, Lane
+from relay.normalize import Normalizer, Unreadable
+from relay.quarantine import Quarantine
+from relay.routing import Routes
+from relay.store import Store
+from relay.subscription import Batch
+
+Tracker = Callable[[Sequence[Event], datetime], list[Announcement]]
+"""Sees the events that it wants and says what follows from them (`relay.runs`, `relay.watchdog`)."""
+
+
+class Intake:
+    """Takes batches; what `take` has returned from is accepted by every lane that it was routed to."""
+
+    def __init__(
+        self,
+        *,
+        normalizer: Normalizer,
+        routes: Routes,
+        lanes: Mapping[str, Lane],
+        store: Store,
+        quarantine: Quarantine,
+        track: Tracker,
+        wants: Callable[[Kind], bool],
+        boot: str,
+        commit_delay: float = 0.0,
+    ) -> None:
+        """`boot` names this process in the ids of relay events; `commit_delay` (seconds) is for crash tests only."""
+        self._normalizer = normalizer
+        self._store = store
+        self._quarantine = quarantine
+        self._track = track
+        self._wants = wants
+        self._wanted: dict[Kind, bool] = {}
+        self._boot = boot
+        self._said = 0
+        self._commit_delay = commit_delay
+        self._progress = store.shelf("intake")
+        self._committed = _position(self._progress.get("position"))
+        self.use(routes, lanes)
+        self.received = 0
+        self.batches = 0
+        self.last_size = 0
+        self.unrouted = 0
+
+    def use(self, routes: Routes, lanes: Mapping[str, Lane]) -> None:
+        """Route by `routes` from the next batch on."""
+        self._routes = routes
+        self._lanes = lanes
+
+    def take(self, batch: Batch) -> None:
+        """Make every lane responsible for its part of the batch."""
+        events = self._normalised(batch)
+        if self._committed:
+            events = self._take_up(events)
+        said = self._track([event for event in events if self._is_wanted(event.kind)], batch.received)
+        self._accept(events, self._lanes)
+        self._accept(self._as_events(said, batch.received), self._lanes)
+        if self._store.staged:
+            self._progress.put("position", f"{batch.stream} {batch.messages[-1][2]}")
+            self._store.commit()
+        self.received += len(batch.messages)
+        self.batches += 1
+        self.last_size = len(batch.messages)
+        if self._commit_delay:
+            time.sleep(self._commit_delay)
+
+    def announce(self, said: Iterable[Announcement], now: datetime) -> None:
+        """Send what the relay itself has to say the way of all events."""
+        self._accept(self._as_events(said, now), self._lanes)
+        self._store.commit()
+
+    def _normalised(self, batch: Batch) -> list[Event]:
+        """The batch's events; what is none goes to the quarantine."""
+        normalize, received, stream = self._normalizer.normalize, batch.received, batch.stream
+        read = [normalize(channel, data, received, stream, offset) for channel, data, offset in batch.messages]
+        events = [event for event in read if type(event) is Event]
+        if len(events) < len(read):
+            self._quarantine.accept([message for message in read if type(message) is Unreadable])
+        return events
+
+    def _accept(self, events: list[Event], lanes: Mapping[str, Lane]) -> None:
+        """Hand each lane its part."""
+        parts: dict[str, list[Event]] = {}
+        sinks_for = self._routes.sinks_for
+        for event in events:
+            sinks = sinks_for(event)
+            if not sinks:
+                self.unrouted += 1
+            for sink in sinks:
+                if (part := parts.get(sink)) is None:
+                    parts[sink] = [event]
+                else:
+                    part.append(event)
+        for sink, part in parts.items():
+            if lane := lanes.get(sink):
+                lane.accept(part)
+
+    def _take_up(self, events: list[Event]) -> list[Event]:
+        """After a crash between commit and consumption: what the store holds already is only for the direct lanes.
+
+        Those know their own position. Returns the events that are new to all.
+        """
+        stream, offset = self._committed or ("", 0)
+        again = [event for event in events if event.stream == stream and event.offset <= offset]
+        if len(again) < len(events) or not events:
+            self._committed = None
+        self._accept(again, {name: lane for name, lane in self._lanes.items() if isinstance(lane, DirectLane)})
+        return events[len(again) :]
+
+    def _as_events(self, said: Iterable[Announcement], now: datetime) -> list[Event]:
+        events = []
+        for announcement in said:
+            self._said += 1
+            events.append(announcement.as_event(self._boot, self._said, now))
+        return events
+
+    def _is_wanted(self, kind: Kind) -> bool:
+        wanted = self._wanted.get(kind)
+        if wanted is None:
+            wanted = self._wants(kind)
+            if len(self._wanted) < MAX_KNOWN_KINDS:
+                self._wanted[kind] = wanted
+        return wanted
+
+
+def _position(text: str | None) -> tuple[str, int] | None:
+    stream, _, offset = (text or "").partition(" ")
+    return (stream, int(offset)) if offset.isdecimal() else None

@@ -1,0 +1,272 @@
+"""The one SQLite file: the outbox and the shelves of small state.
+
+What belongs to one batch is staged and then committed in one transaction, the intake's position with it. When the disk
+cannot be written (full, read-only, damaged) the store goes on in memory, says so in `trouble`, and comes back to the
+disk by itself. It knows tables, not events or sinks.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY,          -- nanoseconds of acceptance, made unique: the order of delivery
+    lane TEXT NOT NULL,
+    state TEXT NOT NULL,             -- waiting | dead
+    delivery TEXT,                   -- the delivery that this row was tried with, so that a repeat is the same one
+    order_key TEXT,
+    repeat_key TEXT,
+    event BLOB NOT NULL,
+    accepted REAL NOT NULL,          -- epoch seconds
+    not_before REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX IF NOT EXISTS outbox_by_lane ON outbox (lane, state, not_before);
+CREATE INDEX IF NOT EXISTS outbox_by_order ON outbox (lane, order_key, id) WHERE order_key IS NOT NULL;
+CREATE TABLE IF NOT EXISTS shelf (
+    name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (name, key)
+) STRICT, WITHOUT ROWID;
+"""
+RETURN_EVERY = 5.0
+"""Seconds between two attempts to go back to the disk."""
+BUSY_SECONDS = 1.0
+"""How long a write waits for the command line's, which are short."""
+
+Change = Callable[[sqlite3.Connection], object]
+Values = tuple[object, ...] | dict[str, object]
+
+
+class StoredShelf:
+    """A shelf of the store: read from memory, written with the next commit."""
+
+    def __init__(self, store: "Store", name: str) -> None:
+        self._store = store
+        self._name = name
+        self._values = store.read_shelf(name)
+
+    def get(self, key: str) -> str | None:
+        """The value last put under `key`."""
+        return self._values.get(key)
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep `value`; None forgets it."""
+        if self._values.get(key) == value:
+            return
+        if value is None:
+            del self._values[key]
+        else:
+            self._values[key] = value
+        self._store.stage(lambda db: _shelve(db, self._name, key, value))
+
+    def items(self) -> Mapping[str, str]:
+        """Everything on this shelf."""
+        return dict(self._values)
+
+    def reload(self) -> None:
+        """Read what another process (the command line) may have put there; what is staged must be committed before."""
+        self._values = self._store.read_shelf(self._name)
+
+
+class Store:
+    """The file, or memory while the file cannot be written."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open `path`, or begin in memory: never raises for what the disk does. None: memory is what is wanted."""
+        self._path = path or Path(":memory:")
+        self._staged: list[Change] = []
+        self._tried = time.monotonic()
+        self._whole = True
+        self.trouble = ""
+        """Why the store is in memory only, in one line; empty while all is well."""
+        try:
+            self._db = _open(path) if path else _memory()
+        except (sqlite3.Error, OSError) as error:
+            self._db, self._whole = _memory(), False
+            self._into_trouble(error)
+
+    def shelf(self, name: str) -> StoredShelf:
+        """The shelf of this name."""
+        return StoredShelf(self, name)
+
+    def read_shelf(self, name: str) -> dict[str, str]:
+        """What a shelf holds, as committed."""
+        found = self.read("SELECT key, value FROM shelf WHERE name = ?", (name,))
+        return {str(key): str(value) for key, value in found}
+
+    def read(self, query: str, values: Values = ()) -> list[tuple[object, ...]]:
+        """Rows of a query; none when the file has become unreadable (the next write finds out and says so)."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if not self.trouble:
+                self._leave_disk(error)
+            return self._db.execute(query, values).fetchall()
+
+    def stage(self, change: Change) -> None:
+        """Have a change written by the next commit."""
+        self._staged.append(change)
+
+    @property
+    def staged(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self._staged)
+
+    def commit(self) -> None:
+        """Write all that is staged in one transaction."""
+        if self._staged:
+            staged, self._staged = self._staged, []
+            self.write(lambda db: [change(db) for change in staged])
+
+    def write(self, change: Change) -> None:
+        """Do one transaction; if the disk refuses, go on in memory with all that it held."""
+        try:
+            with _transaction(self._db):
+                change(self._db)
+        except sqlite3.Error as error:
+            if self.trouble:
+                raise  # memory refused: nothing is left to fall back on
+            self._leave_disk(error)
+            with _transaction(self._db):
+                change(self._db)
+
+    def tend(self) -> None:
+        """Called every second or so: try the disk again while there is trouble."""
+        if self.trouble and time.monotonic() - self._tried >= RETURN_EVERY:
+            self._return_to_disk()
+
+    def close(self) -> None:
+        """Commit what is staged, make a last attempt to reach the disk, close."""
+        self.commit()
+        if self.trouble:
+            self._return_to_disk()
+        self._db.close()
+
+    def _leave_disk(self, error: sqlite3.Error) -> None:
+        memory, self._whole = _memory(), True
+        try:
+            self._db.backup(memory)
+        except sqlite3.Error:  # damaged: what it held cannot be read, so the file must not be replaced by this
+            memory, self._whole = _memory(), False
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._db = memory
+        self._into_trouble(error)
+
+    def _return_to_disk(self) -> None:
+        """Write everything back: in place of what was read from the file, beside what was never read."""
+        self._tried = time.monotonic()
+        disk = None
+        try:
+            disk = _open(self._path)
+            with _transaction(disk):
+                _copy(self._db, disk, replace=self._whole)
+        except (sqlite3.Error, OSError) as error:
+            self.trouble = _line(error)
+            if disk is not None:
+                disk.close()
+            return
+        self._db.close()
+        self._db, self._whole, self.trouble = disk, True, ""
+        log.info("the store is on disk again", path=str(self._path))
+
+    def _into_trouble(self, error: Exception) -> None:
+        self.trouble = _line(error)
+        self._tried = time.monotonic()
+        log.error("the store cannot be written; going on in memory", path=str(self._path), error=self.trouble)
+
+
+def open_for_tools(path: Path) -> sqlite3.Connection:
+    """The file of a relay that may be running, for the command line.
+
+    Raises:
+        sqlite3.Error: it is not there, or not ours to read.
+    """
+    db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=5 * BUSY_SECONDS, isolation_level=None)
+    db.execute("SELECT count(*) FROM outbox").fetchone()
+    return db
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _connect(path)
+    except sqlite3.OperationalError:
+        raise  # full, locked, not permitted: the file itself may be good
+    except sqlite3.DatabaseError as error:
+        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        log.warning("the store was damaged; a new one begins", kept_as=str(aside), error=_line(error))
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA cache_size = -2048")
+        if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(found)
+        with _transaction(db):  # also finds out whether the file can be written
+            _prepare(db)
+            _shelve(db, "store", "opened", str(int(time.time())))
+    except sqlite3.Error:
+        db.close()
+        raise
+    path.chmod(0o640)
+    return db
+
+
+def _memory() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _prepare(db)
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";\n"):
+        db.execute(statement)
+
+
+def _shelve(db: sqlite3.Connection, name: str, key: str, value: str | None) -> None:
+    if value is None:
+        db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (name, key))
+    else:
+        db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (name, key, value))
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: bool) -> None:
+    for table, columns in (("outbox", 11), ("shelf", 3)):
+        if replace:
+            target.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+        rows = source.execute(f"SELECT * FROM {table}")  # noqa: S608
+        target.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})", rows)  # noqa: S608
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,259 @@
+"""The archive: one event a line, in files that are rotated, compressed and in the end deleted.
+
+A batch is one write. A line that a crash cut short is removed at start; whole ones are never touched. The fields of a
+line are those of `relay.events.Record` (docs/archive.md).
+"""
+
+import gzip
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import zstandard
+from pydantic import Field
+
+from relay.events import Event, encode
+from sinks.base import DirectSink, SinkContext, SinkError
+from sinks.options import Duration, Options, Size
+
+FILE_MODE = 0o640
+TAIL_BYTES = 1 << 16
+SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
+
+
+class JsonlOptions(Options):
+    """Options of the sink `jsonl`."""
+
+    directory: Path = Field(..., description="Where the files are; made if missing.")
+    prefix: str = Field("events", pattern=r"^[A-Za-z0-9._-]+$", description="How file names begin.")
+    rotate: Literal["daily", "hourly", "never"] = Field("daily", description="When a new file begins (UTC).")
+    max_bytes: Size = Field(1 << 30, gt=0, description="Size at which a new file begins in any case.")
+    compress: Literal["zstd", "gzip", "none"] = Field("zstd", description="How rotated files are compressed.")
+    keep: Duration | None = Field(None, description="How long rotated files are kept; default: for ever.")
+    fsync: bool = Field(False, description="Wait for the disk after each batch: safe against power loss, slow.")
+
+
+class LineFile:
+    """An append-only file of lines: opened with its torn last line removed, written a batch at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make `path`.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            os.fchmod(self._fd, FILE_MODE)
+            self.size = self._repair()
+        except OSError:
+            os.close(self._fd)
+            raise
+
+    def append(self, data: bytes, *, fsync: bool = False) -> None:
+        """Write whole lines, all or none: a write that the disk cut short is taken back.
+
+        Raises:
+            OSError: nothing was written.
+        """
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self._fd, data[written:] if written else data, self.size + written)
+        except OSError:
+            os.ftruncate(self._fd, self.size)
+            raise
+        if fsync:
+            os.fdatasync(self._fd)
+        self.size += written
+
+    def lines_backwards(self) -> "list[bytes]":
+        """The whole lines at the end of the file, last first: a bounded look."""
+        start = max(0, self.size - TAIL_BYTES * 16)
+        lines = os.pread(self._fd, self.size - start, start).splitlines()
+        return lines[::-1] if start == 0 else lines[:0:-1]
+
+    def moved_away(self) -> bool:
+        """Whether somebody (logrotate, an operator) has renamed or deleted the file under us."""
+        try:
+            return os.fstat(self._fd).st_ino != self.path.stat().st_ino
+        except FileNotFoundError:
+            return True
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def _repair(self) -> int:
+        """Cut off what follows the last line break: a crash in the middle of a write left it."""
+        end = size = os.fstat(self._fd).st_size
+        while end:
+            start = max(0, end - TAIL_BYTES)
+            found = os.pread(self._fd, end - start, start).rfind(b"\n")
+            if found >= 0:
+                end = start + found + 1
+                break
+            end = start
+        if end < size:
+            os.ftruncate(self._fd, end)
+        return end
+
+
+class JsonlSink(DirectSink):
+    """Appends each batch to the current file."""
+
+    Options = JsonlOptions
+    options: JsonlOptions
+
+    def __init__(self, options: Any, context: SinkContext) -> None:
+        """Keep the options; `start` opens the file."""
+        super().__init__(options, context)
+        self._file: LineFile | None = None
+        self._period = ""
+        self._sweeper: threading.Thread | None = None
+
+    async def start(self) -> None:
+        """Open the current file, repair it, and tidy up what a crash left uncompressed.
+
+        Raises:
+            SinkError: the directory or file cannot be written.
+        """
+        try:
+            self._open()
+        except OSError as error:
+            raise SinkError(f"cannot write {error.filename or self.options.directory}: {error.strerror}") from None
+        self._sweep()
+
+    async def close(self) -> None:
+        """Close the file and wait for a compression underway."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._sweeper is not None:
+            self._sweeper.join(timeout=5)
+
+    async def check(self) -> str:
+        """See whether the directory can be written."""
+        directory = self.options.directory
+        parent = directory
+        while not parent.exists():
+            parent = parent.parent
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise SinkError(f"cannot write {directory}: permission denied")
+        return f"{directory} can be written, {shutil.disk_usage(parent).free >> 20:,} MiB are free"
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Append a batch in one write."""
+        self._file_for(events[0].received).append(b"\n".join(map(encode, events)) + b"\n", fsync=self.options.fsync)
+
+    def position(self) -> tuple[str, int] | None:
+        """The last message of a subscription that is in the archive; relay events (stream `r…`) do not count."""
+        if self._file is None:
+            return None
+        for line in self._file.lines_backwards():
+            stream, _, offset = str(msgspec.json.decode(line, type=_Id).id).rpartition("-")
+            if stream.startswith("s"):
+                return stream, int(offset)
+        return None
+
+    def tick(self) -> None:
+        """Begin a new file when its time has come also if nothing is written; reopen one that was moved away."""
+        if self._file is not None and self._file.moved_away():
+            self._file.close()
+            self._file = None
+        self._file_for(self.context.now())
+
+    def _file_for(self, moment: datetime) -> LineFile:
+        period = self._period_of(moment)
+        if self._file is None:
+            return self._open()
+        if period > self._period or self._file.size >= self.options.max_bytes:
+            self._rotate(period)
+        return self._file
+
+    def _open(self) -> LineFile:
+        path = self.options.directory / f"{self.options.prefix}.jsonl"
+        file = LineFile(path)
+        begun = datetime.fromtimestamp(path.stat().st_mtime, UTC) if file.size else self.context.now()
+        self._file, self._period = file, self._period_of(begun)
+        return file
+
+    def _rotate(self, period: str) -> None:
+        """Rename the current file after its period and begin the next; compression is a thread's business."""
+        current = self._file
+        if current is None or current.size == 0:
+            self._period = period
+            return
+        stem = f"{self.options.prefix}-{self._period}"
+        number = 0
+        while any((self.options.directory / f"{stem}-{number:03}.jsonl{end}").exists() for end in SUFFIXES.values()):
+            number += 1
+        current.path.rename(self.options.directory / f"{stem}-{number:03}.jsonl")
+        current.close()
+        self._file = None
+        self._open()
+        self._period = period
+        self._sweep()
+
+    def _period_of(self, moment: datetime) -> str:
+        forms = {"daily": "%Y-%m-%d", "hourly": "%Y-%m-%dT%H", "never": "all"}
+        return moment.astimezone(UTC).strftime(forms[self.options.rotate])
+
+    def _sweep(self) -> None:
+        """Compress and delete old files, in a thread: the intake must not wait for it."""
+        if self._sweeper is None or not self._sweeper.is_alive():
+            self._sweeper = threading.Thread(target=self._sweep_files, name=f"{self.context.name} sweep", daemon=True)
+            self._sweeper.start()
+
+    def _sweep_files(self) -> None:
+        rotated = f"{self.options.prefix}-*.jsonl"
+        try:
+            for path in sorted(self.options.directory.glob(rotated)):
+                compress(path, self.options.compress)
+            if self.options.keep is not None:
+                self._delete_older(self.context.now() - timedelta(seconds=self.options.keep))
+        except OSError as error:
+            self.context.log.warning("old files not tidied up", sink=self.context.name, error=str(error))
+
+    def _delete_older(self, limit: datetime) -> None:
+        for path in self.options.directory.glob(f"{self.options.prefix}-*.jsonl*"):
+            if path.stat().st_mtime < limit.timestamp():
+                path.unlink()
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+def compress(path: Path, how: str) -> None:
+    """Compress a rotated file beside itself, keep its time, then delete the original; a crash leaves one whole file.
+
+    Raises:
+        OSError: the disk does not let us; the original is still there.
+    """
+    if how == "none":
+        return
+    target = path.with_name(path.name + SUFFIXES[how])
+    partial = path.with_name(path.name + ".part")
+    try:
+        with path.open("rb") as source, partial.open("wb") as sink:
+            os.fchmod(sink.fileno(), FILE_MODE)
+            if how == "zstd":
+                zstandard.ZstdCompressor(level=3).copy_stream(source, sink)
+            else:
+                with gzip.GzipFile(fileobj=sink, mode="wb") as packed:
+                    shutil.copyfileobj(source, packed)
+            sink.flush()
+            os.fsync(sink.fileno())
+        shutil.copystat(path, partial)
+        partial.rename(target)
+        path.unlink()
+    finally:
+        partial.unlink(missing_ok=True)
