@@ -1,0 +1,138 @@
+"""Slack's answers as outcomes: the Web API's three methods that are needed, and incoming webhooks.
+
+Errors by docs.slack.dev ("chat.postMessage", "Sending messages using incoming webhooks", "Rate limits").
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sinks.addresses import secrets_of
+from sinks.base import DELIVERED, Outcome, Reason
+from sinks.posting import Answer, NoAnswerError, Poster, outcome_of
+from sinks.slack.options import SlackOptions
+
+_UNAUTHORIZED = """
+    not_authed invalid_auth access_denied account_inactive token_revoked token_expired no_permission missing_scope
+    not_allowed_token_type org_login_required ekm_access_denied accesslimited team_access_not_granted
+    enterprise_is_restricted two_factor_setup_required invalid_token no_service no_service_id no_active_hooks no_team
+    team_disabled action_prohibited
+"""
+_SERVER_ERRORS = "internal_error fatal_error service_unavailable request_timeout team_added_to_org rollup_error"
+_REASONS = dict.fromkeys(_UNAUTHORIZED.split(), Reason.UNAUTHORIZED)
+_REASONS |= dict.fromkeys(_SERVER_ERRORS.split(), Reason.SERVER_ERROR)
+_REASONS |= dict.fromkeys(("ratelimited", "rate_limited", "message_limit_exceeded"), Reason.RATE_LIMITED)
+_CODE = re.compile(r"[a-z][a-z0-9_]{1,63}", re.ASCII)
+_JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands: the channel's id and the message's `ts`, as Slack answered."""
+
+    channel: str
+    ts: str
+
+
+class SlackClient:
+    """Posts to one channel. Its outcomes hold neither token nor webhook URL."""
+
+    def __init__(self, options: SlackOptions, user_agent: str, now: Callable[[], datetime]) -> None:
+        """Nothing is connected before the first message."""
+        self._options = options
+        self._now = now
+        token = options.token.get_secret_value() if options.token else ""
+        self._webhook = options.webhook_url.get_secret_value() if options.webhook_url else ""
+        self._authorization = {"Authorization": f"Bearer {token}"}
+        self._poster = Poster(
+            timeout=options.timeout, user_agent=user_agent, secrets=(token, *secrets_of(self._webhook))
+        )
+
+    async def post(
+        self, message: Mapping[str, Any], delivery_id: str, thread: Place | None = None
+    ) -> tuple[Outcome, Place | None]:
+        """A new message, or a reply to `thread` that the channel sees too; and where it stands, if Slack tells."""
+        body = {**message, **self._identity()}
+        headers = {"Idempotency-Key": delivery_id}
+        if self._webhook:
+            return await self._post_to_webhook(body, headers), None
+        body["channel"] = thread.channel if thread else self._options.channel
+        body["metadata"] = {"event_type": "tickstock_relay", "event_payload": {"delivery_id": delivery_id}}
+        if thread:
+            body |= {"thread_ts": thread.ts, "reply_broadcast": True}
+        outcome, answer = await self._call("chat.postMessage", body, headers)
+        channel, ts = answer.get("channel"), answer.get("ts")
+        placed = outcome.delivered and isinstance(channel, str) and isinstance(ts, str)
+        return outcome, Place(str(channel), str(ts)) if placed else None
+
+    async def update(self, place: Place, message: Mapping[str, Any]) -> Outcome:
+        """Change a message that we posted."""
+        body = {key: value for key, value in message.items() if not key.startswith("unfurl_")}
+        outcome, _ = await self._call("chat.update", {**body, "channel": place.channel, "ts": place.ts}, {})
+        return outcome
+
+    async def who_am_i(self) -> tuple[Outcome, str]:
+        """`auth.test`: whether the token is good, and whose it is."""
+        outcome, answer = await self._call("auth.test", {}, {})
+        return outcome, self._poster.told(f"{answer.get('user', 'a bot')} in {answer.get('team', 'a workspace')}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._poster.close()
+
+    def _identity(self) -> dict[str, Any]:
+        icon = self._options.icon
+        fields = {"username": self._options.username, "icon_url": icon}
+        if icon and icon.startswith(":"):
+            fields = {"username": self._options.username, "icon_emoji": icon}
+        return {key: value for key, value in fields.items() if value}
+
+    async def _call(
+        self, method: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[Outcome, dict[str, Any]]:
+        url = self._options.base_url + method
+        try:
+            answer = await self._poster.post(url, _encode(body), {**self._authorization, **_JSON_TYPE, **headers})
+        except NoAnswerError as error:
+            return error.outcome, {}
+        said = _json_object(answer.body)
+        if answer.status != 200:  # noqa: PLR2004 - what the Web API answers to everything it understood
+            return self._refused(answer, said.get("error")), {}
+        if said.get("ok") is True:
+            return DELIVERED, said
+        if not isinstance(said.get("error"), str):
+            return Outcome(Reason.BAD_ANSWER, f"{method}: the answer is not Slack's"), {}
+        return self._refused(answer, said["error"]), {}
+
+    async def _post_to_webhook(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Outcome:
+        try:
+            answer = await self._poster.post(self._webhook, _encode(body), {**_JSON_TYPE, **headers})
+        except NoAnswerError as error:
+            return error.outcome
+        said = answer.body.decode(errors="replace").strip()
+        if answer.status != 200:  # noqa: PLR2004 - webhooks know no other success
+            return self._refused(answer, said)
+        return DELIVERED if said == "ok" else Outcome(Reason.BAD_ANSWER, "the webhook's answer is not Slack's `ok`")
+
+    def _refused(self, answer: Answer, code: object) -> Outcome:
+        """By Slack's error code when it is one, else by the HTTP status."""
+        said = self._poster.told(code) if isinstance(code, str) and _CODE.fullmatch(code) else ""
+        by_status = outcome_of(answer, self._now(), said)
+        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and said not in _REASONS):  # noqa: PLR2004
+            return by_status
+        return Outcome(
+            _REASONS.get(said, Reason.REJECTED), f"Slack says {said or 'an unknown error'}", by_status.retry_after
+        )
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

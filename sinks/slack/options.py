@@ -1,0 +1,84 @@
+"""What config.yaml may say about a Slack sink."""
+
+import re
+from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from relay.events import SEVERITIES
+from sinks.addresses import usable_url
+from sinks.options import Duration, Options
+
+_MENTION = re.compile(r"<(?:!(?:here|channel|everyone)|@[UW][A-Z0-9]{2,20}|!subteam\^S[A-Z0-9]{2,20})>")
+_MENTIONS = re.compile(rf"{_MENTION.pattern}(?: {_MENTION.pattern})*")
+
+
+class SlackOptions(Options):
+    """A bot token and a channel, or an incoming webhook's URL."""
+
+    token: SecretStr | None = None
+    """A bot token (`xoxb-…`) with the scope `chat:write`; with it, resolved alerts answer in the alert's thread."""
+    channel: str | None = Field(default=None, min_length=1, max_length=100)
+    """Where the bot posts: `#name` or a channel's id."""
+    webhook_url: SecretStr | None = None
+    """An incoming webhook, which knows its channel by itself."""
+    base_url: str = "https://slack.com/api/"
+    """Slack's Web API; another one for tests."""
+    username: str | None = Field(default=None, max_length=80)
+    """The name that posts, in place of the app's own."""
+    icon: str | None = Field(default=None, max_length=300)
+    """The picture that posts: `:emoji:` or a URL."""
+    mentions: dict[str, str] = Field(default_factory=dict)
+    """Whom to call at which severity: `{critical: "<!channel>"}`."""
+    timezone: str = "America/New_York"
+    """Whose clock alerts show beside UTC."""
+    repeat_window: Duration = Field(default=60.0, ge=0, le=86400)
+    """Repeats of one error within this time become one message with a count; 0 sends each."""
+    timeout: Duration = Field(default=10.0, gt=0, le=30)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.token is None) == (self.webhook_url is None):
+            raise ValueError("give either token and channel, or webhook_url")
+        if (self.token is None) != (self.channel is None):
+            raise ValueError("channel goes with token" if self.token is None else "a token needs a channel")
+        return self
+
+    @field_validator("token")
+    @classmethod
+    def _looks_like_a_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[!-~]+", token.get_secret_value(), re.ASCII):
+            raise ValueError("the token is empty or holds blanks or control characters")
+        return token
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _usable_webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        return None if url is None else SecretStr(usable_url(url.get_secret_value()))
+
+    @field_validator("base_url")
+    @classmethod
+    def _usable_base(cls, url: str) -> str:
+        return usable_url(url).rstrip("/") + "/"
+
+    @field_validator("mentions")
+    @classmethod
+    def _known_mentions(cls, mentions: dict[str, str]) -> dict[str, str]:
+        for severity, mention in mentions.items():
+            if severity not in SEVERITIES:
+                raise ValueError(f"{severity!r} is no severity: {', '.join(SEVERITIES)}")
+            if not _MENTIONS.fullmatch(mention):
+                raise ValueError(
+                    f"{severity}: write <!here>, <!channel>, <@U…> or <!subteam^S…>, blanks between several"
+                )
+        return {SEVERITIES[severity].label: mention for severity, mention in mentions.items()}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone such as America/New_York") from None
+        return name

@@ -1,0 +1,47 @@
+"""Which events say the same thing again, and how such repeats are counted. Pure functions."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from relay.events import Event
+from sinks.slack.facts import alert_of, as_text, is_error
+
+MAX_COMPARED = 300
+"""Characters of a message that tell one error from another."""
+
+_VARYING = re.compile(
+    r"0x[0-9a-f]+|\b(?=[a-z-]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,}){0,4}\b|\d+(?:[.,:]\d+)*", re.IGNORECASE
+)
+
+
+def fingerprint(event: Event) -> str | None:
+    """The same for events that tell of one error, whatever numbers and ids they carry; None for what is no error."""
+    if alert := alert_of(event):
+        return f"alert|{alert.key}|{'resolved' if alert.resolved else 'firing'}"
+    if not is_error(event):
+        return None
+    payload = event.payload
+    parts = [as_text(payload.get(name) or "")[:MAX_COMPARED] for name in ("component", "error_code", "message")]
+    return "|".join((event.event, event.severity.label, parts[0], parts[1], _VARYING.sub("#", parts[2])))
+
+
+def grouped(events: Sequence[Event]) -> list[list[Event]]:
+    """`events` with repeats put together, in the order of each first one."""
+    groups: dict[str, list[Event]] = {}
+    for event in events:
+        groups.setdefault(fingerprint(event) or event.id, []).append(event)
+    return list(groups.values())
+
+
+def in_words(span: timedelta) -> str:
+    """A length of time for people: `58 s`, `12 min`, `2 h 5 min`, `3 d 4 h`."""
+    seconds = max(round(span.total_seconds()), 0)
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{seconds} s"
+    minutes, hours, days = round(seconds / 60), seconds // 3600, seconds // 86400
+    if minutes < 120:  # noqa: PLR2004 - two hours
+        return f"{minutes} min"
+    if days < 2:  # noqa: PLR2004 - two days
+        return f"{hours} h {seconds % 3600 // 60} min"
+    return f"{days} d {hours % 24} h"

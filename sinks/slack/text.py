@@ -1,0 +1,71 @@
+"""Text from the wire as Slack shall show it: escaped, cut on a character, and calling nobody. Pure functions."""
+
+import re
+from collections.abc import Iterator
+
+ELLIPSIS = "…"
+NOTHING = "—"
+"""Slack refuses an empty text."""
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_WORD_JOINER = "\u2060"
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
+"""Controls, and what turns the direction of writing: they hide what a line really says."""
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CALLS = re.compile(r"@(?=here|channel|everyone)", re.IGNORECASE)
+_FENCE = re.compile(r"`(?=`)")
+_BLANKS = re.compile(r"\s+")
+_FORMATTING = re.compile(r"[*_~`](?!\w)|(?<!\w)[*_~`]")
+
+
+def mrkdwn(text: str, limit: int) -> str:
+    """`text` for a mrkdwn field of at most `limit` characters."""
+    quiet = _CALLS.sub("@" + _WORD_JOINER, clean(text[: limit + 1])).strip()
+    return _cut(quiet, limit, longer=len(text) > limit) or NOTHING
+
+
+def one_line(text: str, limit: int) -> str:
+    """`text` as a title: in one line, and without formatting of its own."""
+    line = _FORMATTING.sub("", _BLANKS.sub(" ", clean(text[: limit + 1]))).strip()
+    quiet = _CALLS.sub("@" + _WORD_JOINER, line)
+    return _cut(quiet, limit, longer=len(text) > limit) or NOTHING
+
+
+def code_block(text: str, limit: int) -> str:
+    """The end of `text`, which says most in a traceback, as a code block that its own backticks cannot close."""
+    room = limit - len("```\n\n```")
+    body = _FENCE.sub("`" + _WORD_JOINER, clean(text[-(room + 1) :]).strip("\n"))
+    return f"```\n{_cut(body, room, longer=len(text) > room, keep_end=True) or NOTHING}\n```"
+
+
+def clean(text: str) -> str:
+    """`text` without characters that cannot be seen; line breaks and tabs stay."""
+    return _SURROGATES.sub("\ufffd", _UNSEEN.sub("", text))
+
+
+def width(text: str) -> int:
+    """Its length as Slack may count it: in UTF-16 units, which are never fewer than characters."""
+    return sum(map(_unit, text))
+
+
+def _unit(character: str) -> int:
+    return 2 if character > "\uffff" else 1
+
+
+def _cut(text: str, limit: int, *, longer: bool, keep_end: bool = False) -> str:
+    """`text` escaped, in at most `limit` units; an ellipsis stands for what is missing, or `longer` says is."""
+    escaped = [_ENTITIES.get(character, character) for character in text]
+    if not longer and sum(map(width, escaped)) <= limit:
+        return "".join(escaped)
+    kept = list(_fitting(escaped[::-1] if keep_end else escaped, limit - 1))
+    return ELLIPSIS + "".join(kept[::-1]) if keep_end else "".join(kept) + ELLIPSIS
+
+
+def _fitting(pieces: list[str], room: int) -> Iterator[str]:
+    for piece in pieces:
+        room -= width(piece)
+        if room < 0:
+            return
+        yield piece

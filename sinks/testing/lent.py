@@ -1,0 +1,82 @@
+"""What the daemon would lend and hand to a sink: a context, and events."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from relay.events import SEVERITIES, Event, Mark, Phase, kind_of, utc_text
+from sinks.base import SinkContext
+
+NOON = datetime(2025, 1, 27, 21, 20, tzinfo=UTC)
+"""Monday, 16:20 in New York: the usual moment of the kit's events and clock."""
+
+
+class MemoryState:
+    """A sink's small state, for a test."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        """The value last put under `key`."""
+        return self.values.get(key)
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep `value`; None forgets it."""
+        if value is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = value
+
+
+def make_context(name: str = "under-test", now: datetime = NOON, state: MemoryState | None = None) -> SinkContext:
+    """What the daemon would lend a sink; its clock stands still at `now`."""
+    return SinkContext(name=name, now=lambda: now, registry=CollectorRegistry(), state=state or MemoryState())
+
+
+def make_event(  # every field has the contract's own example as its default
+    payload: Mapping[str, Any] | None = None,
+    *,
+    channel: str = "tickstock:errors",
+    event: str = "error",
+    source: str | None = "massive_fetcher",
+    run_id: str | None = "550e8400-e29b-41d4-a716-446655440000",
+    phase: Phase | None = None,
+    severity: str | None = None,
+    at: datetime = NOON,
+    received: datetime | None = None,
+    offset: int = 1,
+    marks: Mark = Mark.NONE,
+    original: bytes | None = None,
+) -> Event:
+    """An event as the relay hands it to sinks; by default the contract's error event."""
+    fields = EXAMPLE_ERROR if payload is None else payload
+    raw = msgspec.json.encode(fields)
+    kind = kind_of(channel, event, phase)
+    stated = severity or fields.get("severity")
+    return Event(
+        kind=kind,
+        stream="kit",
+        offset=offset,
+        received=received or at,
+        stamp=utc_text(at),
+        severity=SEVERITIES.get(stated, kind.severity) if isinstance(stated, str) else kind.severity,
+        raw=raw,
+        original=raw if original is None else original,
+        run_id=run_id,
+        source=source,
+        version="1.0",
+        marks=marks,
+    )
+
+
+EXAMPLE_ERROR: Mapping[str, Any] = {
+    "severity": "error",
+    "component": "data_import",
+    "error_code": "RATE_LIMIT_EXCEEDED",
+    "message": "Massive API rate limit hit",
+    "context": {"symbol": "AAPL", "retry_after": 60},
+}

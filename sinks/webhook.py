@@ -1,0 +1,259 @@
+"""The webhook sink: events by HTTP POST, signed by the Standard Webhooks scheme (standardwebhooks.com).
+
+A few short retries happen within one delivery; longer waits are the lane's. What HTTP answers mean stands in
+`sinks.posting`.
+"""
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from relay.events import Event, encode
+from sinks.addresses import place_of, secrets_of, usable_url
+from sinks.base import Batching, Outcome, QueuedSink, Reason, SinkError
+from sinks.options import Duration, Options
+
+if TYPE_CHECKING:
+    from standardwebhooks.webhooks import Webhook
+    from tenacity import AsyncRetrying, RetryCallState
+
+    from sinks.posting import Poster
+
+LONGEST_WAIT = 5.0
+"""Seconds of `Retry-After` that a delivery sits out itself; more is for the lane."""
+
+_FIELD = re.compile(r"(?:channel|domain|action|event|phase|source|run_id)|payload(?:\.[^.\s]+)+")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
+_OURS = frozenset({"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection"})
+_encode = msgspec.json.Encoder().encode
+
+
+class BatchOptions(Options):
+    """How many events go into one request."""
+
+    max_events: int = Field(default=100, ge=1, le=10_000)
+    max_wait: Duration = Field(default=1.0, ge=0, le=3600)
+    """How long one event waits for others."""
+
+
+class WebhookOptions(Options):
+    """Where to post, in which form, and how to prove that it was us."""
+
+    url: SecretStr
+    """https, or plain http on this machine; a secret, as many webhooks have their key in it."""
+    secret: SecretStr | None = None
+    """Signing key: `whsec_…` or plain base64 of 24 to 64 bytes."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    body: Literal["event", "original"] = "event"
+    """`event`: the normalised object (docs/archive.md); `original`: the message's bytes as they came."""
+    batch: BatchOptions | None = None
+    """With it every body is a JSON array, also of one event."""
+    order_by: tuple[str, ...] = ()
+    """Fields whose events of one value are delivered in order: `[run_id]`, `[payload.symbol]`."""
+    concurrency: int = Field(default=4, ge=1, le=64)
+    """Requests under way at once; events of one `order_by` still wait for one another."""
+    timeout: Duration = Field(default=10.0, gt=0, le=30)
+    attempts: int = Field(default=3, ge=1, le=10)
+    """Tries within one delivery."""
+    retry_delay: Duration = Field(default=0.2, ge=0, le=LONGEST_WAIT)
+    """Wait before the second try; it doubles with each."""
+    ca_file: Path | None = None
+    """PEM file with the authorities to trust instead of the usual ones."""
+    allow_plain_http: bool = False
+
+    @model_validator(mode="after")
+    def _usable_address(self) -> "WebhookOptions":
+        usable_url(self.url.get_secret_value(), allow_plain_http=self.allow_plain_http)
+        return self
+
+    @field_validator("secret")
+    @classmethod
+    def _usable_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            text = secret.get_secret_value().removeprefix("whsec_")
+            try:
+                key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            except (binascii.Error, ValueError):
+                raise ValueError("the signing key must be whsec_… or plain base64") from None
+            if not 24 <= len(key) <= 64:  # noqa: PLR2004 - Standard Webhooks, "Signature scheme"
+                raise ValueError(f"the signing key must have 24 to 64 bytes, this one has {len(key)}")
+        return secret
+
+    @field_validator("headers")
+    @classmethod
+    def _usable_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no header name")
+            if name.lower() in _OURS or name.lower().startswith("webhook-"):
+                raise ValueError(f"the header {name} is set by the sink itself")
+            if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+                raise ValueError(f"the value of the header {name} must be printable ASCII in one line")
+        return headers
+
+    @field_validator("order_by")
+    @classmethod
+    def _known_fields(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        for field in fields:
+            if not _FIELD.fullmatch(field):
+                raise ValueError(f"{field!r} is no field of an event such as run_id, channel or payload.symbol")
+        return fields
+
+
+class WebhookSink(QueuedSink):
+    """POSTs events to one URL."""
+
+    Options = WebhookOptions
+    remote = True
+
+    options: WebhookOptions
+    _poster: "Poster | None" = None
+    _signer: "Webhook | None" = None
+
+    async def start(self) -> None:
+        """Make the client; no request is sent.
+
+        Raises:
+            SinkError: `ca_file` cannot be used.
+        """
+        from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - with httpx, only for who posts
+
+        from sinks.posting import Poster  # noqa: PLC0415
+
+        options = self.options
+        secrets = secrets_of(options.url.get_secret_value())
+        for value in options.headers.values():
+            secrets += [value.get_secret_value(), *value.get_secret_value().split()[1:]]
+        if options.secret is not None:
+            secrets += [options.secret.get_secret_value(), options.secret.get_secret_value().removeprefix("whsec_")]
+            self._signer = Webhook(options.secret.get_secret_value())
+        try:
+            self._poster = Poster(
+                timeout=options.timeout,
+                user_agent=self.context.user_agent,
+                secrets=secrets,
+                ca_file=options.ca_file,
+            )
+        except OSError as error:
+            raise SinkError(f"cannot use ca_file {options.ca_file}: {error.strerror or error}") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._poster is not None:
+            await self._poster.close()
+
+    async def check(self) -> str:
+        """Ask the place for its OPTIONS, which delivers nothing.
+
+        Raises:
+            SinkError: it cannot be reached.
+        """
+        from sinks.posting import NoAnswerError  # noqa: PLC0415 - httpx, only for who posts
+
+        url = self.options.url.get_secret_value()
+        try:
+            answer = await self._connected.reach(url)
+        except NoAnswerError as error:
+            raise SinkError(f"{place_of(url)}: {error}") from None
+        return f"{place_of(url)} answers (HTTP {answer.status} to OPTIONS)"
+
+    @property
+    def wants_original(self) -> bool:
+        """Only when that is what is sent."""
+        return self.options.body == "original"
+
+    def batching(self) -> Batching:
+        """As the options say."""
+        batch, concurrency = self.options.batch, self.options.concurrency
+        if batch is None:
+            return Batching(concurrency=concurrency)
+        return Batching(batch.max_events, batch.max_wait, concurrency=concurrency)
+
+    def order_key(self, event: Event) -> str | None:
+        """The values of `order_by`; None when the event has none of them."""
+        values = [_field(event, name) for name in self.options.order_by]
+        return None if all(value is None for value in values) else _encode(values).decode()
+
+    async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
+        """POST `events` in one request, and again a few times where that may help."""
+        body = self._body(events)
+        return await self._retrying()(self._attempt, body, delivery_id)
+
+    async def _attempt(self, body: bytes, delivery_id: str) -> Outcome:
+        from sinks.posting import NoAnswerError, outcome_of  # noqa: PLC0415 - httpx, only for who posts
+
+        url = self.options.url.get_secret_value()
+        try:
+            answer = await self._connected.post(url, body, self._headers(body, delivery_id))
+        except NoAnswerError as error:
+            return error.outcome
+        said = "" if answer.status < 300 else self._connected.told(answer.body.decode(errors="replace"))  # noqa: PLR2004
+        return outcome_of(answer, self.context.now(), said)
+
+    def _body(self, events: Sequence[Event]) -> bytes:
+        bodies = [encode(event) if self.options.body == "event" else event.original for event in events]
+        return b"[" + b",".join(bodies) + b"]" if self.options.batch or len(bodies) != 1 else bodies[0]
+
+    def _headers(self, body: bytes, delivery_id: str) -> dict[str, str]:
+        now = self.context.now()
+        headers = {name: value.get_secret_value() for name, value in self.options.headers.items()}
+        headers |= {
+            "Content-Type": "application/json",
+            "webhook-id": delivery_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+        }
+        if self._signer is not None:
+            headers["webhook-signature"] = self._signer.sign(delivery_id, now, body.decode())
+        return headers
+
+    def _retrying(self) -> "AsyncRetrying":
+        import tenacity  # noqa: PLC0415 - only for who posts
+
+        options = self.options
+        backoff = tenacity.wait_exponential(options.retry_delay, LONGEST_WAIT) + tenacity.wait_random(
+            0, options.retry_delay
+        )
+
+        def wait(state: "RetryCallState") -> float:
+            outcome = state.outcome.result() if state.outcome else None
+            return backoff(state) if outcome is None or outcome.retry_after is None else float(outcome.retry_after)
+
+        return tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(options.attempts),
+            wait=wait,
+            retry=tenacity.retry_if_result(worth_another_try),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+            sleep=asyncio.sleep,
+        )
+
+    @property
+    def _connected(self) -> "Poster":
+        if self._poster is None:
+            raise SinkError("the webhook sink was not started")
+        return self._poster
+
+
+def worth_another_try(outcome: Outcome) -> bool:
+    """Whether the same delivery tries again: not after a full timeout, and not when asked to stay away for long."""
+    if outcome.reason is Reason.TIMEOUT and not outcome.detail.startswith("HTTP"):
+        return False
+    if outcome.reason is Reason.BAD_ANSWER and outcome.detail.startswith("HTTP"):
+        return False
+    return outcome.worth_retrying and (outcome.retry_after or 0.0) <= LONGEST_WAIT
+
+
+def _field(event: Event, name: str) -> Any:
+    if not name.startswith("payload."):
+        return getattr(event, name)
+    value: Any = event.payload
+    for key in name.split(".")[1:]:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
