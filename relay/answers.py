@@ -6,7 +6,6 @@ Nothing here talks to the network or decides what an answer means.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,16 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from relay.events import PHASE_NAMES
+from relay.quantities import amount, count, moment, percent, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_TEXT = 2000
 """Characters that are kept of one text; labels and messages are far shorter."""
-
-MAX_COUNT = 2**53
-MAX_NUMERAL = 40
-"""Characters of a number that came as text: past this it is no number that anybody counted."""
 
 _EARLIEST, _LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9990, 1, 1, tzinfo=UTC)
 """Times outside are some language's "no time" (year 1, 1970-01-01, year 9999), not times."""
@@ -122,14 +118,14 @@ def read_status(body: Body) -> Status:
     if is_running is None:
         word = body.get("status")
         is_running = {"running": True, "idle": False}.get(word) if isinstance(word, str) else None
-    processed, total = _count(body.get("symbols_processed")), _count(body.get("symbols_total"))
+    processed, total = count(body.get("symbols_processed")), count(body.get("symbols_total"))
     phase = _text(body.get("current_phase"))
     known_phase = PHASE_NAMES.get(phase.lower()) if phase else None
     return Status(
         is_running=is_running,
         run_id=_name(body.get("run_id")),
         current_phase=known_phase.value if known_phase else phase,
-        progress=_percent(body.get("progress"), processed, total),
+        progress=percent(body.get("progress"), processed, total),
         symbols_processed=processed,
         symbols_total=total,
         start_time=_moment(body.get("start_time")),
@@ -156,11 +152,11 @@ def _read_run(run: Body) -> HistoryRun:
         start_time=_moment(run.get("start_time")),
         end_time=_moment(run.get("end_time")),
         status=_text(run.get("status")),
-        symbols_processed=_count(run.get("symbols_processed")),
-        symbols_failed=_count(run.get("symbols_failed")),
-        patterns_detected=_count(run.get("patterns_detected")),
-        indicators_calculated=_count(run.get("indicators_calculated")),
-        duration_seconds=_amount(run.get("duration_seconds")),
+        symbols_processed=count(run.get("symbols_processed")),
+        symbols_failed=count(run.get("symbols_failed")),
+        patterns_detected=count(run.get("patterns_detected")),
+        indicators_calculated=count(run.get("indicators_calculated")),
+        duration_seconds=amount(run.get("duration_seconds")),
         trigger_type=_text(run.get("trigger_type")),
     )
 
@@ -214,14 +210,12 @@ def _boolean(value: object) -> bool | None:
 
 
 def _text(value: object) -> str | None:
-    return value.strip()[:MAX_TEXT] or None if isinstance(value, str) else None
+    return text(value, MAX_TEXT) if isinstance(value, str) else None
 
 
 def _name(value: object) -> str | None:
     """A text, or a whole number where an id or a version is written as one."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < MAX_COUNT else None
-    return _text(value)
+    return text(value, MAX_TEXT)
 
 
 def _service(said: object) -> str:
@@ -232,64 +226,14 @@ def _service(said: object) -> str:
     return _text(said) or "unknown"
 
 
-def _amount(value: object) -> float | None:
-    """A number that is not negative, also when it came as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str) and len(value) > MAX_NUMERAL:
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _count(value: object) -> int | None:
-    """A whole number that is not negative; of a list, how many there are (`failed` is a count or a list)."""
-    if isinstance(value, list):
-        return len(value)
-    number = _amount(value)
-    return int(number) if number is not None and number.is_integer() and number <= MAX_COUNT else None
-
-
-def _percent(value: object, done: int | None, total: int | None) -> float | None:
-    """Progress in percent, from a percentage, a fraction or either as text.
-
-    A number up to 1 can be both. What the symbols say decides; without them one written with decimals is
-    taken for a fraction, a whole one (`1`) for a percentage.
-    """
-    if isinstance(value, str):
-        is_percentage = "%" in value or "." not in value
-        value = value.replace("%", "")
-    else:
-        is_percentage = isinstance(value, int)
-    number = _amount(value)
-    if number is None or number > 100:  # noqa: PLR2004 - percent
-        return None
-    if is_percentage or number > 1:
-        return number
-    if done is not None and total:
-        by_symbols = 100 * done / total
-        return min(number, 100 * number, key=lambda reading: abs(reading - by_symbols))
-    return 100 * number
-
-
 def _moment(value: object) -> datetime | None:
-    """An ISO 8601 time in UTC; a naive one is UTC already (wire notes, "Timestamps")."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if _EARLIEST <= moment < _LATEST else None
+    read = moment(value)
+    return read if read is not None and _EARLIEST <= read < _LATEST else None
 
 
 def _day(value: object) -> date | None:
-    moment = _moment(value[:10]) if isinstance(value, str) else None
-    return moment.date() if moment else None
+    start = _moment(value[:10]) if isinstance(value, str) else None
+    return start.date() if start else None
 
 
 def _zone(value: object) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from relay.cli.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 RUN_ID = "550e8400-e29b-41d4-a716-446655440000"
 HOSTILE = "\x1b[31m\x1b]0;owned\x07[bold red]x[/] [link=http://evil]y[/link]\u202e\x9b2J\ud800"
@@ -331,6 +333,50 @@ def test_the_token_of_the_environment_is_sent_and_shown_nowhere(
     output = run("status").output + run("status", "--help").output
     assert api.asked[0][3] == "Bearer tok-hush"
     assert "hush" not in output
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+def test_the_config_gives_address_and_token_and_goes_before_the_environment(
+    api: TickStockPLStand, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKSTOCKPL_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("TICKSTOCKPL_TOKEN", "tok-other")
+    config.write_text(f"tickstockpl: {{base_url: {api.url}/pl, token: tok-hush}}\n")
+    result = run("status", "--config", str(config))
+    assert api.asked[0][1:] == ("/pl/api/processing/status", None, "Bearer tok-hush")
+    assert "hush" not in result.output
+
+
+def test_a_typed_base_url_goes_before_the_configs(api: TickStockPLStand, config: Path) -> None:
+    config.write_text("tickstockpl: {base_url: http://127.0.0.1:1, token: tok-hush}\n")
+    run("status", "--config", str(config), "--base-url", api.url)
+    assert api.asked[0][3] == "Bearer tok-hush"
+
+
+def test_the_configs_timeout_is_kept(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        config.write_text(f"tickstockpl: {{base_url: {url}, timeout: 100ms}}\n")
+        error = run("cancel", "--yes", "--config", str(config), code=1).stderr
+    assert "did not answer within 0.1 s" in error
+    assert "may or may not" in error
+
+
+@pytest.mark.parametrize("command", ["status", "history", "schedule", "trigger", "cancel"])
+def test_a_wrong_config_is_exit_code_2_and_names_each_mistake(command: str, config: Path) -> None:
+    config.write_text("tickstockpl:\n  base_url: 5\n  tokn: tok-hush\n")
+    result = run(command, "--config", str(config), code=2)
+    assert "tickstockpl.base_url" in result.stderr
+    assert "did you mean token?" in result.stderr
+    assert "hush" not in result.output
+
+
+def test_a_missing_config_is_exit_code_2(config: Path) -> None:
+    assert "does not exist" in run("status", "--config", str(config), code=2).stderr
 
 
 # Text from the wire
