@@ -73,7 +73,7 @@ def dial(options: RedisOptions) -> Wire:
     """
     try:
         connection = _connection(options)
-        connection.connect()  # type: ignore[no-untyped-call]
+        connection.connect()
     except (redis.RedisError, OSError, ValueError) as error:
         raise DialError(_without_secrets(f"{type(error).__name__}: {error}", options)) from None
     sock = _let_go(connection)

@@ -43,8 +43,9 @@ class Lane(ABC):
     def tick(self, now: datetime) -> None:
         """Called about once a second."""
 
-    def start(self) -> None:  # noqa: B027 - a direct lane needs no task
-        """Begin to deliver."""
+    @abstractmethod
+    def start(self) -> None:
+        """Begin; the sink has started."""
 
     async def stop(self, grace: float) -> None:
         """Deliver what is underway, for at most `grace` seconds, and close the sink."""
@@ -78,7 +79,7 @@ class DirectLane(Lane):
         self._hold_bytes = hold_bytes
         self._already: tuple[str, int] | None = None
 
-    def resume(self) -> None:
+    def start(self) -> None:
         """Ask the sink what it holds since before the restart, so that none is written twice."""
         self._already = self._sink.position()
 

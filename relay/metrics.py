@@ -4,18 +4,22 @@ Nothing is counted here, so nothing can disagree; the events' own metrics are th
 generated from these families.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from prometheus_client import disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from relay.breaker import BreakerState
 from relay.delivery import QueuedLane
+from relay.lanes import Lane
 
 if TYPE_CHECKING:
     from relay.daemon import Daemon
+
+disable_created_metrics()  # a counter's birthday is of use to nobody here and doubles what is scraped
 
 Sample = tuple[tuple[str, ...], float]
 
@@ -58,7 +62,10 @@ class RelayMetrics(Collector):
         lanes, now = self._daemon.lanes, self._daemon.now()
         queued = {name: lane for name, lane in lanes.items() if isinstance(lane, QueuedLane)}
         depths = {name: lane.depth() for name, lane in queued.items()}
-        each = lambda value: [((name,), float(value(lane))) for name, lane in lanes.items()]  # noqa: E731 - reads well
+
+        def each(value: Callable[[Lane], float]) -> list[Sample]:
+            return [((name,), float(value(lane))) for name, lane in lanes.items()]
+
         yield _counters("accepted_events", "Events that a lane took.", ["sink"], each(lambda lane: lane.accepted))
         yield _counters("delivered_events", "Events that arrived.", ["sink"], each(lambda lane: lane.delivered))
         dropped = [((n, why), float(count)) for n, lane in lanes.items() for why, count in lane.dropped.items()]

@@ -61,7 +61,7 @@ class FrameParser:
         Raises:
             ProtocolViolationError: these bytes are not what a subscription sends.
         """
-        self._reader.feed(unread[self._fed - start :])  # type: ignore[arg-type] - any buffer will do
+        self._reader.feed(unread[self._fed - start :])  # type: ignore[arg-type]  # any buffer will do
         self._fed = start + len(unread)
         try:
             return self._whole_messages()

@@ -131,7 +131,7 @@ def command(
     try:
         asyncio.run(_simulate(simulator, slack, runs=runs, duration=duration, as_json=as_json))
     except OSError as error:
-        raise click.ClickException(f"cannot listen: {error}") from error
+        raise click.ClickException(f"cannot listen on {error.strerror or error}") from error
 
 
 async def _simulate(

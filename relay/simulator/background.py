@@ -50,6 +50,7 @@ class Background:
                 await task
 
     async def _flow(self, fault: Fault) -> None:
+        await self._out.wait_connected()
         if fault.name == "ticks":
             if fault.number:
                 await self._play(traffic.market_ticks(self._seed, fault.number), speed=1.0)

@@ -25,19 +25,24 @@ class Clock:
             raise ValueError("start needs a time zone")
         self.speed = speed
         self.kind = kind
+        self._given = start
+        self.begin()
+
+    def begin(self) -> None:
+        """Sets it to its start, now."""
         self._began = time.monotonic()
         self._real_start = datetime.now(UTC)
-        self._start = (start or self._real_start).astimezone(UTC)
+        self.start = (self._given or self._real_start).astimezone(UTC)
 
     def now(self) -> datetime:
         """Simulated time, UTC."""
-        return self._start + timedelta(seconds=(time.monotonic() - self._began) * self.speed)
+        return self.start + timedelta(seconds=(time.monotonic() - self._began) * self.speed)
 
     def claimed(self, moment: datetime) -> datetime:
         """What an event says for the simulated `moment`."""
         if self.kind == "simulated":
             return moment
-        return self._real_start + (moment - self._start) / self.speed
+        return self._real_start + (moment - self.start) / self.speed
 
     @property
     def scale(self) -> float:

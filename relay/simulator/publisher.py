@@ -19,13 +19,17 @@ from relay.simulator.wire import Message
 
 Say = Callable[..., None]
 OnPublish = Callable[[str, bytes], None]
+_PATIENCE = 3.0  # seconds that Redis has to answer
 
 
 class Publisher:
     """One connection to Redis. `sent` counts messages by channel, `lost` those that Redis did not take."""
 
     def __init__(self, url: str, *, say: Say, on_publish: OnPublish | None = None) -> None:
-        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=2, socket_timeout=5)
+        # no socket_timeout: with one, redis-py uses asyncio.wait_for, which on Python 3.11 can swallow a cancel
+        self._redis = Redis.from_url(
+            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=_PATIENCE, socket_timeout=None
+        )
         self._address = address(url)
         self._say = say
         self._on_publish = on_publish
@@ -45,8 +49,9 @@ class Publisher:
         await self._up.wait()
 
     async def start(self) -> None:
-        """Begins to connect; returns at once."""
-        self._task = asyncio.create_task(self._stay_connected())
+        """Tries to connect once, and goes on trying for as long as it lives."""
+        complained = not await self._try(complained=False)
+        self._task = asyncio.create_task(self._stay_connected(complained=complained))
 
     async def stop(self) -> None:
         """Closes the connection."""
@@ -68,7 +73,8 @@ class Publisher:
             for message in messages:
                 pipeline.publish(message.channel, message.body)
             try:
-                await pipeline.execute()
+                async with asyncio.timeout(_PATIENCE):
+                    await pipeline.execute()
             except (RedisError, OSError) as error:
                 self.lost += len(messages)
                 self._went_away(error)
@@ -78,22 +84,26 @@ class Publisher:
             if self._on_publish:
                 self._on_publish(message.channel, message.body)
 
-    async def _stay_connected(self) -> None:
-        pause, complained, dice = 0.1, False, random.Random(0)  # noqa: S311 - jitter
+    async def _stay_connected(self, *, complained: bool) -> None:
+        pause, dice = 0.1, random.Random(0)  # noqa: S311 - jitter
         while True:
-            try:
-                await self._redis.ping()
-            except (RedisError, OSError) as error:
-                self._went_away(error)
-                if not complained:
-                    self._say("redis_unreachable", at=self._address, why=_reason(error), then="still trying")
-                complained, pause = True, min(pause * 1.6, 2.0)
-            else:
-                if not self.connected:
-                    self._say("redis_connected", at=self._address, lost=self.lost)
-                self._up.set()
-                complained, pause = False, 0.5
             await asyncio.sleep(pause * dice.uniform(0.8, 1.2))
+            complained = not await self._try(complained=complained)
+            pause = min(pause * 1.6, 2.0) if complained else 0.5
+
+    async def _try(self, *, complained: bool) -> bool:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._redis.ping()
+        except (RedisError, OSError) as error:
+            self._went_away(error)
+            if not complained:
+                self._say("redis_unreachable", at=self._address, why=_reason(error), then="still trying")
+            return False
+        if not self.connected:
+            self._say("redis_connected", at=self._address, lost=self.lost)
+        self._up.set()
+        return True
 
     def _went_away(self, error: Exception) -> None:
         if self.connected:

@@ -115,9 +115,9 @@ class Served:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             reserved.bind((self.host, self.port))
-        except OSError:
+        except OSError as error:
             reserved.close()
-            raise
+            raise OSError(error.errno, f"{self.host}:{self.port}: {error.strerror}") from error
         self.port = reserved.getsockname()[1]
         self._reserved = reserved
 

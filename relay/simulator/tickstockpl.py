@@ -123,14 +123,15 @@ class Simulator(Served):
         return self._publisher.lost
 
     async def start(self) -> None:
-        """Listens, begins to connect to Redis, and starts what is to run.
+        """Tries Redis (once; then it goes on trying), sets the clock going, listens, and starts what is to run.
 
         Raises:
             OSError: the port cannot be had.
         """
         self.reserve()
-        await self._settle_api()
         await self._publisher.start()
+        self.clock.begin()
+        await self._settle_api()
         self._background.settle()
         if self._mode != "none":
             self._spawn(self._run_now() if self._mode == "now" else self._run_scheduled())
@@ -239,7 +240,7 @@ class Simulator(Served):
                 await self.clock.sleep_until(self.clock.now() + _MINUTE)
 
     async def _run_scheduled(self) -> None:
-        looked = self.clock.now() - timedelta(seconds=self.clock.speed)  # the trigger time itself still counts
+        looked = self.clock.start - timedelta(microseconds=1)  # a start at the trigger time itself still counts
         while self._runs_left is None or self._runs_left > 0:
             due = self.timetable.next_run(looked)
             if due is None:
@@ -296,10 +297,10 @@ class Simulator(Served):
     async def _play(self, playing: Playing) -> None:
         try:
             await playing.play()
-        finally:
-            self._playing.remove(playing)
             self.history.append(playing.record)
             self.finished.append(playing.record)
+        finally:
+            self._playing.remove(playing)
             self._run_over.ring()
 
     async def _publish(self, steps: list[Step]) -> None:

@@ -1,0 +1,124 @@
+"""From settings to lanes: each sink found by its type, made, started, and put behind its lane.
+
+A reload builds the new set beside the old one: what has not changed is kept, what fails refuses the whole reload.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
+
+from relay.delivery import QueuedLane
+from relay.events import Event
+from relay.lanes import DirectLane, Lane
+from relay.outbox import Outbox
+from relay.redaction import Redactor
+from relay.settings import OutboxOptions, Settings
+from relay.store import Store
+from sinks.base import DirectSink, QueuedSink, Sink, SinkContext, SinkError
+from sinks.registry import UnknownSinkError, sink_class
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What lanes and sinks get from the daemon."""
+
+    now: Callable[[], datetime]
+    store: Store
+    outbox: Outbox
+    muted: Callable[[Event], str | None]
+    user_agent: str
+
+
+def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Sink:
+    """The sink that config.yaml calls `name`, not started.
+
+    Raises:
+        SinkError: unknown type or options; one line, no secret.
+    """
+    try:
+        kind = sink_class(str(options.get("type")))
+        read = kind.Options.model_validate({key: value for key, value in options.items() if key != "type"})
+    except UnknownSinkError as error:
+        raise SinkError(f"sink {name}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise SinkError(f"sink {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    context = SinkContext(
+        name=name,
+        now=around.now,
+        registry=CollectorRegistry(auto_describe=False),
+        state=around.store.shelf(f"sink:{name}"),
+        user_agent=around.user_agent,
+    )
+    return kind(read, context)
+
+
+def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:
+    """The lane that a sink asks for by its class.
+
+    Raises:
+        SinkError: it is neither kind of sink.
+    """
+    if isinstance(sink, DirectSink):
+        return DirectLane(sink)
+    if isinstance(sink, QueuedSink):
+        outbox = around.outbox if sink.durable else _volatile(settings.outbox)
+        rules = settings.redaction
+        redact = Redactor(rules.patterns, rules.keys).redact if rules.enabled else _as_it_is
+        return QueuedLane(sink, outbox, settings.outbox, now=around.now, redact=redact, muted=around.muted)
+    raise SinkError(f"sink {sink.context.name}: {type(sink).__name__} is neither a DirectSink nor a QueuedSink")
+
+
+def _as_it_is(event: Event) -> Event:
+    return event
+
+
+def _volatile(options: OutboxOptions) -> Outbox:
+    """The outbox of a sink that needs none on disk: the same, in memory."""
+    return Outbox(Store(None), options)
+
+
+async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -> "LaneSet":
+    """The lanes of `settings`: those of `old` that have not changed, and new ones, started.
+
+    Raises:
+        SinkError: a sink cannot start; what was started for this set has been closed again, `old` is untouched.
+    """
+    lanes: dict[str, Lane] = {}
+    fresh: list[Lane] = []
+    asked: dict[str, object] = {
+        name: (dict(options), settings.outbox, settings.redaction) for name, options in settings.sinks.items()
+    }
+    try:
+        for name, options in settings.sinks.items():
+            if old.asked.get(name) == asked[name]:
+                lanes[name] = old.lanes[name]
+                continue
+            lane = make_lane(make_sink(name, options, around), settings, around)
+            fresh.append(lane)
+            await lane.sink.start()
+            lanes[name] = lane
+    except SinkError:
+        for lane in fresh:
+            await lane.sink.close()
+        raise
+    return LaneSet(lanes, asked, fresh)
+
+
+@dataclass(slots=True)
+class LaneSet:
+    """Lanes by name, what was asked for when they were made, and which of them have yet to begin."""
+
+    lanes: dict[str, Lane]
+    asked: dict[str, object]
+    fresh: list[Lane]
+
+    def begin(self) -> None:
+        """Have the new lanes deliver."""
+        for lane in self.fresh:
+            lane.start()
+        self.fresh.clear()

@@ -1,0 +1,38 @@
+"""`tickstock-relay run`: the daemon."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), default="config.yaml", show_default=True)
+def command(path: Path) -> None:
+    """Run the relay until SIGTERM.
+
+    SIGHUP reads the configuration again; SIGUSR2 becomes a new process of the same command, losing nothing.
+    """
+    import uvloop  # noqa: PLC0415 - this command only
+
+    from relay.config import ConfigError, load  # noqa: PLC0415
+    from relay.logs import set_up  # noqa: PLC0415
+
+    try:
+        settings = load(path)
+    except ConfigError as error:
+        click.echo(f"tickstock-relay: {error}", err=True)
+        sys.exit(2)
+    set_up(settings.log)
+    from relay.daemon import Daemon  # noqa: PLC0415
+    from relay.web.server import ListenError  # noqa: PLC0415
+    from sinks.base import SinkError  # noqa: PLC0415
+
+    async def run() -> None:
+        await Daemon(settings, path).run()
+
+    try:
+        uvloop.run(run())
+    except (SinkError, ListenError) as error:
+        click.echo(f"tickstock-relay: {error}", err=True)
+        sys.exit(1)

