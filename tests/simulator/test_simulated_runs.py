@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from relay.simulator.tickstockpl import Simulator
+from relay.simulator.publisher import Publisher
+from relay.simulator.tickstockpl import Simulator, silent
+from relay.simulator.wire import Message
 from tests.simulator.hearing import Hearing, eventually, free_port, listening, valkey
 from tests.simulator.test_simulated_flow import CONTRACT_ORDER, PER_ITEM
 
@@ -157,9 +159,19 @@ async def test_the_same_seed_publishes_the_same_run_ids_and_results(redis_url: s
     assert bodies[0] == bodies[1]
 
 
-async def test_a_simulator_stops_at_once_in_the_middle_of_a_run(redis_url: str) -> None:
-    for pause in range(40):
-        async with asyncio.timeout(3), Simulator(redis_url, speed=600, run="now", faults=["ticks:900"]) as simulator:
-            await asyncio.sleep(0.001 * (pause % 8))
-            await simulator.wait_connected()
-        assert simulator.finished == []
+async def test_publishing_ends_when_it_is_cancelled_whatever_the_moment(redis_url: str) -> None:
+    publisher = Publisher(redis_url, say=silent)
+    await publisher.start()
+
+    async def publish_on_and_on() -> None:
+        while True:
+            await publisher.publish([Message("tickstock:monitoring", b"{}", 0.0)])
+
+    for turns in range(200):
+        task = asyncio.create_task(publish_on_and_on())
+        for _ in range(turns % 20):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait([task], timeout=2)
+        assert ended, "the cancel was swallowed"
+    await publisher.stop()
