@@ -19,7 +19,7 @@ from relay.lanes import Lane
 if TYPE_CHECKING:
     from relay.daemon import Daemon
 
-disable_created_metrics()  # a counter's birthday is of use to nobody here and doubles what is scraped
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a counter's birthday is of use to nobody here and doubles what is scraped
 
 Sample = tuple[tuple[str, ...], float]
 
