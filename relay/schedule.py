@@ -11,6 +11,7 @@ from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+NEW_YORK = ZoneInfo("America/New_York")
 LONGEST_CLOSING = 60
 """Days to search for a trading day; since 1945 the exchange was never closed for more than a week."""
 
@@ -88,6 +89,15 @@ def is_trading_day(day: date) -> bool:
 def is_half_day(day: date) -> bool:
     """Whether the exchange closes early on `day`."""
     return day.weekday() < 5 and day in _early_closings()  # noqa: PLR2004 - Saturday
+
+
+def market_is_open(now: datetime) -> bool:
+    """Whether the exchange's regular session is on: 09:30 to 16:00 New York time, to 13:00 on half days."""
+    here = now.astimezone(NEW_YORK)
+    day = here.date()
+    if not is_trading_day(day):
+        return False
+    return time(9, 30) <= here.time() < (time(13) if is_half_day(day) else time(16))
 
 
 @cache

@@ -4,17 +4,25 @@ The defaults are those that operators of TickStockPL use (wire notes, "What went
 """
 
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from relay.events import Phase
 from relay.schedule import Calendar, Timetable
 from sinks.options import Duration, Options
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
+
+
+def _clock_text(value: object) -> object:
+    """YAML reads an unquoted 16:10 as a number to the base of 60."""
+    return f"{value // 60:02}:{value % 60:02}" if type(value) is int else value
+
+
+Clock = Annotated[str, BeforeValidator(_clock_text), StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+"""A local time of day, `HH:MM`."""
 
 
 def _known_zone(name: str) -> str:
@@ -28,7 +36,7 @@ def _known_zone(name: str) -> str:
 class ScheduleOptions(Options):
     """When a run is due; what the API's schedule says wins when it answers."""
 
-    trigger_time: str = Field("16:10", pattern=_CLOCK, description="Local time of the daily run, HH:MM.")
+    trigger_time: Clock = Field("16:10", description="Local time of the daily run, HH:MM.")
     timezone: str = Field("America/New_York", description="Zone of the trigger time.")
     calendar: Calendar = Field(
         Calendar.XNYS, description="XNYS: trading days of the New York Stock Exchange (half days too); none: every day."
@@ -87,6 +95,7 @@ class LevelOptions(Options):
     above: float | None = Field(None, description="It is bad above this.")
     below: float | None = Field(None, description="It is bad below this.")
     severity: Literal["warning", "error", "critical"] = Field("warning", description="How bad.")
+    when: Literal["always", "market_open"] = Field("always", description="When it counts.")
     for_at_least: Duration = Field(60.0, ge=0, description="How long without a break before it is an alert.")
     resolved_after: Duration = Field(120.0, ge=0, description="How long it must be good again, without a break.")
 
@@ -108,8 +117,8 @@ def _usual_levels() -> dict[str, "LevelOptions"]:
         "health_score": LevelOptions(below=70),
         "lag_ms": LevelOptions(above=200),
         "lag_ms critical": LevelOptions(above=1000, severity="critical"),
-        "ticks_per_second": LevelOptions(below=0.001, severity="error"),
-        "active_symbols": LevelOptions(below=1, severity="error"),
+        "ticks_per_second": LevelOptions(below=0.001, severity="error", when="market_open"),
+        "active_symbols": LevelOptions(below=1, severity="error", when="market_open"),
     }
 
 
@@ -130,8 +139,8 @@ class MaintenanceOptions(Options):
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(
         [], description="Weekly on these days; give `days` or `date`."
     )
-    date: date | None = Field(None, description="Once, on this day.")
-    from_: str = Field("00:00", alias="from", pattern=_CLOCK, description="Local time at which it begins, HH:MM.")
+    on: date | None = Field(None, alias="date", description="Once, on this day.")
+    from_: Clock = Field("00:00", alias="from", description="Local time at which it begins, HH:MM.")
     lasting: Duration = Field(86400.0, gt=0, le=86400.0 * 14, description="How long it lasts.")
     timezone: str = Field("America/New_York", description="Zone of `from`.")
     comment: str = Field("", description="Why.")
@@ -140,7 +149,7 @@ class MaintenanceOptions(Options):
 
     @model_validator(mode="after")
     def _weekly_or_once(self) -> "MaintenanceOptions":
-        if bool(self.days) == (self.date is not None):
+        if bool(self.days) == (self.on is not None):
             raise ValueError("give either days (weekly) or date (once)")
         return self
 
@@ -149,9 +158,9 @@ class MaintenanceOptions(Options):
         zone, begins = ZoneInfo(self.timezone), time.fromisoformat(self.from_)
         today = now.astimezone(zone).date()
         back = range(int(self.lasting // 86400) + 2)
-        for day in [self.date] if self.date else [today - timedelta(days=n) for n in back]:
+        for day in [self.on] if self.on else [today - timedelta(days=n) for n in back]:
             start = datetime.combine(day, begins, zone)
-            is_its_day = self.date is not None or WEEKDAYS[day.weekday()] in self.days
+            is_its_day = self.on is not None or WEEKDAYS[day.weekday()] in self.days
             if is_its_day and 0 <= (now - start).total_seconds() < self.lasting:
                 return True
         return False
@@ -164,9 +173,7 @@ class WatchdogOptions(Options):
     schedule: ScheduleOptions = Field(ScheduleOptions(), description="When a run is due.")
     poll_interval: Duration = Field(30.0, ge=1, description="How often the API is asked what is going on.")
     start_grace: Duration = Field(300.0, ge=0, description="A run that has not started by then is late: critical.")
-    finish_grace: Duration = Field(
-        5400.0, gt=0, description="A run still going on so long after it was due is overdue."
-    )
+    finish_grace: Duration = Field(5400.0, gt=0, description="A run still going on so long after it was due.")
     stall_after: Duration = Field(300.0, gt=0, description="A phase without progress for so long has stalled.")
     silent_after: Duration = Field(300.0, gt=0, description="No event of any kind for so long during a run is said.")
     api_unreachable_after: Duration = Field(180.0, ge=0, description="An API that does not answer for so long is said.")
@@ -176,14 +183,14 @@ class WatchdogOptions(Options):
     )
     phase_limits: PhaseLimits = Field(
         PhaseLimits(),
-        description="How long each phase may take; one that usually takes longer may, once that is known.",
+        description="How long each phase may take; once it is known to take longer, it may.",
     )
     quality: QualityOptions = Field(QualityOptions(), description="What a completed run must have achieved.")
     errors: RateOptions = Field(RateOptions(), description="How many errors are too many.")
     levels: dict[str, LevelOptions] = Field(
         _usual_levels(),
-        description="Levels in monitoring and streaming health events, by the name of the number there; a word behind a "
-        "space tells two limits of one number apart. What is given here replaces or adds to the defaults.",
+        description="Levels in monitoring and streaming health events, by the name of the number there; a word "
+        "behind a space tells two limits of one number apart. What is given here replaces or adds to the defaults.",
     )
     learned: LearnedOptions = Field(LearnedOptions(), description="What is usual, and what is not.")
     auto_trigger: bool = Field(

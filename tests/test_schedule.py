@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.schedule import Calendar, Timetable, is_half_day, is_trading_day
+from relay.schedule import Calendar, Timetable, is_half_day, is_trading_day, market_is_open
 
 NEW_YORK = Timetable()
 DAILY = Timetable(time(2, 30), calendar=Calendar.NONE)
@@ -69,6 +69,12 @@ def test_half_days_are_trading_days() -> None:
     half_days = [date(2025, 7, 3), date(2025, 11, 28), date(2025, 12, 24)]
     assert all(is_half_day(day) and is_trading_day(day) for day in half_days)
     assert not is_half_day(date(2025, 7, 2))
+
+
+def test_the_market_is_open_in_its_session_and_closes_early_on_half_days() -> None:
+    hours = {"2025-01-27 14:29": False, "2025-01-27 14:30": True, "2025-01-27 20:59": True, "2025-01-27 21:00": False}
+    hours |= {"2025-07-28 13:30": True, "2025-11-28 17:59": True, "2025-11-28 18:00": False, "2025-12-25 15:00": False}
+    assert {moment: market_is_open(utc(moment)) for moment in hours} == hours
 
 
 def test_a_local_time_that_does_not_exist_is_an_hour_later_by_the_new_clock() -> None:
