@@ -39,9 +39,9 @@ class Clock:
         return self.start + timedelta(seconds=(time.monotonic() - self._began) * self.speed)
 
     def claimed(self, moment: datetime) -> datetime:
-        """What an event says for the simulated `moment`."""
+        """What an event says for the simulated `moment`, UTC."""
         if self.kind == "simulated":
-            return moment
+            return moment.astimezone(UTC)
         return self._real_start + (moment - self.start) / self.speed
 
     @property

@@ -5,7 +5,7 @@ In memory and without I/O; the clock decides what times are claimed.
 
 import random
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -126,7 +126,7 @@ class Timetable:
         self.enabled, self.trigger_time, self.timezone, self.universes = enabled, trigger, zone, universes
 
     def next_run(self, after: datetime) -> datetime | None:
-        """The first trigger after a moment; None while switched off."""
+        """The first trigger after a moment, UTC; None while switched off."""
         if not self.enabled:
             return None
         zone, at = ZoneInfo(self.timezone), time.fromisoformat(self.trigger_time)
@@ -134,7 +134,7 @@ class Timetable:
         while True:
             due = datetime.combine(day, at, zone)
             if due > after and is_trading_day(day):
-                return due
+                return due.astimezone(UTC)
             day += timedelta(days=1)
 
     def as_body(self, clock: Clock, now: datetime, *, extended: bool) -> Json:
@@ -144,7 +144,7 @@ class Timetable:
             "enabled": self.enabled,
             "trigger_time": self.trigger_time,
             "timezone": self.timezone,
-            "next_run": iso(clock.claimed(due).astimezone(ZoneInfo("UTC"))) if due else None,
+            "next_run": iso(clock.claimed(due)) if due else None,
             "universes": self.universes,
         }
         return body | {"market_check": True} if extended else body
@@ -171,7 +171,8 @@ def past_runs(days: int, now: datetime, seed: int) -> list[RunRecord]:
         seconds = {phase: round(usual * dice.uniform(0.95, 1.05)) for phase, usual in PHASE_SECONDS.items()}
         patterns = 1250 + dice.randrange(-90, 90)
         run = Run(new_run_id(f"{seed}:{day}"), day.isoformat(), durations=seconds, patterns=patterns)
-        record = RunRecord(run, datetime.combine(day, time(16, 10), NEW_YORK), phase_seconds=dict(seconds))
+        due = datetime.combine(day, time(16, 10), NEW_YORK).astimezone(UTC)
+        record = RunRecord(run, due, phase_seconds=dict(seconds))
         ended = record.started + timedelta(seconds=run.seconds)
         record.finish("completed", ended, ending(run, "completed", run.seconds))
         found.append(record)

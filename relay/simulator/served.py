@@ -126,6 +126,7 @@ class Trouble:
     """What goes wrong with requests on purpose: answers to give first, a share that fails, or no answer at all."""
 
     def __init__(self) -> None:
+        self.held = 0  # requests that hang now
         self._answers: deque[tuple[int, dict[str, str]]] = deque()
         self._hang: float | None = None
         self._hanging = False
@@ -155,8 +156,11 @@ class Trouble:
     async def answer(self, server: Served) -> Response | None:
         """The answer that goes wrong, or None when nothing does."""
         if self._hanging:
+            self.held += 1
+            forever = self._hang is None
             await server.wait_or_end(self._hang)
-            if self._hang is None:
+            self.held -= 1
+            if forever:
                 return PlainTextResponse("gone", status_code=503)
         if self._answers:
             status, headers = self._answers.popleft()
