@@ -18,7 +18,7 @@ _TRACEBACKS = ("traceback", "stack_trace", "stacktrace", "stack")
 _MESSAGES = ("message", "error_message", "error", "reason", "description")
 _SHOWN = frozenset({"severity", "level", "component", "error_code", "category", "context", "run_id", "phase"})
 _ENVELOPE = frozenset({"event", "event_type", "timestamp", "source", "version"})
-_ALERT = frozenset({"alert", "state", "title"})
+_ALERT = frozenset({"alert", "state", "title", "facts", "since", "until", "duration_seconds"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,6 +29,8 @@ class Alert:
     key: str
     resolved: bool
     title: str
+    lasted: float | None
+    """Seconds from its beginning to its end, where the event tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,11 @@ def alert_of(event: Event) -> Alert | None:
     """The alert that `event` fires or resolves, if it is one."""
     if not event.channel.startswith("relay:"):
         return None
-    key, state, title = (event.payload.get(name) for name in ("alert", "state", "title"))
+    key, state, title, lasted = (event.payload.get(name) for name in ("alert", "state", "title", "duration_seconds"))
     if not isinstance(key, str) or state not in {"firing", "resolved"}:
         return None
-    return Alert(key, state == "resolved", title if isinstance(title, str) and title else humanised(key))
+    name = title.removeprefix("Resolved: ") if isinstance(title, str) and title else humanised(key)
+    return Alert(key, state == "resolved", name, float(lasted) if isinstance(lasted, int | float) else None)
 
 
 def is_error(event: Event) -> bool:
@@ -60,12 +63,13 @@ def is_error(event: Event) -> bool:
 def read(event: Event) -> Facts:
     """Everything of `event` that a message shows."""
     payload = event.payload
-    context = payload.get("context")
+    alert = alert_of(event)
+    context = payload.get("facts" if alert else "context")
     inner: Mapping[str, Any] = context if isinstance(context, dict) else {}
     traceback_name, traceback = _first_text(payload, _TRACEBACKS)
     inner_name, inner_traceback = _first_text(inner, _TRACEBACKS)
     message_name, message = _message(payload)
-    used = _SHOWN | _ENVELOPE | {traceback_name, message_name} | (_ALERT if alert_of(event) else set())
+    used = _SHOWN | _ENVELOPE | {traceback_name, message_name} | (_ALERT if alert else set())
     beside = [(name, value) for name, value in payload.items() if name not in used and not _is_run(name, value, event)]
     details = [(name, value) for name, value in inner.items() if name != inner_name] + beside
     if context is not None and not inner:

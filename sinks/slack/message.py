@@ -61,20 +61,20 @@ class Look:
     """Severity label -> ready mrkdwn."""
 
 
-def compose(events: Sequence[Event], look: Look, since: datetime | None = None) -> Message:
-    """One message for `events`, repeats counted; `since` is when the alert fired that they resolve."""
+def compose(events: Sequence[Event], look: Look, after: str = "") -> Message:
+    """One message for `events`, repeats counted; `after` says how long the alert lasted that they resolve."""
     groups = grouped(events)
     first = groups[0]
-    text = _headline(first, since)
+    text = _headline(first, after)
     if len(groups) > 1:
         text += f" and {len(groups) - 1} more"
     mention = look.mentions.get(first[-1].severity.label)
     if mention and not _is_resolved(first[-1]):
         text = f"{mention} {text}"
     if len(groups) == 1:
-        attachments = [_attachment(first, _whole(first, look), since)]
+        attachments = [_attachment(first, _whole(first, look), after)]
     else:
-        attachments = [_attachment(group, _brief(group, look), since) for group in groups[:MAX_GROUPS]]
+        attachments = [_attachment(group, _brief(group, look), after) for group in groups[:MAX_GROUPS]]
     return {"text": text, "attachments": attachments, "parse": "none", "unfurl_links": False, "unfurl_media": False}
 
 
@@ -86,21 +86,19 @@ def settled(severity: Severity, title: str, message: str, after: str) -> Message
     return {"text": f"~{headline}~ *Resolved* {after}".rstrip(), "attachments": [attachment], "parse": "none"}
 
 
-def _headline(group: list[Event], since: datetime | None) -> str:
+def _headline(group: list[Event], after: str) -> str:
     event = group[-1]
     text = f"*{one_line(read(event).headline, MAX_HEADLINE)}*"
     if len(group) > 1:
         text += f" ({TIMES}{len(group)})"
-    if since is not None and _is_resolved(event):
-        text += f" after {in_words(event.time - since)}"
-    return text
+    return f"{text} {after}" if after and _is_resolved(event) else text
 
 
-def _attachment(group: list[Event], blocks: list[Block], since: datetime | None) -> dict[str, Any]:
+def _attachment(group: list[Event], blocks: list[Block], after: str) -> dict[str, Any]:
     event = group[-1]
     colour = RESOLVED if _is_resolved(event) else COLOURS[event.severity]
     attachment: dict[str, Any] = BlockAttachment(
-        color=colour, fallback=_headline(group, since).replace("*", ""), blocks=blocks
+        color=colour, fallback=_headline(group, after).replace("*", ""), blocks=blocks
     ).to_dict()
     return attachment
 
@@ -125,7 +123,7 @@ def _whole(group: list[Event], look: Look) -> list[Block]:
 def _brief(group: list[Event], look: Look) -> list[Block]:
     """One of several groups in a message: headline, the beginning of its message, footer."""
     facts = read(group[-1])
-    text = _headline(group, None)
+    text = _headline(group, "")
     if facts.message:
         text += "\n" + mrkdwn(facts.message, MAX_FIELD)
     return [_section(text), _footer(group, look, facts, brief=True)]
@@ -137,9 +135,8 @@ def _footer(group: list[Event], look: Look, facts: Facts, *, brief: bool = False
     texts = []
     if len(group) > 1:
         first, last = (_local(moment, look.zone) for moment in _span(group))
-        texts.append(
-            f"*{TIMES}{len(group)} in {in_words(last - first)}*, first {first:%H:%M:%S}, last {last:%H:%M:%S %Z}"
-        )
+        span = in_words((last - first).total_seconds())
+        texts.append(f"*{TIMES}{len(group)} in {span}*, first {first:%H:%M:%S}, last {last:%H:%M:%S %Z}")
     texts.append(_both_clocks(event.time, look.zone))
     if not brief:
         source = f" from {event.source}" if event.source else ""

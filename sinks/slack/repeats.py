@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 
 from relay.events import Event
 from sinks.slack.facts import alert_of, as_text, is_error
@@ -34,9 +33,9 @@ def grouped(events: Sequence[Event]) -> list[list[Event]]:
     return list(groups.values())
 
 
-def in_words(span: timedelta) -> str:
+def in_words(seconds: float) -> str:
     """A length of time for people: `58 s`, `12 min`, `2 h 5 min`, `3 d 4 h`."""
-    seconds = max(round(span.total_seconds()), 0)
+    seconds = max(round(seconds), 0)
     if seconds < 120:  # noqa: PLR2004 - two minutes
         return f"{seconds} s"
     minutes, hours, days = round(seconds / 60), seconds // 3600, seconds // 86400

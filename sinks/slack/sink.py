@@ -90,12 +90,12 @@ class SlackSink(QueuedSink):
         if _MESSAGES not in sys.modules:  # Slack's library takes 0.1 s to load: not while the intake waits
             await asyncio.to_thread(importlib.import_module, _MESSAGES)
         alert = alert_of(events[-1])
-        if alert is None or any(alert_of(event) != alert for event in events):
-            outcome, _ = await self._post(events, delivery_id, None)
+        if alert is None or any(fingerprint(event) != fingerprint(events[-1]) for event in events):
+            outcome, _ = await self._post(events, delivery_id)
             return outcome
         if alert.resolved:
             return await self._resolve(alert, events, delivery_id)
-        outcome, place = await self._post(events, delivery_id, None)
+        outcome, place = await self._post(events, delivery_id)
         if outcome.delivered:
             self._remember(alert, events[0], place)
         return outcome
@@ -103,35 +103,34 @@ class SlackSink(QueuedSink):
     async def _resolve(self, alert: Alert, events: Sequence[Event], delivery_id: str) -> Outcome:
         """Update first, which may be repeated unseen, then reply: a retry never replies twice for an update's sake."""
         told = self._recall(alert)
+        after = _after(alert, events[-1], told)
         if told is not None and told.ts:
-            outcome = await self._settle(told, events[-1])
+            outcome = await self._settle(told, after)
             if outcome.worth_retrying:
                 return outcome
             if not outcome.delivered:
                 self.context.log.info("slack alert not updated", alert=alert.key, why=outcome.detail)
             if "not_found" in outcome.detail:  # deleted: there is no thread to answer in
-                told = msgspec.structs.replace(told, ts="")
-        outcome, _ = await self._post(events, delivery_id, told)
+                told = None
+        thread = _place(told) if told is not None and told.ts else None
+        outcome, _ = await self._post(events, delivery_id, after, thread)
         if outcome.delivered:
             self.context.state.put(_state_key(alert), None)
         return outcome
 
-    async def _settle(self, told: Told, resolved: Event) -> Outcome:
+    async def _settle(self, told: Told, after: str) -> Outcome:
         from sinks.slack.message import settled  # noqa: PLC0415 - loads Slack's library
 
-        after = f"after {in_words(resolved.time - told.since)}"
         message = settled(SEVERITIES[told.severity], told.title, told.message, after)
         return await self._connected.update(_place(told), message)
 
     async def _post(
-        self, events: Sequence[Event], delivery_id: str, told: Told | None
+        self, events: Sequence[Event], delivery_id: str, after: str = "", thread: "Place | None" = None
     ) -> "tuple[Outcome, Place | None]":
         from sinks.slack.message import Look, compose  # noqa: PLC0415 - loads Slack's library
 
         look = Look(ZoneInfo(self.options.timezone), self.options.mentions)
-        message = compose(events, look, told.since if told else None)
-        thread = _place(told) if told and told.ts else None
-        return await self._connected.post(message, delivery_id, thread)
+        return await self._connected.post(compose(events, look, after), delivery_id, thread)
 
     @property
     def _connected(self) -> "SlackClient":
@@ -161,6 +160,13 @@ class SlackSink(QueuedSink):
 
 def _state_key(alert: Alert) -> str:
     return f"alert:{alert.key}"
+
+
+def _after(alert: Alert, resolved: Event, told: Told | None) -> str:
+    """How long the alert lasted: as the event says, else since it was told."""
+    if alert.lasted is not None:
+        return f"after {in_words(alert.lasted)}"
+    return f"after {in_words((resolved.time - told.since).total_seconds())}" if told is not None else ""
 
 
 def _place(told: Told) -> "Place":

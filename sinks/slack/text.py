@@ -22,27 +22,30 @@ _FORMATTING = re.compile(r"[*_~`](?!\w)|(?<!\w)[*_~`]")
 
 def mrkdwn(text: str, limit: int) -> str:
     """`text` for a mrkdwn field of at most `limit` characters."""
-    quiet = _CALLS.sub("@" + _WORD_JOINER, clean(text[: limit + 1])).strip()
-    return _cut(quiet, limit, longer=len(text) > limit) or NOTHING
+    return _cut(_quiet(text[: limit + 1]).strip(), limit, longer=len(text) > limit) or NOTHING
 
 
 def one_line(text: str, limit: int) -> str:
     """`text` as a title: in one line, and without formatting of its own."""
-    line = _FORMATTING.sub("", _BLANKS.sub(" ", clean(text[: limit + 1]))).strip()
-    quiet = _CALLS.sub("@" + _WORD_JOINER, line)
-    return _cut(quiet, limit, longer=len(text) > limit) or NOTHING
+    line = _FORMATTING.sub("", _BLANKS.sub(" ", _quiet(text[: limit + 1]))).strip()
+    return _cut(line, limit, longer=len(text) > limit) or NOTHING
 
 
 def code_block(text: str, limit: int) -> str:
     """The end of `text`, which says most in a traceback, as a code block that its own backticks cannot close."""
     room = limit - len("```\n\n```")
-    body = _FENCE.sub("`" + _WORD_JOINER, clean(text[-(room + 1) :]).strip("\n"))
+    body = _FENCE.sub("`" + _WORD_JOINER, _quiet(text[-(room + 1) :]).strip("\n"))
     return f"```\n{_cut(body, room, longer=len(text) > room, keep_end=True) or NOTHING}\n```"
 
 
 def clean(text: str) -> str:
     """`text` without characters that cannot be seen; line breaks and tabs stay."""
     return _SURROGATES.sub("\ufffd", _UNSEEN.sub("", text))
+
+
+def _quiet(text: str) -> str:
+    """Cleaned, and with what would call a whole channel kept from doing so."""
+    return _CALLS.sub("@" + _WORD_JOINER, clean(text))
 
 
 def width(text: str) -> int:

@@ -3,12 +3,13 @@
 Needs pytest and pytest-asyncio. docs/sinks.md shows it in use; nothing of the daemon imports it.
 """
 
-from sinks.testing.contract import STATUS_REASONS, SinkContract
+from sinks.testing.contract import HOSTILE_TEXTS, STATUS_REASONS, SinkContract
 from sinks.testing.lent import EXAMPLE_ERROR, NOON, MemoryState, make_context, make_event
 from sinks.testing.server import Fault, FaultyServer, Reply, Request
 
 __all__ = [
     "EXAMPLE_ERROR",
+    "HOSTILE_TEXTS",
     "NOON",
     "STATUS_REASONS",
     "Fault",

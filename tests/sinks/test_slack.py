@@ -1,0 +1,311 @@
+"""The Slack sink against the Slack stand-in, and against Slack's error answers word for word."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from relay.events import Announcement, Event, Severity
+from relay.simulator.slack import SlackStandIn
+from sinks.base import Outcome, Reason, SinkError
+from sinks.slack import SlackOptions, SlackSink
+from sinks.slack.message import RESOLVED
+from sinks.testing import HOSTILE_TEXTS, NOON, FaultyServer, MemoryState, Reply, make_context, make_event
+
+TOKEN = "xoxb-stand-in"  # noqa: S105 - opens nothing
+POSTED = b'{"ok":true,"channel":"C012AB3CD","ts":"1738012800.000100"}'
+
+
+@asynccontextmanager
+async def started(state: MemoryState | None = None, **options: Any) -> AsyncIterator[SlackSink]:
+    sink = SlackSink(SlackOptions.model_validate({"timeout": "2s", **options}), make_context("ops", state=state))
+    await sink.start()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    async with SlackStandIn(rate=None) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FaultyServer]:
+    async with FaultyServer(Reply(200, POSTED)) as faulty:
+        yield faulty
+
+
+def bot(url: str, **more: Any) -> dict[str, Any]:
+    return {"token": TOKEN, "channel": "#ops", "base_url": url, **more}
+
+
+def alert(state: str, minutes: int = 0, **more: Any) -> Event:
+    title = "No run today" if state == "firing" else "Resolved: No run today"
+    payload = {"alert": "run_missing", "state": state, "title": title, "message": "Due 16:10.", **more}
+    said = Announcement(
+        channel="relay:alert:run_missing", event="run_missing", severity=Severity.CRITICAL, payload=payload
+    )
+    return said.as_event("kit", minutes, NOON + timedelta(minutes=minutes))
+
+
+async def test_the_exact_request_with_a_bot_token(server: FaultyServer) -> None:
+    async with started(**bot(f"{server.url}/api/", username="TickStock", icon=":bell:")) as sink:
+        assert await sink.deliver([make_event({"message": "m"}, source=None, run_id=None)], "kit-1") == Outcome(
+            Reason.OK
+        )
+    [request] = server.requests
+    assert (request.method, request.path) == ("POST", "/api/chat.postMessage")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["content-type"] == "application/json; charset=utf-8"
+    assert request.headers["user-agent"] == "tickstock-relay"
+    assert request.headers["idempotency-key"] == "kit-1"
+    assert request.json == {
+        "channel": "#ops",
+        "text": "*Error: m*",
+        "username": "TickStock",
+        "icon_emoji": ":bell:",
+        "parse": "none",
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "metadata": {"event_type": "tickstock_relay", "event_payload": {"delivery_id": "kit-1"}},
+        "attachments": [
+            {
+                "color": "#e01e5a",
+                "fallback": "Error: m",
+                "blocks": [
+                    {"type": "section", "text": {"type": "mrkdwn", "text": "m", "verbatim": True}},
+                    {
+                        "type": "context",
+                        "elements": [
+                            {
+                                "type": "mrkdwn",
+                                "text": "2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)",
+                                "verbatim": True,
+                            },
+                            {"type": "mrkdwn", "text": "tickstock:errors", "verbatim": True},
+                        ],
+                    },
+                ],
+            }
+        ],
+    }
+
+
+async def test_the_exact_request_with_an_incoming_webhook(server: FaultyServer) -> None:
+    server.always = Reply(200, b"ok")
+    async with started(webhook_url=f"{server.url}/services/T/B/x", icon="https://pics.example/bell.png") as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    [request] = server.requests
+    assert (request.method, request.path) == ("POST", "/services/T/B/x")
+    assert "authorization" not in request.headers
+    assert request.headers["idempotency-key"] == "kit-1"
+    body = request.json
+    assert set(body) == {"text", "attachments", "parse", "unfurl_links", "unfurl_media", "icon_url"}
+    assert body["icon_url"] == "https://pics.example/bell.png"
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS, ids=range(len(HOSTILE_TEXTS)))
+async def test_slack_takes_whatever_an_event_holds(slack: SlackStandIn, text: str) -> None:
+    event = make_event(
+        {"component": text, "message": text, "traceback": text, "context": {text: [text], "n": {text: 1}}}
+    )
+    async with started(**bot(slack.api_url)) as sink:
+        assert (await sink.deliver([event], "kit-1")).delivered
+    async with started(webhook_url=slack.webhook_url) as sink:
+        assert (await sink.deliver([event], "kit-2")).delivered
+    assert [message.via for message in slack.messages] == ["api", "webhook"]
+
+
+async def test_a_resolved_alert_says_so_in_the_same_place(slack: SlackStandIn) -> None:
+    state = MemoryState()
+    async with started(state, **bot(slack.api_url)) as sink:
+        assert (await sink.deliver([alert("firing")], "kit-1")).delivered
+    async with started(state, **bot(slack.api_url)) as sink:  # another process, perhaps
+        assert (await sink.deliver([alert("resolved", minutes=12)], "kit-2")).delivered
+    first, reply = slack.messages
+    assert len(first.edits) == 1
+    assert first.text == "~Critical: No run today~ *Resolved* after 12 min"
+    assert first.color == RESOLVED
+    assert reply.text == "*Resolved: No run today* after 12 min"
+    assert reply.payload["thread_ts"] == first.ts
+    assert reply.payload["reply_broadcast"] is True
+    assert reply.payload["channel"] == first.channel
+    assert state.values == {}, "a settled alert is forgotten"
+
+
+async def test_a_resolved_alert_is_a_new_message_with_a_webhook(slack: SlackStandIn) -> None:
+    async with started(webhook_url=slack.webhook_url) as sink:
+        await sink.deliver([alert("firing")], "kit-1")
+        await sink.deliver([alert("resolved", minutes=12, duration_seconds=900)], "kit-2")
+    assert [message.text for message in slack.messages] == [
+        "*Critical: No run today*",
+        "*Resolved: No run today* after 15 min",
+    ]
+    assert slack.messages[1].color == RESOLVED
+
+
+async def test_a_resolution_without_a_memory_is_told_all_the_same(slack: SlackStandIn) -> None:
+    state = MemoryState()
+    state.put("alert:run_missing", "{damaged")
+    async with started(state, **bot(slack.api_url)) as sink:
+        assert (await sink.deliver([alert("resolved")], "kit-1")).delivered
+    assert slack.messages[0].text == "*Resolved: No run today*"
+    assert "thread_ts" not in slack.messages[0].payload
+
+
+async def test_a_resolution_whose_alert_was_deleted_stands_alone(slack: SlackStandIn) -> None:
+    async with started(**bot(slack.api_url)) as sink:
+        await sink.deliver([alert("firing")], "kit-1")
+        slack.messages.clear()
+        assert (await sink.deliver([alert("resolved", minutes=1)], "kit-2")).delivered
+    assert len(slack.messages) == 1
+    assert "thread_ts" not in slack.messages[0].payload
+
+
+async def test_a_resolution_is_not_told_twice_when_the_update_fails_first(server: FaultyServer) -> None:
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        await sink.deliver([alert("firing")], "kit-1")
+        server.replies.append(Reply(503, b""))
+        assert (await sink.deliver([alert("resolved", minutes=1)], "kit-2")).reason is Reason.SERVER_ERROR
+        assert (await sink.deliver([alert("resolved", minutes=1)], "kit-2")).delivered
+    methods = [request.path.rpartition("/")[2] for request in server.requests]
+    assert methods == ["chat.postMessage", "chat.update", "chat.update", "chat.postMessage"]
+    assert server.requests[1].json["ts"] == "1738012800.000100"
+
+
+async def test_a_firing_alert_that_failed_is_not_remembered(server: FaultyServer) -> None:
+    state = MemoryState()
+    async with started(state, **bot(f"{server.url}/api/")) as sink:
+        server.always = Reply(500, b"")
+        await sink.deliver([alert("firing")], "kit-1")
+    assert state.values == {}
+
+
+async def test_slacks_rate_limit_is_handed_to_the_lane() -> None:
+    async with SlackStandIn(rate=0.1, burst=1) as slack, started(**bot(slack.api_url)) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+        outcome = await sink.deliver([make_event()], "kit-2")
+    assert outcome.reason is Reason.RATE_LIMITED
+    assert outcome.retry_after == 10.0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("invalid_auth", Reason.UNAUTHORIZED),
+        ("not_authed", Reason.UNAUTHORIZED),
+        ("token_revoked", Reason.UNAUTHORIZED),
+        ("token_expired", Reason.UNAUTHORIZED),
+        ("account_inactive", Reason.UNAUTHORIZED),
+        ("missing_scope", Reason.UNAUTHORIZED),
+        ("channel_not_found", Reason.REJECTED),
+        ("not_in_channel", Reason.REJECTED),
+        ("is_archived", Reason.REJECTED),
+        ("invalid_blocks", Reason.REJECTED),
+        ("msg_too_long", Reason.REJECTED),
+        ("something_new", Reason.REJECTED),
+        ("ratelimited", Reason.RATE_LIMITED),
+        ("internal_error", Reason.SERVER_ERROR),
+        ("fatal_error", Reason.SERVER_ERROR),
+        ("service_unavailable", Reason.SERVER_ERROR),
+    ],
+)
+async def test_slacks_errors_have_their_reasons(server: FaultyServer, error: str, reason: Reason) -> None:
+    server.always = Reply(200, json.dumps({"ok": False, "error": error}).encode())
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        outcome = await sink.deliver([make_event()], "kit-1")
+    assert outcome == Outcome(reason, f"Slack says {error}")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "reason"),
+    [
+        (400, "invalid_payload", Reason.REJECTED),
+        (400, "user_not_found", Reason.REJECTED),
+        (403, "action_prohibited", Reason.UNAUTHORIZED),
+        (403, "invalid_token", Reason.UNAUTHORIZED),
+        (404, "channel_not_found", Reason.REJECTED),
+        (404, "no_service", Reason.UNAUTHORIZED),
+        (410, "channel_is_archived", Reason.REJECTED),
+        (500, "rollup_error", Reason.SERVER_ERROR),
+        (429, "rate_limited", Reason.RATE_LIMITED),
+    ],
+)
+async def test_a_webhooks_errors_have_their_reasons(
+    server: FaultyServer, status: int, text: str, reason: Reason
+) -> None:
+    server.always = Reply(status, text.encode())
+    async with started(webhook_url=f"{server.url}/services/T/B/x") as sink:
+        outcome = await sink.deliver([make_event()], "kit-1")
+    assert outcome.reason is reason
+    assert text in outcome.detail
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>log in</html>", b"[1]", b"null", b'{"ok":"yes"}', b"\xff", b"[" * 50_000]
+)
+async def test_an_answer_that_is_not_slacks_is_no_delivery(server: FaultyServer, body: bytes) -> None:
+    server.always = Reply(200, body)
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).reason is Reason.BAD_ANSWER
+    async with started(webhook_url=f"{server.url}/services/T/B/x") as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).reason is Reason.BAD_ANSWER
+
+
+async def test_a_check_names_the_bot_and_posts_nothing(slack: SlackStandIn) -> None:
+    async with started(**bot(slack.api_url)) as sink:
+        assert await sink.check() == "posts as tickstock-relay in Stand-in to #ops"
+    async with started(webhook_url=slack.webhook_url) as sink:
+        assert "not tried" in await sink.check()
+    assert slack.attempts == []
+
+
+async def test_a_check_with_a_wrong_token_fails_in_one_line(slack: SlackStandIn) -> None:
+    async with started(**bot(slack.api_url) | {"token": "xoxb-wrong"}) as sink:
+        with pytest.raises(SinkError, match=r"^Slack: Slack says invalid_auth$"):
+            await sink.check()
+
+
+def test_repeats_and_order_are_asked_of_the_lane() -> None:
+    sink = SlackSink(SlackOptions.model_validate({"webhook_url": "https://hooks.slack.com/x"}), make_context())
+    assert (sink.batching().max_events, sink.batching().repeat_window) == (1, 60.0)
+    assert sink.repeat_key(make_event()) == sink.repeat_key(make_event(offset=9))
+    assert sink.order_key(alert("firing")) == sink.order_key(alert("resolved")) == "run_missing"
+    assert sink.order_key(make_event()) is None
+    assert (sink.alerting, sink.remote, sink.durable) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ({}, "either token and channel, or webhook_url"),
+        ({"token": "xoxb-1", "channel": "#a", "webhook_url": "https://x.example"}, "either token and channel"),
+        ({"token": "xoxb-1"}, "a token needs a channel"),
+        ({"webhook_url": "https://x.example/", "channel": "#a"}, "channel goes with token"),
+        ({"token": "xoxb 1", "channel": "#a"}, "blanks or control characters"),
+        ({"webhook_url": "http://hooks.example/hidden"}, "plain http leaves this machine"),
+        ({"webhook_url": "ftp://hooks.example/hidden"}, "https://host/path"),
+        ({"webhook_url": "https://x.example", "timezone": "Mars/Olympus"}, "is no time zone"),
+        ({"webhook_url": "https://x.example", "mentions": {"critical": "@channel"}}, "write <!here>"),
+        ({"webhook_url": "https://x.example", "mentions": {"awful": "<!here>"}}, "is no severity"),
+        ({"webhook_url": "https://x.example", "colour": "red"}, "Extra inputs"),
+    ],
+)
+def test_a_mistake_in_the_options_is_named_without_the_secret(wrong: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SlackOptions.model_validate(wrong)
+    assert hint in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_mentions_may_be_several_and_severities_go_by_any_known_name() -> None:
+    given = {"fatal": "<!channel> <@U012AB3CD>", "error": "<!subteam^S012AB3CD>"}
+    options = SlackOptions.model_validate({"webhook_url": "https://x.example", "mentions": given})
+    assert options.mentions == {"critical": "<!channel> <@U012AB3CD>", "error": "<!subteam^S012AB3CD>"}

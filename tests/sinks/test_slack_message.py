@@ -1,0 +1,296 @@
+"""What Slack is told: the exact JSON, and never more than Slack takes, whatever the event."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.events import Announcement, Event, Mark, Phase, Severity
+from relay.simulator.slack_limits import refusal
+from sinks.slack.message import COLOURS, RESOLVED, Look, compose, settled
+from sinks.slack.repeats import fingerprint, in_words
+from sinks.slack.text import code_block, mrkdwn, one_line, width
+from sinks.testing import HOSTILE_TEXTS, NOON, make_event
+
+LOOK = Look(ZoneInfo("America/New_York"), {"critical": "<!channel>"})
+MOST_TEXT = 9000
+MOST_JSON = 60_000
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text that Slack would read as mrkdwn, the top-level one included."""
+    if isinstance(value, dict):
+        if isinstance(value.get("text"), str):
+            yield value["text"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
+
+
+def section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": mrkdwn_object(text)}
+
+
+def mrkdwn_object(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def test_the_contracts_error_is_told_in_exactly_this_json() -> None:
+    assert compose([make_event(phase=Phase.IMPORT)], LOOK) == {
+        "text": "*Error in data_import: RATE_LIMIT_EXCEEDED*",
+        "attachments": [
+            {
+                "color": "#e01e5a",
+                "fallback": "Error in data_import: RATE_LIMIT_EXCEEDED",
+                "blocks": [
+                    section("Massive API rate limit hit"),
+                    {
+                        "type": "section",
+                        "fields": [
+                            mrkdwn_object("*Component*\ndata_import"),
+                            mrkdwn_object("*Error code*\nRATE_LIMIT_EXCEEDED"),
+                            mrkdwn_object("*Phase*\nimport"),
+                            mrkdwn_object("*Run*\n550e8400-e29b-41d4-a716-446655440000"),
+                        ],
+                    },
+                    {
+                        "type": "section",
+                        "fields": [mrkdwn_object("*Symbol*\nAAPL"), mrkdwn_object("*Retry after*\n60")],
+                    },
+                    {
+                        "type": "context",
+                        "elements": [
+                            mrkdwn_object("2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)"),
+                            mrkdwn_object("tickstock:errors from massive_fetcher"),
+                        ],
+                    },
+                ],
+            }
+        ],
+        "parse": "none",
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def test_an_event_that_is_no_error_is_told_by_its_name_and_fields() -> None:
+    event = make_event(
+        {"pattern_type": "Doji", "symbol": "AAPL", "confidence": 0.93, "parameters": {"span": 5}, "tags": ["a", "b"]},
+        channel="tickstock:patterns:detected",
+        event="pattern_detected",
+        phase=Phase.PATTERNS,
+        run_id=None,
+    )
+    message = compose([event], LOOK)
+    assert message["text"] == "*Pattern detected: AAPL*"
+    assert message["attachments"][0]["color"] == COLOURS[Severity.INFO]
+    assert [field["text"] for field in message["attachments"][0]["blocks"][1]["fields"]] == [
+        "*Pattern type*\nDoji",
+        "*Symbol*\nAAPL",
+        "*Confidence*\n0.93",
+        '*Parameters*\n{"span":5}',
+        "*Tags*\na, b",
+    ]
+
+
+def alert(state: str, **more: Any) -> Event:
+    payload = {"alert": "run_missing", "state": state, "title": "No run today", "message": "Due 16:10.", **more}
+    return Announcement(
+        channel="relay:alert:run_missing", event="run_missing", severity=Severity.CRITICAL, payload=payload
+    ).as_event("kit", 1, NOON)
+
+
+def test_a_firing_alert_calls_whom_the_options_say() -> None:
+    message = compose([alert("firing", facts={"due": "16:10"}, since="2025-01-27T21:15:00Z")], LOOK)
+    assert message["text"] == "<!channel> *Critical: No run today*"
+    blocks = message["attachments"][0]["blocks"]
+    assert blocks[0] == section("Due 16:10.")
+    assert blocks[1]["fields"] == [mrkdwn_object("*Due*\n16:10")]
+
+
+def test_a_resolved_alert_is_green_and_calls_nobody() -> None:
+    message = compose([alert("resolved", title="Resolved: No run today")], LOOK, after="after 12 min")
+    assert message["text"] == "*Resolved: No run today* after 12 min"
+    assert message["attachments"][0]["color"] == RESOLVED
+
+
+def test_a_settled_alert_is_struck_out_in_exactly_this_json() -> None:
+    assert settled(Severity.CRITICAL, "No run <today>", "Due 16:10.", "after 12 min") == {
+        "text": "~Critical: No run &lt;today&gt;~ *Resolved* after 12 min",
+        "attachments": [
+            {
+                "color": RESOLVED,
+                "fallback": "Critical: No run &lt;today&gt;",
+                "blocks": [section("Due 16:10.")],
+            }
+        ],
+        "parse": "none",
+    }
+
+
+def test_repeats_are_one_message_with_a_count_and_a_span() -> None:
+    events = [make_event(at=NOON + timedelta(seconds=second), offset=second) for second in range(0, 61, 2)]
+    message = compose(events, LOOK)
+    assert message["text"] == "*Error in data_import: RATE_LIMIT_EXCEEDED* (×31)"  # noqa: RUF001 - how it is written
+    footer = message["attachments"][0]["blocks"][-1]["elements"]
+    assert footer[0]["text"] == "*×31 in 60 s*, first 16:20:00, last 16:21:00 EST"  # noqa: RUF001
+
+
+def test_different_things_in_one_delivery_stand_in_one_message_each_in_its_colour() -> None:
+    events = [make_event({"message": f"other {name}", "severity": "warning"}) for name in "abcdefghijk"] + [
+        make_event()
+    ]
+    message = compose(events, LOOK)
+    assert message["text"].endswith("and 11 more")
+    assert len(message["attachments"]) == 8
+    assert refusal(message) is None
+
+
+def test_a_traceback_keeps_its_end_in_a_code_block() -> None:
+    lines = "".join(f"  File {n}\n" for n in range(2000)) + "ValueError: ```bad``` & <odd>"
+    block = compose([make_event({"message": "m", "traceback": lines})], LOOK)["attachments"][0]["blocks"][2]["text"]
+    text = block["text"]
+    assert text.startswith("```\n…")
+    assert text.endswith("&amp; &lt;odd&gt;\n```")
+    assert text.count("```") == 2, "the traceback's own backticks must not close the block"
+    assert 2800 < width(text) <= 2900
+
+
+def test_a_claimed_time_that_cannot_be_true_is_not_shown_as_the_time() -> None:
+    event = make_event(at=NOON + timedelta(hours=5), received=NOON)
+    footer = [one["text"] for one in compose([event], LOOK)["attachments"][0]["blocks"][-1]["elements"]]
+    assert footer[0] == "2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)"
+    assert footer[-1] == "claims 2025-01-28 02:20:00 UTC, which cannot be true"
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        (Mark.RECONSTRUCTED, "reconstructed from the API after a gap"),
+        (Mark.UNDATED, "came without a time"),
+        (Mark.TEST, "a test"),
+        (Mark.REPLAYED, "replayed from an archive"),
+    ],
+)
+def test_what_is_unusual_is_said(mark: Mark, words: str) -> None:
+    footer = compose([make_event(marks=mark)], LOOK)["attachments"][0]["blocks"][-1]["elements"]
+    assert words in [one["text"] for one in footer]
+
+
+def test_local_time_follows_the_clock_change() -> None:
+    summer = compose([make_event(at=datetime(2025, 7, 1, 20, 10, tzinfo=UTC))], LOOK)
+    assert summer["attachments"][0]["blocks"][-1]["elements"][0]["text"].startswith("2025-07-01 16:10:00 EDT (")
+
+
+def test_nobody_is_called_by_a_text_from_the_wire() -> None:
+    text = "<!channel> <!here> <@U012AB3CD> @channel @HERE @everyone <https://evil.example|click>"
+    payload = {"message": text, "component": text, "error_code": text, "traceback": text, "context": {text: text}}
+    written = json.dumps(compose([make_event(payload, run_id=text, source=text)], LOOK)).lower()
+    assert "<" not in written
+    assert not any(call in written for call in ("@channel", "@here", "@everyone"))
+
+
+@pytest.mark.parametrize("limit", [2, 5, 9, 50])
+def test_a_cut_never_halves_an_entity_or_a_character(limit: int) -> None:
+    for text in ("&" * 60, "a<b>c&" * 20, "😀é" * 40):
+        cut = mrkdwn(text, limit)
+        assert width(cut) <= limit
+        assert cut.endswith("…")
+        assert "&" not in cut.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
+        cut.encode()
+
+
+def test_short_text_is_escaped_and_else_untouched() -> None:
+    assert mrkdwn("a & b <c> 'd' `e`", 100) == "a &amp; b &lt;c&gt; 'd' `e`"
+    assert mrkdwn("", 10) == mrkdwn(" \x00\n", 10) == "—"
+    assert one_line("RATE_LIMIT *now*\n and\tthen", 100) == "RATE_LIMIT now and then"
+    assert code_block("a\x1b[0m", 100) == "```\na[0m\n```"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (-5, "0 s"), (119, "119 s"), (720, "12 min"), (7500, "2 h 5 min"), (273_600, "3 d 4 h")],
+)
+def test_spans_are_told_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_repeats_of_one_error_have_one_fingerprint_whatever_numbers_they_carry() -> None:
+    def error(message: str, **more: Any) -> str | None:
+        return fingerprint(make_event({"component": "db", "error_code": "E1", "message": message, **more}))
+
+    first = error("Timeout after 30.5 s for job 550e8400-e29b-41d4-a716-446655440000 at 0xdeadbeef, attempt 3")
+    assert first == error("Timeout after 7 s for job 650e8400-e29b-41d4-a716-446655449999 at 0xcafe, attempt 12")
+    assert first is not None
+    assert error("Timeout") != error("Refused")
+    assert error("Timeout") != error("Timeout", severity="critical")
+    assert error("Timeout") != error("Timeout", component="api")
+    assert error("decade facade") != error("decade"), "words of hex letters are words"
+
+
+def test_only_errors_and_alerts_repeat() -> None:
+    assert fingerprint(make_event({"symbol": "AAPL"}, channel="tickstock:patterns:detected", event="x")) is None
+    assert fingerprint(alert("firing")) == "alert|run_missing|firing"
+    assert fingerprint(alert("resolved")) == "alert|run_missing|resolved"
+
+
+def test_someone_elses_alert_is_no_alert_of_the_relay() -> None:
+    payload = {"alert": "run_missing", "state": "resolved", "title": "x", "severity": "error"}
+    assert compose([make_event(payload)], LOOK)["attachments"][0]["color"] == COLOURS[Severity.ERROR]
+
+
+wire_text = st.text(max_size=60) | st.sampled_from(HOSTILE_TEXTS)
+wire_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | wire_text,
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(wire_text, inner, max_size=12),
+    max_leaves=15,
+)
+ERROR_NAMES = ["severity", "component", "error_code", "message", "error", "traceback", "stack_trace", "context"]
+OTHER_NAMES = [
+    "category",
+    "phase",
+    "alert",
+    "state",
+    "title",
+    "facts",
+    "symbol",
+    "run_id",
+    "job_id",
+    "duration_seconds",
+]
+names = st.sampled_from(ERROR_NAMES + OTHER_NAMES)
+payloads = st.dictionaries(names | wire_text, wire_values, max_size=16)
+events = st.builds(
+    make_event,
+    payloads.map(lambda payload: json.loads(json.dumps(payload).replace("\\ud", "\\u0d"))),
+    channel=st.sampled_from(["tickstock:errors", "tickstock:monitoring", "relay:alert:x"]) | wire_text,
+    event=st.sampled_from(["error", "pattern_detected"]) | wire_text,
+    source=st.none() | wire_text,
+    run_id=st.none() | wire_text,
+    severity=st.sampled_from(["debug", "critical", "emergency"]),
+    at=st.datetimes(timezones=st.just(UTC)),
+    marks=st.sampled_from(list(Mark)),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(events, min_size=1, max_size=12))
+def test_no_event_breaks_slacks_limits(several: list[Event]) -> None:
+    message = compose(several, LOOK, after="after 12 min")
+    assert refusal(message) is None
+    assert len(message["attachments"]) <= 20
+    blocks = [block for attachment in message["attachments"] for block in attachment["blocks"]]
+    assert 0 < len(blocks) <= 50
+    assert sum(map(width, texts_in(message["attachments"]))) <= MOST_TEXT
+    assert len(json.dumps(message)) <= MOST_JSON
+    for text in texts_in(message):
+        assert text.strip()
+        text.encode()  # no half characters
+        assert not set(text) & set(map(chr, (*range(9), *range(11, 32), 0x202E)))
+        assert "<" not in text.removeprefix("<!channel> ")
