@@ -1,0 +1,106 @@
+"""The unit file on real systemds: nothing to say against it, and the daemon starts, reloads and stops under it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.lab import wait_until
+from tests.system.machine import PRESERVES, STATE, UNIT, systemd_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.system.machine import Machine
+
+pytestmark = pytest.mark.system
+
+MOST_EXPOSED = 2.0  # systemd-analyze security: 0 is shut off, 10 is bare
+CONFIG = """
+redis: {url: "redis://127.0.0.1:6379/0"}
+sinks:
+  archive: {type: jsonl, directory: /var/lib/tickstock-relay/archive}
+routes:
+  - {name: everything, match: {}, to: [archive]}
+http: {listen: "127.0.0.1:9108"}
+"""
+
+
+@pytest.fixture
+def running(machine: Machine) -> Iterator[Machine]:
+    machine.configure(CONFIG)
+    machine.start()
+    yield machine
+    machine.clean()
+
+
+def test_systemd_has_nothing_to_say_against_the_unit(machine: Machine) -> None:
+    verified = machine.lab.run("systemd-analyze", "verify", UNIT)  # exits 0 on unknown keys
+    assert verified.stdout + verified.stderr == ""
+
+
+def test_the_sandbox_is_as_tight_as_promised(machine: Machine) -> None:
+    told = machine.lab.run("systemd-analyze", "security", "--no-pager", UNIT).stdout
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
+    assert found, told
+    assert float(found[1]) <= MOST_EXPOSED
+
+
+def test_it_starts_as_its_own_user_and_says_ready(running: Machine) -> None:
+    assert running.active()
+    assert running.show("StatusText")
+    owner = running.lab.run("stat", "--format=%U %a", f"/proc/{running.show('MainPID')}", STATE).stdout.split()
+    assert owner == ["tickstock-relay", "555", "tickstock-relay", "750"]
+
+
+def test_a_reload_keeps_the_process_and_refuses_a_bad_configuration(running: Machine) -> None:
+    process = running.show("MainPID")
+    running.lab.systemctl("reload", UNIT)
+    running.configure("sinks: [this is not a configuration]")
+    assert running.lab.run("systemctl", "reload", UNIT, check=False).returncode != 0
+    assert running.active()
+    assert running.show("MainPID") == process
+
+
+def test_it_stops_cleanly_and_at_once(running: Machine) -> None:
+    running.lab.systemctl("stop", UNIT, timeout=15)
+    assert running.show("Result") == "success"
+    assert running.show("ExecMainStatus") == "0"
+
+
+def test_a_hanging_relay_is_replaced(running: Machine) -> None:
+    running.drop_in("impatient", "[Service]\nWatchdogSec=2s\n")
+    running.lab.systemctl("restart", UNIT)
+    hung = running.show("MainPID")
+    running.lab.systemctl("kill", "--kill-whom=main", "--signal=STOP", UNIT)
+    wait_until(lambda: running.show("MainPID") not in {hung, "0"} and running.active(), "another relay is up")
+    running.drop_in("impatient", "")
+    assert "Watchdog timeout" in running.journal()
+
+
+def test_the_subscription_outlives_the_process(running: Machine) -> None:
+    subscribed = connection(running)
+    running.lab.systemctl("restart", UNIT)
+    assert connection(running) == subscribed
+    running.kill()
+    assert connection(running) == subscribed
+    running.lab.systemctl("daemon-reexec")
+    running.kill()
+    assert connection(running) == subscribed
+
+
+def test_the_subscription_outlives_a_stop_where_systemd_can_keep_it(running: Machine) -> None:
+    subscribed = connection(running)
+    running.lab.systemctl("stop", UNIT)
+    running.start()
+    kept = systemd_version(running.lab) >= PRESERVES
+    assert (connection(running) == subscribed) is kept
+
+
+def connection(machine: Machine) -> str:
+    """The relay's socket to Valkey, by the port that it got; there must be exactly one, subscribed."""
+    lines = machine.lab.run("ss", "--no-header", "--tcp", "--numeric", "state", "established", "dport", "=", ":6379")
+    [line] = lines.stdout.splitlines()
+    return line.split()[2]
