@@ -29,6 +29,7 @@ class Ledger:
         self._runs: dict[int, Run] = {}
         self._by_id: dict[str, Run] = {}
         self._open: dict[int, Run] = {}
+        self._unjudged: dict[int, Run] = {}
         self._saved: dict[int, datetime] = {}
         for key, value in sorted(shelf.items().items()):
             if key.startswith("run:"):
@@ -46,13 +47,24 @@ class Ledger:
     def _file(self, run: Run) -> None:
         self._runs[run.number] = run
         self._by_id[run.run_id] = run
-        if run.state.is_open:
-            self._open[run.number] = run
+        self._sort(run)
+
+    def _sort(self, run: Run) -> None:
+        for is_so, pile in ((run.state.is_open, self._open), (_waits_for_judgement(run), self._unjudged)):
+            if is_so:
+                pile[run.number] = run
+            else:
+                pile.pop(run.number, None)
 
     @property
     def open(self) -> list[Run]:
         """Runs that go on, the oldest first."""
         return list(self._open.values())
+
+    @property
+    def unjudged(self) -> list[Run]:
+        """Runs that have ended and wait for the watchdog's judgement."""
+        return list(self._unjudged.values())
 
     @property
     def next_number(self) -> int:
@@ -89,10 +101,7 @@ class Ledger:
 
     def save(self, run: Run, now: datetime) -> None:
         """Put the run on the shelf."""
-        if run.state.is_open:
-            self._open[run.number] = run
-        else:
-            self._open.pop(run.number, None)
+        self._sort(run)
         self._saved[run.number] = now
         self._shelf.put(_key(run), _encode(run).decode())
 
@@ -110,9 +119,14 @@ class Ledger:
     def _forget(self, run: Run) -> None:
         del self._runs[run.number]
         self._saved.pop(run.number, None)
+        self._unjudged.pop(run.number, None)
         if self._by_id.get(run.run_id) is run:
             del self._by_id[run.run_id]
         self._shelf.put(_key(run), None)
+
+
+def _waits_for_judgement(run: Run) -> bool:
+    return not run.state.is_open and not run.is_judged and run.reason != GIVEN_UP
 
 
 def _key(run: Run) -> str:

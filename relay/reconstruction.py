@@ -43,7 +43,9 @@ def seed(runs: "Runs", history: Sequence[HistoryRun], now: datetime) -> int:
     for told in sorted(history, key=_start)[-MOST:]:
         state = _state(told)
         if state is not None and told.start_time and _same(runs, told.run_id, told.start_time) is None:
-            _end(runs, _enter(runs, told, now), told, state, now)
+            run = _enter(runs, told, now)
+            _end(runs, run, told, state, now)
+            runs.judged(run, now)
             entered += 1
     return entered
 

@@ -45,6 +45,9 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     attempts: int = 1
     setbacks: int = 0
     """How often its progress went back."""
+    told: list[str] = []
+    """The counts that came with its end; the others are the last that progress told."""
+    is_judged: bool = False
 
     def read(self, payload: Mapping[str, Any], *, success: bool = False) -> None:
         """Take over the numbers that `payload` has; with `success`, also work out the success rate."""
@@ -61,6 +64,9 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
         self.indicators_calculated = _newer(payload, "indicators_calculated", self.indicators_calculated)
         self.patterns_detected = _newer(payload, "patterns_detected", self.patterns_detected)
         if success:
+            given = {"symbols_processed": done}
+            given |= {name: count(payload.get(name)) for name in ("indicators_calculated", "patterns_detected")}
+            self.told = [name for name, value in given.items() if value is not None]
             self.success_rate = _success_rate(payload, total or done, failed)
 
     def advance(self, payload: Mapping[str, Any], now: datetime) -> None:
@@ -121,6 +127,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_guessed: bool = False
     """Nobody told of its end: the relay holds it to be over, until something proves otherwise."""
     surprises: list[str] = []
+    is_judged: bool = False
+    """Ended, and the watchdog has looked at how good it was."""
     events: int = 0
     """Events of its own that were heard; 0 when only the API told of it."""
 
@@ -161,7 +169,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
         phases = self.phases.values()
         processed = _first(payload, _DONE, count)
         if processed is None:
-            processed = max((its.symbols_processed or 0 for its in phases), default=None)
+            processed = _largest(phases, "symbols_processed")
         self.symbols_processed = processed
         failed = _first(payload, _FAILED, count)
         self.symbols_failed = failed if failed is not None else _largest(phases, "symbols_failed")

@@ -86,6 +86,7 @@ class Runs:
             self._started(run, event)
         elif signal.verb is Verb.ENDED:
             state = final_state(event.payload, signal.state)
+            run.is_reconstructed = False
             said += self.end(run, state, now, ended_at=event.time, claims=event.payload)
         if len(said) > before or not run.state.is_open or signal.verb is Verb.STARTED:
             self.ledger.save(run, now)
@@ -163,8 +164,21 @@ class Runs:
         if run.started_at is None and run.duration_seconds is not None:
             run.started_at = ended_at - timedelta(seconds=run.duration_seconds)
         run.conclude(claims)
+        run.is_judged = False
         self.ledger.save(run, now)
         return [*said, of_run(run, state.value, corrected=corrected or None)]
+
+    @property
+    def unjudged(self) -> list[Run]:
+        """Runs that have ended and were not marked as judged yet."""
+        return self.ledger.unjudged
+
+    def judged(self, run: Run, now: datetime) -> None:
+        """The watchdog has looked at how good an ended run, or the ended phases of an open one, were."""
+        for its in run.phases.values():
+            its.is_judged = not its.state.is_open
+        run.is_judged = not run.state.is_open
+        self.ledger.save(run, now)
 
     def stall(self, run: Run, now: datetime) -> list[Announcement]:
         """The watchdog finds that `run` does not get on."""

@@ -1,0 +1,86 @@
+"""What TickStockPL's API last said, and the little that asks it. The watchdog's pure part sees only `ApiView`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from relay.answers import HistoryRun, Schedule, Status
+
+if TYPE_CHECKING:
+    from relay.tickstockpl import TickStockPL
+
+SCHEDULE_EVERY = timedelta(minutes=5)
+HISTORY_EVERY = timedelta(minutes=15)
+"""Unless the watchdog wants it now."""
+HISTORY_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class ApiView:
+    """The API's last answers, and since when there have been none. Times are UTC."""
+
+    answered_at: datetime | None = None
+    """When the status was last given."""
+    failing_since: datetime | None = None
+    """The first attempt without an answer since then; None while it answers, or was never asked."""
+    error: str | None = None
+    """Why it does not answer: one line without secrets."""
+    status: Status | None = None
+    schedule: Schedule | None = None
+    schedule_at: datetime | None = None
+    history: tuple[HistoryRun, ...] | None = None
+    history_at: datetime | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the last attempt was answered."""
+        return self.answered_at is not None and self.failing_since is None
+
+    def answered_since(self, moment: datetime) -> bool:
+        """Whether it answers, and did so at `moment` or later."""
+        return self.answers and self.answered_at is not None and self.answered_at >= moment
+
+    @property
+    def is_running(self) -> bool | None:
+        """What it says now; None when it does not answer or does not say."""
+        return self.status.is_running if self.answers and self.status else None
+
+
+class Poller:
+    """Asks the API: the status each time, the schedule now and then, the history when it is wanted."""
+
+    def __init__(self, client: "TickStockPL", clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._clock = clock
+        self.view = ApiView()
+
+    async def poll(self, *, want_history: bool = False) -> ApiView:
+        """Ask, and keep the answers. Never raises for what the API does."""
+        from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
+
+        try:
+            status = await self._client.status()
+            now = self._clock()
+            self.view = replace(self.view, status=status, answered_at=now, failing_since=None, error=None)
+        except ApiError as failed:
+            since = self.view.failing_since or self._clock()
+            self.view = replace(self.view, failing_since=since, error=str(failed))
+            return self.view
+        try:
+            await self._ask_rarely(now, want_history=want_history)
+        except ApiError as failed:
+            self.view = replace(self.view, error=str(failed))
+        return self.view
+
+    async def _ask_rarely(self, now: datetime, *, want_history: bool) -> None:
+        if _is_old(self.view.schedule_at, now, SCHEDULE_EVERY):
+            schedule = await self._client.schedule()
+            self.view = replace(self.view, schedule=schedule, schedule_at=now)
+        if want_history or _is_old(self.view.history_at, now, HISTORY_EVERY):
+            history = await self._client.history(HISTORY_DAYS)
+            self.view = replace(self.view, history=tuple(history), history_at=now)
+
+
+def _is_old(asked: datetime | None, now: datetime, every: timedelta) -> bool:
+    return asked is None or not timedelta(0) <= now - asked < every
