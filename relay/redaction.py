@@ -7,12 +7,12 @@ word than lets a password through. Nothing here decides which events are redacte
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import field_validator
 
-from relay.events import Event, kind_of
+from relay.events import Event, Kind, kind_of
 from relay.tolerant import decode_object
 from sinks.options import Options
 
@@ -69,13 +69,19 @@ _VALUE = (
     rf"""{_UNSAID}(?:(?<=\\")[^"\\\r\n]{{1,2048}}+|(?<=")(?:[^"\\\r\n]|\\.){{1,2048}}+|(?<=')[^'\\\r\n]{{1,2048}}+"""
     r"""|(?:[^\s,;&"'\\]|,(?!\s)|\\(?!["'nrt])){1,2048}+)"""
 )
-_SET = r"""\\?["']?\s{0,3}+(?:=>|:=|[:=])\s{0,3}+\\?["']?"""
-_SCHEME = r"(?:(?:bearer|basic|token|digest|apikey)\s{1,3}+)?"
+_SET = r"""\\?["']?\s{0,3}+(?:=>|:=|[:=])\s{0,3}+\\?+["']?+"""
+_SCHEME = r"(?:(?:bearer|basic|token|digest|apikey)\s{1,3}+)?+"
 
 
 def _assigned(names: str) -> re.Pattern[str]:
     return re.compile(rf"((?:{names}){_SET}{_SCHEME}){_VALUE}", re.IGNORECASE)
 
+
+# Up to the last @ of a run without blanks, but a port is no password. A run without any @ is matched too, and left as
+# it is, so that it is looked at only once.
+_PASSWORD_IN_URL = re.compile(
+    r"""(://[^\s:/@"'<>]{0,128}+:)(?!\d{1,5}[/?#]|\[redacted\]@)(?:((?:[^\s@"'<>]*+@)++)|[^\s@"'<>]*+)"""
+)
 
 _RULES = (
     _Rule(
@@ -85,11 +91,7 @@ _RULES = (
         ),
         REDACTED,
     ),
-    _Rule(  # password of a connection string: up to the last @, but a port is no password
-        ("://",),
-        re.compile(r"""(://[^\s:/@"'<>]{0,128}+:)(?!\d{1,5}[/?#]|\[redacted\]@)(?:[^\s@"'<>]{0,256}+@)+"""),
-        rf"\g<1>{REDACTED}@",
-    ),
+    _Rule(("://",), _PASSWORD_IN_URL, lambda match: f"{match[1]}{REDACTED}@" if match[2] else match[0]),
     _Rule(("://",), re.compile(r"(://)[\w.~%+-]{16,256}+(?=@)"), rf"\g<1>{REDACTED}"),
     _Rule(
         ("hooks.slack",),
@@ -153,7 +155,7 @@ class Redactor:
         rules += [_own_rule(re.compile(pattern)) for pattern in patterns]
         self._rules = tuple(rules)
         self._needles = () if keys or patterns else tuple({n for rule in rules for n in rule.needles})
-        self._known_keys: dict[str, bool] = {}
+        self._known_keys: dict[str, _Key] = {}
 
     def redact(self, event: Event) -> Event:
         """The event without secrets: the same object when there was nothing to hide."""
@@ -164,14 +166,21 @@ class Redactor:
         original = raw if event.original is event.raw else self._redact_bytes(event.original)
         if original is not event.original:
             changes["original"] = original
-        for name in ("run_id", "source", "version", "wire_event"):
-            text = getattr(event, name)
-            if text is not None and (told := self.redact_text(text)) != text:
-                changes[name] = told
-        channel, name = self.redact_text(event.channel), self.redact_text(event.event)
-        if (channel, name) != (event.channel, event.event):
-            changes["kind"] = kind_of(channel, name, event.phase)
+        run_id = event.run_id and self.redact_text(event.run_id)
+        if run_id != event.run_id:
+            changes["run_id"] = run_id
+        kind = self._redact_kind(event.kind)
+        if kind is not event.kind:
+            changes["kind"] = kind
         return msgspec.structs.replace(event, _payload=None, **changes) if changes else event
+
+    def _redact_kind(self, kind: Kind) -> Kind:
+        texts = (kind.channel, kind.event, kind.source, kind.version, kind.wire_event)
+        told = [text and self.redact_text(text) for text in texts]
+        if tuple(told) == texts:
+            return kind
+        channel, event, source, version, wire_event = told
+        return kind_of(channel or "", event or "", kind.phase, kind.severity, source, version, wire_event)
 
     def redact_text(self, text: str) -> str:
         """`text` without secrets."""
@@ -208,7 +217,7 @@ class Redactor:
             items = [self._redact_value(item, depth + 1) for item in value]
             return value if all(map(_is, items, value)) else items
         if isinstance(value, dict):
-            fields = {self.redact_text(key): self._redact_field(key, item, depth) for key, item in value.items()}
+            fields = {self._key(name).told: self._redact_field(name, item, depth) for name, item in value.items()}
             same = len(fields) == len(value) and all(value.get(key, _MISSING) is item for key, item in fields.items())
             return value if same else fields
         return value
@@ -216,23 +225,31 @@ class Redactor:
     def _redact_field(self, key: str, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool) or value in ("", REDACTED, [], {}):
             return value
-        if self._is_secret(key):
+        if self._key(key).is_secret:
             return REDACTED
         if isinstance(value, str) and key[-3:].lower() == "key" and _LONG_KEY.fullmatch(value):
             return REDACTED
         return self._redact_value(value, depth + 1)
 
-    def _is_secret(self, key: str) -> bool:
+    def _key(self, key: str) -> "_Key":
         known = self._known_keys.get(key)
         if known is None:
-            words = _WORD.findall(_HUMP.sub("_", key[:256]).lower())
-            known = _plain(key) in self._keys or _names_a_secret(words)
-            if len(self._known_keys) < MAX_KNOWN_KEYS:
+            words = _WORD.findall(_HUMP.sub("_", key[:MAX_KEY]).lower())
+            known = _Key(self.redact_text(key), _plain(key) in self._keys or _names_a_secret(words))
+            if len(self._known_keys) < MAX_KNOWN_KEYS and len(key) <= MAX_KEY:
                 self._known_keys[key] = known
         return known
 
 
+class _Key(NamedTuple):
+    """What was found out about the name of a payload's field."""
+
+    told: str
+    is_secret: bool
+
+
 MAX_KNOWN_KEYS = 4096
+MAX_KEY = 200
 _MISSING = object()
 _encode = msgspec.json.Encoder().encode
 

@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -108,6 +108,12 @@ class WebhookOptions(Options):
         return fields
 
 
+class _Attempt(NamedTuple):
+    outcome: Outcome
+    again: bool
+    """Whether the same delivery should try once more."""
+
+
 class WebhookSink(QueuedSink):
     """POSTs events to one URL."""
 
@@ -185,18 +191,22 @@ class WebhookSink(QueuedSink):
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
         """POST `events` in one request, and again a few times where that may help."""
         body = self._body(events)
-        return await self._retrying()(self._attempt, body, delivery_id)
+        last: _Attempt = await self._retrying()(self._attempt, body, delivery_id)
+        return last.outcome
 
-    async def _attempt(self, body: bytes, delivery_id: str) -> Outcome:
+    async def _attempt(self, body: bytes, delivery_id: str) -> _Attempt:
+        """Not again after a full timeout, a redirect, or the wish to be left alone for long."""
         from sinks.posting import NoAnswerError, outcome_of  # noqa: PLC0415 - httpx, only for who posts
 
         url = self.options.url.get_secret_value()
         try:
             answer = await self._connected.post(url, body, self._headers(body, delivery_id))
         except NoAnswerError as error:
-            return error.outcome
+            return _Attempt(error.outcome, again=error.outcome.reason is not Reason.TIMEOUT)
         said = "" if answer.status < 300 else self._connected.told(answer.body.decode(errors="replace"))  # noqa: PLR2004
-        return outcome_of(answer, self.context.now(), said)
+        outcome = outcome_of(answer, self.context.now(), said)
+        soon = (outcome.retry_after or 0.0) <= LONGEST_WAIT
+        return _Attempt(outcome, again=outcome.worth_retrying and outcome.reason is not Reason.BAD_ANSWER and soon)
 
     def _body(self, events: Sequence[Event]) -> bytes:
         bodies = [encode(event) if self.options.body == "event" else event.original for event in events]
@@ -223,13 +233,13 @@ class WebhookSink(QueuedSink):
         )
 
         def wait(state: "RetryCallState") -> float:
-            outcome = state.outcome.result() if state.outcome else None
-            return backoff(state) if outcome is None or outcome.retry_after is None else float(outcome.retry_after)
+            asked: float | None = state.outcome.result().outcome.retry_after if state.outcome else None
+            return backoff(state) if asked is None else asked
 
         return tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(options.attempts),
             wait=wait,
-            retry=tenacity.retry_if_result(worth_another_try),
+            retry=tenacity.retry_if_result(lambda attempt: attempt.again),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
             sleep=asyncio.sleep,
         )
@@ -239,15 +249,6 @@ class WebhookSink(QueuedSink):
         if self._poster is None:
             raise SinkError("the webhook sink was not started")
         return self._poster
-
-
-def worth_another_try(outcome: Outcome) -> bool:
-    """Whether the same delivery tries again: not after a full timeout, and not when asked to stay away for long."""
-    if outcome.reason is Reason.TIMEOUT and not outcome.detail.startswith("HTTP"):
-        return False
-    if outcome.reason is Reason.BAD_ANSWER and outcome.detail.startswith("HTTP"):
-        return False
-    return outcome.worth_retrying and (outcome.retry_after or 0.0) <= LONGEST_WAIT
 
 
 def _field(event: Event, name: str) -> Any:

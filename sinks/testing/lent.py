@@ -55,20 +55,18 @@ def make_event(  # every field has the contract's own example as its default
     """An event as the relay hands it to sinks; by default the contract's error event."""
     fields = EXAMPLE_ERROR if payload is None else payload
     raw = msgspec.json.encode(fields)
-    kind = kind_of(channel, event, phase)
     stated = severity or fields.get("severity")
     return Event(
-        kind=kind,
+        kind=kind_of(
+            channel, event, phase, SEVERITIES.get(stated) if isinstance(stated, str) else None, source, version="1.0"
+        ),
         stream="kit",
         offset=offset,
         received=received or at,
         stamp=utc_text(at),
-        severity=SEVERITIES.get(stated, kind.severity) if isinstance(stated, str) else kind.severity,
         raw=raw,
         original=raw if original is None else original,
         run_id=run_id,
-        source=source,
-        version="1.0",
         marks=marks,
     )
 

@@ -1,0 +1,279 @@
+"""The webhook sink: exact requests, signatures, retries, and what its options refuse."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import ValidationError
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from relay.events import decode, encode
+from relay.simulator.webhook import WebhookStandIn
+from sinks.base import Batching, Reason, SinkContext, SinkError
+from sinks.posting import Answer, retry_after
+from sinks.testing import NOON, Fault, FaultyServer, Reply, make_context, make_event
+from sinks.webhook import WebhookOptions, WebhookSink
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECOND_TRY = {"timeout": "500ms", "retry_delay": "1ms"}
+
+
+@asynccontextmanager
+async def started(context: SinkContext | None = None, **options: Any) -> AsyncIterator[WebhookSink]:
+    given = WebhookOptions.model_validate({**SECOND_TRY, **options})
+    sink = WebhookSink(given, context or make_context("app"))
+    await sink.start()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FaultyServer]:
+    async with FaultyServer(Reply(204, b"")) as faulty:
+        yield faulty
+
+
+async def test_the_exact_request_for_one_event(server: FaultyServer) -> None:
+    event = make_event()
+    async with started(url=f"{server.url}/hooks/x?k=v", headers={"X-Team": "ops"}) as sink:
+        assert (await sink.deliver([event], "kit-1")).delivered
+    [request] = server.requests
+    assert (request.method, request.path) == ("POST", "/hooks/x?k=v")
+    assert request.body == encode(event)
+    assert request.json["payload"]["error_code"] == "RATE_LIMIT_EXCEEDED"
+    assert dict(request.headers) == {
+        "host": server.url.removeprefix("http://"),
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "connection": "keep-alive",
+        "user-agent": "tickstock-relay",
+        "content-type": "application/json",
+        "content-length": str(len(request.body)),
+        "webhook-id": "kit-1",
+        "webhook-timestamp": str(int(NOON.timestamp())),
+        "x-team": "ops",
+    }
+
+
+async def test_a_batch_is_a_json_array_also_of_one(server: FaultyServer) -> None:
+    events = [make_event(offset=number) for number in range(3)]
+    async with started(url=server.url, batch={"max_events": 3, "max_wait": "2s"}) as sink:
+        assert sink.batching() == Batching(3, 2.0, concurrency=4)
+        await sink.deliver(events, "kit-0")
+        await sink.deliver(events[:1], "kit-0")
+    several, one = (msgspec.json.decode(request.body, type=list[msgspec.Raw]) for request in server.requests)
+    assert [decode(bytes(line)).id for line in several] == ["kit-0", "kit-1", "kit-2"]
+    assert [decode(bytes(line)).id for line in one] == ["kit-0"]
+
+
+async def test_original_bytes_go_out_as_they_came(server: FaultyServer) -> None:
+    original = '{"event" : "error",\n "message":"naïve \\u00e9"}'.encode()
+    async with started(url=server.url, body="original") as sink:
+        assert sink.wants_original
+        await sink.deliver([make_event(original=original)], "kit-1")
+    assert server.requests[0].body == original
+    assert not WebhookSink(WebhookOptions.model_validate({"url": server.url}), make_context()).wants_original
+
+
+@pytest.mark.parametrize("key", [KEY, KEY.removeprefix("whsec_")])
+async def test_the_signature_is_what_standard_webhooks_asks_for(key: str) -> None:
+    now = datetime.now(UTC)
+    async with WebhookStandIn(secret=KEY) as place, started(make_context(now=now), url=place.url, secret=key) as sink:
+        outcome = await sink.deliver([make_event({"message": "é😀"})], "kit-1")
+        assert outcome.delivered, outcome
+    [delivery] = place.deliveries
+    assert delivery.verified
+    with pytest.raises(WebhookVerificationError):
+        Webhook(KEY).verify(delivery.body + b" ", delivery.headers)
+
+
+async def test_a_known_signature_of_the_specifications_scheme(server: FaultyServer) -> None:
+    """Worked out by hand: base64(HMAC-SHA256(key, "id.timestamp.body"))."""
+    async with started(url=server.url, secret=KEY, body="original") as sink:
+        await sink.deliver([make_event(original=b'{"a":1}')], "kit-1")
+    assert server.requests[0].headers["webhook-signature"] == "v1,GzBJU7g3NoBGXNHdoGMPKH72frJk+JzAQHbSX6k3dqs="
+
+
+async def test_a_short_trouble_is_sat_out_within_one_delivery(server: FaultyServer) -> None:
+    server.replies.extend([Reply(503, b""), Reply(fault=Fault.DROP)])
+    async with started(url=server.url) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    assert [request.headers["webhook-id"] for request in server.requests] == ["kit-1"] * 3
+    assert len({request.body for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "attempts"),
+    [
+        (Reply(408, b""), 3),
+        (Reply(429, b""), 3),
+        (Reply(500, b""), 3),
+        (Reply(503, b"", {"Retry-After": "0"}), 3),
+        (Reply(503, b"", {"Retry-After": "6"}), 1),
+        (Reply(fault=Fault.DROP), 3),
+        (Reply(fault=Fault.HANG), 1),
+        (Reply(400, b""), 1),
+        (Reply(404, b""), 1),
+        (Reply(302, b""), 1),
+    ],
+    ids=str,
+)
+async def test_so_often_it_is_tried_within_one_delivery(server: FaultyServer, reply: Reply, attempts: int) -> None:
+    server.always = reply
+    async with started(url=server.url) as sink:
+        assert not (await sink.deliver([make_event()], "kit-1")).delivered
+    assert len(server.requests) == attempts
+
+
+async def test_a_short_wish_to_wait_is_respected(server: FaultyServer) -> None:
+    server.replies.append(Reply(429, b"", {"Retry-After": "1"}))
+    async with started(url=server.url) as sink:
+        begun = asyncio.get_running_loop().time()
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+        assert asyncio.get_running_loop().time() - begun >= 0.99
+
+
+async def test_the_reason_of_a_refusal_is_told(server: FaultyServer) -> None:
+    server.always = Reply(422, b"field \x1b[31m'symbol' missing\n" + b"x" * 500)
+    async with started(url=server.url) as sink:
+        outcome = await sink.deliver([make_event()], "kit-1")
+    assert outcome.reason is Reason.REJECTED
+    assert outcome.detail.startswith("HTTP 422: field [31m'symbol' missing xxx")
+    assert len(outcome.detail) < 250
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120.0),
+        ("0", 0.0),
+        ("999999999", 86400.0),
+        ("Mon, 27 Jan 2025 21:21:30 GMT", 90.0),
+        ("Mon, 27 Jan 2025 21:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        ("٣", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after(Answer(429, {"retry-after": value}, b""), NOON) == seconds
+
+
+def test_order_is_by_the_fields_asked_for() -> None:
+    options = WebhookOptions.model_validate({"url": "https://x.example", "order_by": ["run_id", "payload.a.b"]})
+    sink = WebhookSink(options, make_context())
+    one = make_event({"a": {"b": 1}}, run_id="r")
+    assert sink.order_key(one) == sink.order_key(make_event({"a": {"b": 1}}, run_id="r", offset=2)) == '["r",1]'
+    assert sink.order_key(make_event({"a": {"b": "1"}}, run_id="r")) != sink.order_key(one)
+    assert sink.order_key(make_event({"a": 3}, run_id=None)) is None
+    unordered = WebhookSink(WebhookOptions.model_validate({"url": "https://x.example"}), make_context())
+    assert unordered.order_key(one) is None
+
+
+async def test_a_check_delivers_nothing(server: FaultyServer) -> None:
+    async with started(url=f"{server.url}/hidden-path") as sink:
+        assert await sink.check() == f"{server.url} answers (HTTP 204 to OPTIONS)"
+        await server.stop()
+        with pytest.raises(SinkError, match=f"^{server.url}: cannot connect") as caught:
+            await sink.check()
+    assert "hidden" not in str(caught.value)
+    assert [request.method for request in server.requests] == ["OPTIONS"]
+
+
+async def test_a_ca_file_that_is_none_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "ca.pem"
+    broken.write_text("no certificate", encoding="utf-8")
+    for path in (broken, tmp_path / "missing.pem"):
+        with pytest.raises(SinkError, match="cannot use ca_file"):
+            async with started(url="https://x.example", ca_file=path):
+                pass
+
+
+async def test_a_certificate_of_nobody_is_not_trusted(tmp_path: Path) -> None:
+    cert, key = await self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    received: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    place = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    url = f"https://localhost:{place.sockets[0].getsockname()[1]}/hook"
+    async with place:
+        async with started(url=url, attempts=1) as sink:
+            outcome = await sink.deliver([make_event()], "kit-1")
+        assert outcome.reason is Reason.UNREACHABLE
+        assert "CERTIFICATE_VERIFY_FAILED" in outcome.detail
+        assert received == []
+        async with started(url=url, attempts=1, ca_file=cert) as sink:
+            assert (await sink.deliver([make_event()], "kit-1")).delivered
+    assert len(received) == 1
+
+
+async def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate for localhost, made by openssl."""
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    made = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+        *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    return cert, key
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ({}, "url"),
+        ({"url": "http://app.example/hidden"}, "plain http leaves this machine"),
+        ({"url": "app.example/hidden"}, "https://host/path"),
+        ({"url": "https://app.example:port/hidden"}, "host or port"),
+        ({"url": "https://app.example/hid den"}, "blanks"),
+        ({"url": "https://x.example", "secret": "whsec_hidden!"}, "whsec_… or plain base64"),
+        ({"url": "https://x.example", "secret": "aGlkZGVu"}, "24 to 64 bytes, this one has 6"),
+        ({"url": "https://x.example", "headers": {"Content-Type": "hidden"}}, "set by the sink itself"),
+        ({"url": "https://x.example", "headers": {"Webhook-Id": "hidden"}}, "set by the sink itself"),
+        ({"url": "https://x.example", "headers": {"a b": "hidden"}}, "is no header name"),
+        ({"url": "https://x.example", "headers": {"X": "hidden\r\nY: z"}}, "in one line"),
+        ({"url": "https://x.example", "order_by": ["colour"]}, "is no field"),
+        ({"url": "https://x.example", "order_by": ["payload."]}, "is no field"),
+        ({"url": "https://x.example", "batch": {"max_events": 0}}, "greater than or equal to 1"),
+        ({"url": "https://x.example", "body": "xml"}, "'event' or 'original'"),
+    ],
+)
+def test_a_mistake_in_the_options_is_named_without_the_secret(wrong: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        WebhookOptions.model_validate(wrong)
+    assert hint in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://app.example/x", "http://127.0.0.1:8000/", "http://[::1]/x", "http://localhost/x"]
+)
+def test_an_address_that_is_safe_is_taken(url: str) -> None:
+    assert WebhookOptions.model_validate({"url": url}).url.get_secret_value() == url
+
+
+def test_plain_http_elsewhere_is_taken_when_asked_for() -> None:
+    assert WebhookOptions.model_validate({"url": "http://app.example/", "allow_plain_http": True}).allow_plain_http
+
+
+async def test_the_clock_of_the_signature_is_the_daemons(server: FaultyServer) -> None:
+    async with started(make_context(now=NOON + timedelta(hours=1)), url=server.url) as sink:
+        await sink.deliver([make_event()], "kit-1")
+    assert server.requests[0].headers["webhook-timestamp"] == "1738016400"
