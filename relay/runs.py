@@ -157,9 +157,8 @@ class Runs:
         said = end_phases(run, state, now, ended_at)
         run.state, run.reason, run.is_guessed = state, reason or _reason(claims), reason is not None
         run.ended_at = ended_at
-        began = run.started_at if run.start_seen or run.is_reconstructed else None
         run.duration_seconds = believable_duration(
-            claims.get("duration_seconds"), began, ended_at, seen_for=(now - run.first_seen).total_seconds()
+            claims.get("duration_seconds"), run.started_at, ended_at, seen_for=(now - run.first_seen).total_seconds()
         )
         if run.started_at is None and run.duration_seconds is not None:
             run.started_at = ended_at - timedelta(seconds=run.duration_seconds)

@@ -20,7 +20,7 @@ def utc(text: str) -> datetime:
 
 def read(channel: str, data: bytes, received: datetime) -> Event:
     """The event that those bytes become."""
-    event = _normalizer.normalize(channel.encode(), data, received, "t", next(_offsets))
+    event = _normalizer.read(channel.encode(), data, received, "t", next(_offsets))
     assert not isinstance(event, Unreadable)
     return event
 
