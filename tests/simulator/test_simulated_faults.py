@@ -17,7 +17,8 @@ from relay.simulator.disturbance import SCRIPT
 from relay.simulator.faults import ALIASES, FAULTS
 from relay.simulator.flow import malformed
 from relay.simulator.tickstockpl import Simulator
-from tests.simulator.hearing import Hearing, eventually
+from tests.parts import eventually
+from tests.simulator.hearing import Hearing
 from tests.simulator.test_simulated_runs import FAST, MONDAY, Said
 
 STATUS = "tickstock:processing:status"

@@ -10,7 +10,8 @@ import httpx
 from relay.simulator.publisher import Publisher
 from relay.simulator.tickstockpl import Simulator, silent
 from relay.simulator.wire import Message
-from tests.simulator.hearing import Hearing, eventually, free_port, listening, valkey
+from tests.parts import Valkey, eventually, free_port
+from tests.simulator.hearing import Hearing, listening
 from tests.simulator.test_simulated_flow import CONTRACT_ORDER, PER_ITEM
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -122,7 +123,7 @@ async def test_redis_down_at_the_start_is_said_once_and_the_run_waits_for_it() -
     said = Said()
     async with Simulator(f"redis://127.0.0.1:{port}/0", speed=FAST, run="now", say=said) as simulator:
         await eventually(lambda: said.count("redis_unreachable"))
-        with valkey(port):
+        with Valkey(port=port):
             async with asyncio.timeout(20):
                 await simulator.wait_until_done()
     assert [event for event, _ in said.lines if event.startswith("redis")][:2] == [
@@ -136,11 +137,11 @@ async def test_redis_down_at_the_start_is_said_once_and_the_run_waits_for_it() -
 async def test_what_is_published_while_redis_is_away_is_lost_and_counted() -> None:
     port, said = free_port(), Said()
     async with Simulator(f"redis://127.0.0.1:{port}/0", speed=600, run="now", say=said) as simulator:
-        with valkey(port):
+        with Valkey(port=port):
             await eventually(lambda: simulator.sent.total() >= 20)
         await eventually(lambda: simulator.lost >= 20)
-        with valkey(port) as url:
-            async with listening(url) as hearing:
+        with Valkey(port=port) as valkey:
+            async with listening(valkey.url) as hearing:
                 await hearing.completed()
     assert said.count("redis_lost") == 1
     assert said.count("redis_connected") == 2

@@ -13,7 +13,7 @@ from slack_sdk.web.client import WebClient
 
 from relay.simulator.slack import SlackStandIn
 from relay.simulator.slack_limits import refusal
-from tests.simulator.hearing import eventually
+from tests.parts import eventually
 
 TOKEN = "xoxb-for-the-test"  # noqa: S105 - opens nothing
 Json = dict[str, Any]
