@@ -5,6 +5,7 @@ writes and `decode` reads. This room knows nothing of Redis, routes or sinks.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag, StrEnum
 from typing import Any
@@ -87,26 +88,63 @@ _MARK_BYTES = {mark: b',"%b":true' % key.encode() for mark, key in MARK_KEYS.ite
 
 
 class Kind:
-    """What all events of one (channel, event) share, made once: compared and hashed by identity.
+    """What events have in common that repeat one another but for time and payload: made once, compared by identity.
 
-    Caches hang on a kind (routes, metric children), so the cost of an event does not grow with rules.
+    Caches hang on a kind (routes, metric children, the archive line's middle), so the cost of an event does not grow
+    with rules.
     """
 
-    __slots__ = ("action", "channel", "domain", "event", "head", "is_test", "phase", "severity")
+    __slots__ = (
+        "action",
+        "channel",
+        "domain",
+        "event",
+        "head",
+        "phase",
+        "severity",
+        "source",
+        "version",
+        "wire_event",
+    )
 
-    def __init__(self, channel: str, event: str, phase: Phase | None = None) -> None:
+    def __init__(
+        self,
+        channel: str,
+        event: str,
+        phase: Phase | None = None,
+        severity: Severity | None = None,
+        source: str | None = None,
+        version: str | None = None,
+        wire_event: str | None = None,
+    ) -> None:
         self.channel = channel
         self.event = event
         self.domain, self.action = split_channel(channel)
         self.phase = phase
-        self.severity = usual_severity(self.domain, self.action, event)
-        self.is_test = looks_like_a_probe(event)
-        self.head = b'"channel":%b,"domain":%b,"action":%b,"event":%b,"phase":%b' % tuple(
-            map(_json, (channel, self.domain, self.action, event, phase))
-        )
+        self.severity = usual_severity(self.domain, self.action, event) if severity is None else severity
+        self.source = source
+        self.version = version
+        self.wire_event = wire_event
+        self.head = self._head()
+
+    def _head(self) -> bytes:
+        """The middle of the written form, as bytes."""
+        fields = {
+            "channel": self.channel,
+            "domain": self.domain,
+            "action": self.action,
+            "event": self.event,
+            "phase": self.phase,
+            "severity": self.severity.label,
+            "source": self.source,
+            "version": self.version,
+        }
+        if self.wire_event is not None:
+            fields["wire_event"] = self.wire_event
+        return _json(fields)[1:-1]
 
     def __repr__(self) -> str:
-        return f"Kind({self.channel!r}, {self.event!r})"
+        return f"Kind({self.channel!r}, {self.event!r}, {self.severity.label})"
 
 
 def split_channel(channel: str) -> tuple[str, str]:
@@ -137,15 +175,23 @@ def looks_like_a_probe(name: str) -> bool:
     return _PROBE_NAME.search(name) is not None
 
 
-_kinds: dict[tuple[str, str, Phase | None], Kind] = {}
+_kinds: dict[tuple[object, ...], Kind] = {}
 
 
-def kind_of(channel: str, event: str, phase: Phase | None = None) -> Kind:
-    """The one `Kind` of this pair while there is room to remember it, else one of its own."""
-    key = (channel, event, phase)
+def kind_of(
+    channel: str,
+    event: str,
+    phase: Phase | None = None,
+    severity: Severity | None = None,
+    source: str | None = None,
+    version: str | None = None,
+    wire_event: str | None = None,
+) -> Kind:
+    """The one `Kind` of these facts while there is room to remember it, else one of its own."""
+    key = (channel, event, phase, severity, source, version, wire_event)
     found = _kinds.get(key)
     if found is None:
-        found = Kind(channel, event, phase)
+        found = Kind(*key)
         if len(_kinds) < MAX_KNOWN_KINDS:
             _kinds[key] = found
     return found
@@ -155,7 +201,7 @@ class Event(msgspec.Struct, gc=False):
     """Something that happened, in one form whoever said it.
 
     `stream` and `offset` name the event for ever: the connection it came by and where its message ended in that
-    connection's bytes. `stamp` is the claimed time as canonical UTC text; `received` is when we read it.
+    connection's bytes. `timestamp` is the claimed time; when none was claimed, the time received (`Mark.UNDATED`).
     `raw` is the payload as JSON bytes, always an object; `original` the message as it came.
     """
 
@@ -163,14 +209,10 @@ class Event(msgspec.Struct, gc=False):
     stream: str
     offset: int
     received: datetime
-    stamp: str
-    severity: Severity
+    timestamp: datetime
     raw: bytes
     original: bytes
     run_id: str | None = None
-    source: str | None = None
-    version: str | None = None
-    wire_event: str | None = None
     marks: Mark = Mark.NONE
     _payload: dict[str, Any] | None = None
 
@@ -205,9 +247,24 @@ class Event(msgspec.Struct, gc=False):
         return self.kind.phase
 
     @property
-    def timestamp(self) -> datetime:
-        """The claimed time (UTC); when none was claimed, the time received (`Mark.UNDATED`)."""
-        return datetime.fromisoformat(self.stamp)
+    def severity(self) -> Severity:
+        """How bad it is, as stated or as usual for such an event."""
+        return self.kind.severity
+
+    @property
+    def source(self) -> str | None:
+        """Who says so."""
+        return self.kind.source
+
+    @property
+    def version(self) -> str | None:
+        """The envelope's version."""
+        return self.kind.version
+
+    @property
+    def wire_event(self) -> str | None:
+        """The event's name as published, where it is not the canonical one."""
+        return self.kind.wire_event
 
     @property
     def time(self) -> datetime:
@@ -240,9 +297,9 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
     severity: str
     source: str | None = None
     version: str | None = None
+    wire_event: str | None = None
     run_id: str | None = None
     payload: msgspec.Raw = msgspec.Raw(b"{}")
-    wire_event: str | None = None
     undated: bool = False
     test: bool = False
     reconstructed: bool = False
@@ -250,32 +307,33 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 def encode(event: Event) -> bytes:
-    """The event's written form: one JSON object, no line break in or after it.
+    """The event's written form: one JSON object, no line break in or after it."""
+    return encode_all((event,))[0]
+
+
+def encode_all(events: Iterable[Event]) -> list[bytes]:
+    """The written form of each event.
 
     Bytes are put together here because the payload's are already at hand: parsing and printing it again would cost
-    more than everything else that happens to an event.
+    more than everything else that happens to an event. A batch shares its stream and time received, so their text is
+    made once.
     """
-    line = (
-        b'{"id":"%b-%d","received":"%b","timestamp":"%b",%b,"severity":"%b","source":%b,"version":%b,"run_id":%b,"payload":%b'
-        % (
-            event.stream.encode(),
-            event.offset,
-            _utc_bytes(event.received),
-            event.stamp.encode(),
-            event.kind.head,
-            _SEVERITY_BYTES[event.severity],
-            _json(event.source),
-            _json(event.version),
-            _json(event.run_id),
-            event.raw,
-        )
-    )
-    return line + (_rare_fields(event) if event.marks or event.wire_event else b"}")
+    lines: list[bytes] = []
+    stream = received = None
+    begin = middle = b""
+    for event in events:
+        if event.stream is not stream or event.received is not received:
+            stream, received = event.stream, event.received
+            begin, middle = b'{"id":"%b-' % stream.encode(), b'","received":%b,"timestamp":' % _json(received)
+        run_id = b"null" if event.run_id is None else _json(event.run_id)
+        rest = _marks(event.marks) if event.marks else b""
+        facts = (begin, event.offset, middle, _json(event.timestamp), event.kind.head, run_id, event.raw, rest)
+        lines.append(b'%b%d%b%b,%b,"run_id":%b,"payload":%b%b}' % facts)
+    return lines
 
 
-def _rare_fields(event: Event) -> bytes:
-    name = b',"wire_event":%b' % _json(event.wire_event) if event.wire_event else b""
-    return name + b"".join(text for mark, text in _MARK_BYTES.items() if event.marks & mark) + b"}"
+def _marks(marks: Mark) -> bytes:
+    return b"".join(text for mark, text in _MARK_BYTES.items() if marks & mark)
 
 
 def decode(line: bytes) -> Event:
@@ -293,18 +351,22 @@ def decode(line: bytes) -> Event:
             marks |= mark
     raw = bytes(record.payload)
     return Event(
-        kind=kind_of(record.channel, record.event, Phase(record.phase) if record.phase else None),
+        kind=kind_of(
+            record.channel,
+            record.event,
+            Phase(record.phase) if record.phase else None,
+            SEVERITIES[record.severity],
+            record.source,
+            record.version,
+            record.wire_event,
+        ),
         stream=stream,
         offset=int(offset),
         received=datetime.fromisoformat(record.received),
-        stamp=record.timestamp,
-        severity=SEVERITIES[record.severity],
+        timestamp=datetime.fromisoformat(record.timestamp),
         raw=raw,
         original=raw,
         run_id=record.run_id,
-        source=record.source,
-        version=record.version,
-        wire_event=record.wire_event,
         marks=marks,
     )
 
@@ -334,30 +396,17 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
         """The event that travels; `now` is its timestamp."""
         raw = _json(self.payload)
         return Event(
-            kind=kind_of(self.channel, self.event, self.phase),
+            kind=kind_of(self.channel, self.event, self.phase, self.severity, "tickstock-relay", "1.0"),
             stream=stream,
             offset=offset,
             received=now,
-            stamp=utc_text(now),
-            severity=self.severity,
+            timestamp=now,
             raw=raw,
             original=raw,
             run_id=self.run_id,
-            source="tickstock-relay",
-            version="1.0",
             marks=self.marks,
         )
 
 
 _json = msgspec.json.Encoder().encode
 _decode_record = msgspec.json.Decoder(Record).decode
-_SEVERITY_BYTES = {severity: label.encode() for severity, label in SEVERITY_LABELS.items()}
-_last_received: tuple[datetime | None, bytes] = (None, b"")
-
-
-def _utc_bytes(moment: datetime) -> bytes:
-    """`utc_text` as bytes; a batch shares one time received, so the last answer nearly always serves."""
-    global _last_received  # noqa: PLW0603 - a one-entry cache
-    if _last_received[0] is not moment:
-        _last_received = (moment, utc_text(moment).encode())
-    return _last_received[1]

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from relay.events import MAX_KNOWN_KINDS, Announcement, Event, Kind
 from relay.lanes import DirectLane, Lane
-from relay.normalize import Normalizer, Unreadable
+from relay.normalize import Normalizer
 from relay.quarantine import Quarantine
-from relay.routing import Routes
+from relay.routing import UNROUTED, Routes
 from relay.store import Store
 from relay.subscription import Batch
 
@@ -41,8 +41,7 @@ class Intake:
         self._store = store
         self._quarantine = quarantine
         self._track = track
-        self._wants = wants
-        self._wanted: dict[Kind, bool] = {}
+        self._wanted = _Wanted(wants)
         self._boot = boot
         self._said = 0
         self._commit_delay = commit_delay
@@ -64,7 +63,8 @@ class Intake:
         events = self._normalised(batch)
         if self._committed:
             events = self._take_up(events)
-        said = self._track([event for event in events if self._is_wanted(event.kind)], batch.received)
+        wanted = self._wanted
+        said = self._track([event for event in events if wanted[event.kind]], batch.received)
         self._accept(events, self._lanes)
         self._accept(self._as_events(said, batch.received), self._lanes)
         if self._store.staged:
@@ -83,26 +83,15 @@ class Intake:
 
     def _normalised(self, batch: Batch) -> list[Event]:
         """The batch's events; what is none goes to the quarantine."""
-        normalize, received, stream = self._normalizer.normalize, batch.received, batch.stream
-        read = [normalize(channel, data, received, stream, offset) for channel, data, offset in batch.messages]
-        events = [event for event in read if type(event) is Event]
-        if len(events) < len(read):
-            self._quarantine.accept([message for message in read if type(message) is Unreadable])
+        events, unreadable = self._normalizer.read_all(batch.messages, batch.received, batch.stream)
+        if unreadable:
+            self._quarantine.accept(unreadable)
         return events
 
     def _accept(self, events: list[Event], lanes: Mapping[str, Lane]) -> None:
         """Hand each lane its part."""
-        parts: dict[str, list[Event]] = {}
-        sinks_for = self._routes.sinks_for
-        for event in events:
-            sinks = sinks_for(event)
-            if not sinks:
-                self.unrouted += 1
-            for sink in sinks:
-                if (part := parts.get(sink)) is None:
-                    parts[sink] = [event]
-                else:
-                    part.append(event)
+        parts = self._routes.split(events)
+        self.unrouted += len(parts.pop(UNROUTED, ()))
         for sink, part in parts.items():
             if lane := lanes.get(sink):
                 lane.accept(part)
@@ -126,12 +115,17 @@ class Intake:
             events.append(announcement.as_event(self._boot, self._said, now))
         return events
 
-    def _is_wanted(self, kind: Kind) -> bool:
-        wanted = self._wanted.get(kind)
-        if wanted is None:
-            wanted = self._wants(kind)
-            if len(self._wanted) < MAX_KNOWN_KINDS:
-                self._wanted[kind] = wanted
+
+class _Wanted(dict[Kind, bool]):
+    """Whether the trackers want events of a kind, asked once."""
+
+    def __init__(self, wants: Callable[[Kind], bool]) -> None:
+        self._wants = wants
+
+    def __missing__(self, kind: Kind) -> bool:
+        wanted = self._wants(kind)
+        if len(self) < MAX_KNOWN_KINDS:
+            self[kind] = wanted
         return wanted
 
 

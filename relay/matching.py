@@ -14,9 +14,9 @@ from relay.events import PHASE_NAMES, SEVERITIES, SEVERITY_LABELS, Event, Severi
 
 Test = Callable[[Any], bool]
 
-KIND_FIELDS = frozenset({"channel", "domain", "action", "event", "phase"})
+KIND_FIELDS = frozenset({"channel", "domain", "action", "event", "phase", "severity", "source", "version"})
 """The same for all events of a kind, so their conditions are decided once and cached."""
-EVENT_FIELDS = ("severity", "source", "version", "run_id", "test", "reconstructed", "replayed", "undated")
+EVENT_FIELDS = ("run_id", "test", "reconstructed", "replayed", "undated")
 FIELDS = (*sorted(KIND_FIELDS), *EVENT_FIELDS, "payload.<name>", "not")
 _COMPARISONS = {
     ">=": operator.ge,
@@ -40,7 +40,7 @@ class MatchError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One field and its test. `cacheable`: (kind, severity) decide it, whatever else the event says."""
+    """One field and its test. `cacheable`: the event's kind decides it, whatever else it says."""
 
     key: str
     spec: str
@@ -87,7 +87,7 @@ def _condition(key: str, spec: Any) -> Condition:
     make = _severity_test if key == "severity" else _phase_test if key == "phase" else _value_test
     plain = isinstance(spec, str | int | float) and not (isinstance(spec, str) and _is_pattern(spec))
     equals = text_of(spec) if plain and make is _value_test else None
-    return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS or key == "severity", equals)
+    return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals)
 
 
 def _negation(spec: Any) -> Condition:

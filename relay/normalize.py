@@ -1,18 +1,18 @@
-"""Message -> Event: one small function for each known shape, one for the unknown.
+"""Message -> Event: one small shape for each known envelope, and one for the unknown.
 
-Nothing raises out of `Normalizer.normalize`, whatever the bytes: what is no JSON object comes back as `Unreadable`,
-for the quarantine. It knows no route, no sink and no run.
+Nothing raises out of `Normalizer`, whatever the bytes: what is no JSON object comes back as `Unreadable`, for the
+quarantine. It knows no route, no sink and no run.
 
-The fast shapes decode the envelope once and leave the payload as bytes. `_carefully` reads every shape, slowly; the
-fast ones must agree with it, and a property test holds them to that.
+There are two ways to the same event. `read` is the plain one: it decodes everything. `read_all` is the hot one: it
+decodes the envelope of a usual message once, leaves the payload as bytes, and hands everything else to `read`. A
+property test holds them to the same events.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,17 +23,22 @@ from relay.events import (
     Event,
     Kind,
     Mark,
-    Phase,
     Severity,
     kind_of,
     looks_like_a_probe,
     split_channel,
-    utc_text,
 )
+from relay.names import EVENT_NAMES, STATUS_SEVERITIES
+from relay.resp import Message
+from relay.shapes import CANONICAL, ENVELOPE, FLAT, NESTED, SHAPES, TEST_FLAGS, Shape
 from relay.tolerant import NotAnObjectError, decode_object
 
-MAX_KNOWN_CHANNELS = 4096
-"""So many channels are remembered; the pattern may let in any number of invented ones."""
+MAX_KNOWN = 4096
+"""So many channels, and kinds of each, are remembered; the pattern may let in any number of invented ones."""
+
+TICK = "market_tick"
+SPACE = 32
+"""As Python's json writes it behind a colon."""
 
 
 class Reason(StrEnum):
@@ -59,112 +64,13 @@ class Unreadable:
     reason: Reason
 
 
-class _Common(msgspec.Struct, gc=False):
-    """What may stand in a payload or beside it, whatever the event. Any type: numbers drift on the wire."""
-
-    run_id: Any = None
-    job_id: Any = None
-    session_id: Any = None
-    severity: Any = None
-    level: Any = None
-    status: Any = None
-    phase: Any = None
-    alert: Any = None
-    test: Any = None
-    is_test: Any = None
-    probe: Any = None
-    dry_run: Any = None
-
-
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The contract's envelope around one nested object; a field beyond it means another shape."""
-
-    event: str
-    timestamp: str | int | float | None = None
-    source: str | None = None
-    version: str | int | float | None = None
-
-
-class _Canonical(_Envelope):
-    payload: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Data(_Envelope):
-    data: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Detection(_Envelope):
-    detection: msgspec.Raw = msgspec.Raw(b"")
-    session_id: str | None = None
-
-
-class _Calculation(_Envelope):
-    calculation: msgspec.Raw = msgspec.Raw(b"")
-    session_id: str | None = None
-
-
-class _Flat(_Common):
-    """An object that is its own payload: flat errors, monitoring, health, ticks and what nobody has listed."""
-
-    event: Any = None
-    event_type: Any = None
-    alert_type: Any = None
-    timestamp: Any = None
-    source: Any = None
-    version: Any = None
-    symbol: Any = None
-    price: Any = None
-    error_id: Any = None
-    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    detection: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    calculation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-NESTED = ("payload", "data", "detection", "calculation")
-ENVELOPE = frozenset({"event", "event_type", "timestamp", "source", "version"})
-
-EVENT_NAMES = {
-    "daily_processing_started": "processing_started",
-    "daily_processing_progress": "processing_progress",
-    "daily_processing_completed": "processing_completed",
-    "daily_processing_failed": "processing_failed",
-    "data_import_started": "import_started",
-    "data_import_progress": "import_progress",
-    "data_import_completed": "import_completed",
-    "data_import_failed": "import_failed",
-    "cache_sync_started": "cache_started",
-    "cache_sync_progress": "cache_progress",
-    "cache_sync_completed": "cache_completed",
-    "indicator_processing_progress": "indicator_progress",
-    "pattern_processing_progress": "pattern_progress",
-}
-"""Older name -> the contract's (wire notes, "Several names for one thing")."""
-
-STATUS_SEVERITIES = {
-    "failed": Severity.ERROR,
-    "error": Severity.ERROR,
-    "critical": Severity.CRITICAL,
-    "warning": Severity.WARNING,
-    "partial": Severity.WARNING,
-    "completed_with_errors": Severity.WARNING,
-    "cancelled": Severity.WARNING,
-    "canceled": Severity.WARNING,
-}
-"""What a status says about severity when the event states none."""
-
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
-_common = msgspec.json.Decoder(_Common).decode
-_flat = msgspec.json.Decoder(_Flat).decode
-_encode = msgspec.json.Encoder().encode
-
-
-class _OtherShape(msgspec.MsgspecError):
-    """The bytes are JSON, but of another shape than the one tried."""
+class _Refused(Exception):  # noqa: N818 - a decision, not an error of ours
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
 
 
 class _Channel:
-    """What is known about one channel: its phase, its events' kinds, and the shape that it spoke last."""
+    """What is known of one channel: its phase, the shape that it spoke last, and the kinds of its events."""
 
     __slots__ = ("domain", "fallback", "kinds", "name", "phase", "shape")
 
@@ -172,193 +78,218 @@ class _Channel:
         self.name = name
         self.domain, action = split_channel(name)
         self.phase = None if action == "streaming" else PHASE_NAMES.get(self.domain)
-        self.fallback = "_".join(part for part in (self.domain, *action.split(":")) if part)
-        self.kinds: dict[tuple[str, str | None], tuple[Kind, str | None]] = {}
-        self.shape: _Shape = _canonical
+        words = [part for part in (self.domain, *action.split(":")) if part]
+        self.fallback = "error" if self.domain == "errors" else "_".join(words)
+        self.shape = CANONICAL
+        self.kinds: dict[tuple[str | None, ...], tuple[Kind, Mark]] = {}
 
-    def kind(self, claimed: str, phase: str | None) -> tuple[Kind, str | None]:
-        """The kind of an event that calls itself `claimed`, and the claimed name where it is not the canonical one."""
-        key = (claimed, phase)
-        found = self.kinds.get(key)
+    def kind(self, *facts: str | None) -> tuple[Kind, Mark]:
+        """Kind and marks of an event of these `facts` (see `_kind`), remembered."""
+        found = self.kinds.get(facts)
         if found is None:
-            lowered = claimed.lower()
-            event = EVENT_NAMES.get(lowered, lowered)
-            kind = kind_of(self.name, event, self.phase or _phase(phase))
-            found = (kind, None if event == claimed else claimed)
-            if len(self.kinds) < MAX_KNOWN_CHANNELS:
-                self.kinds[key] = found
+            found = _kind(self, *facts)
+            if len(self.kinds) < MAX_KNOWN:
+                self.kinds[facts] = found
         return found
-
-
-_Read = tuple[str, Any, Any, Any, _Common, bytes]
-"""What a shape reads: event name, claimed time, source, version, common fields, payload bytes."""
-_Shape = Callable[[bytes, _Channel], _Read]
-
-
-def _nested(envelope: type[_Envelope], field: str) -> _Shape:
-    """The shape `{event, timestamp, source, version, <field>: {…}}`, perhaps with a session beside it."""
-    decode = msgspec.json.Decoder(envelope).decode
-
-    def read(data: bytes, _: _Channel) -> _Read:
-        head = decode(data)
-        raw = bytes(getattr(head, field))
-        if raw[:1] != b"{":
-            raise _OtherShape
-        session = getattr(head, "session_id", None)
-        if session is not None:
-            if b'"session_id"' in raw or raw[1:2] == b"}":
-                raise _OtherShape
-            raw = b'{"session_id":%b,%b' % (_encode(session), raw[1:])
-        return head.event, head.timestamp, head.source, head.version, _common(raw), raw
-
-    return read
-
-
-def _own_payload(data: bytes, channel: _Channel) -> _Read:
-    """The shapes without a nested object: the whole message is the payload."""
-    head = _flat(data)
-    if not (head.payload is head.data is head.detection is head.calculation is msgspec.UNSET):
-        raise _OtherShape
-    return _name(head, channel), head.timestamp, head.source, head.version, head, data
-
-
-def _name(head: _Flat, channel: _Channel) -> str:
-    for claimed in (head.event, head.event_type, head.alert_type):
-        if isinstance(claimed, str) and claimed:
-            return claimed
-    if head.error_id is not None or channel.domain == "errors":
-        return "error"
-    if head.symbol is not None and head.price is not None:
-        return "market_tick"
-    return channel.fallback
-
-
-def _carefully(data: bytes, channel: _Channel) -> _Read:
-    """Any shape: decode everything, move what stands beside a nested object into it, write it again.
-
-    Raises:
-        ValueError: not a JSON object.
-    """
-    message = decode_object(data)
-    head = msgspec.convert({k: v for k, v in message.items() if k not in NESTED}, _Flat)
-    field = next((name for name in NESTED if isinstance(message.get(name), dict)), None)
-    payload = message if field is None else _merged(message, field)
-    raw = _encode(payload)
-    common = head if field is None else msgspec.convert(payload, _Common)
-    return _name(head, channel), head.timestamp, head.source, head.version, common, raw
-
-
-def _merged(message: dict[str, Any], field: str) -> dict[str, Any]:
-    """The nested object with its neighbours in it; a neighbour of another value under a taken name goes to `_outer`."""
-    nested: dict[str, Any] = message[field]
-    beside = {k: v for k, v in message.items() if k != field and k not in ENVELOPE}
-    hidden = {k: v for k, v in beside.items() if k in nested and nested[k] != v}
-    return beside | nested | ({"_outer": hidden} if hidden else {})
-
-
-_canonical = _nested(_Canonical, "payload")
-FAST_SHAPES: tuple[_Shape, ...] = (
-    _canonical,
-    _own_payload,
-    _nested(_Detection, "detection"),
-    _nested(_Calculation, "calculation"),
-    _nested(_Data, "data"),
-)
 
 
 class Normalizer:
     """Turns messages into events; remembers each channel's habits, and nothing else."""
 
-    def __init__(self, *, max_bytes: int = 16 << 20, max_depth: int = 100) -> None:
+    def __init__(self, *, max_bytes: int = 16 << 20, max_depth: int = 250) -> None:
         """Limits: bytes of a message, and how deep its JSON may nest."""
         self._max_bytes = max_bytes
         self._max_depth = max_depth
+        self._surely_shallow = min(2 * max_depth, max_bytes)
         self._channels: dict[bytes, _Channel] = {}
 
-    def normalize(
-        self, channel: bytes, data: bytes, received: datetime, stream: str, offset: int
-    ) -> Event | Unreadable:
-        """The event in `data`, or why there is none. `stream` and `offset` name it (see `Event.id`)."""
+    def read_all(
+        self, messages: Iterable[Message], received: datetime, stream: str
+    ) -> tuple[list[Event], list[Unreadable]]:
+        """The events of a batch, and the messages that are none, each in order."""
+        events: list[Event] = []
+        unreadable: list[Unreadable] = []
+        channels, quickly = self._channels, self._quickly
+        for channel, data, offset in messages:
+            known = channels.get(channel) or self._learn(channel)
+            event = quickly(known, data, received, stream, offset)
+            if event is not None:
+                events.append(event)
+                continue
+            read = self.read(channel, data, received, stream, offset)
+            if isinstance(read, Unreadable):
+                unreadable.append(read)
+            else:
+                events.append(read)
+        return events, unreadable
+
+    def read(self, channel: bytes, data: bytes, received: datetime, stream: str, offset: int) -> Event | Unreadable:
+        """The event in `data`, or why there is none, the plain way. `stream` and `offset` name it (`Event.id`)."""
         known = self._channels.get(channel) or self._learn(channel)
         try:
-            claimed, time, source, version, common, raw = self._read(data, known)
+            message = self._object(data)
         except _Refused as refused:
             return Unreadable(channel, data, received, stream, offset, refused.reason)
-        kind, wire_event = known.kind(claimed, common.phase if type(common.phase) is str else None)
-        marks = Mark.NONE
-        stamp = _stamp(time)
-        if stamp is None:
-            stamp, marks = utc_text(received), Mark.UNDATED
-        if kind.is_test or (source and _is_probe(source)) or _says_test(common):
+        nested = next((name for name in NESTED if isinstance(message.get(name), dict)), None)
+        payload = _merged(message, nested) if nested else message
+        source, version = _text(message.get("source")), _text(message.get("version"))
+        words = [_word(payload, name) for name in ("severity", "level", "status", "phase")]
+        kind, marks = known.kind(_name(message, known), *words, source, version)
+        if any(payload.get(flag) is True for flag in TEST_FLAGS):
             marks |= Mark.TEST
-        return Event(
-            kind,
-            stream,
-            offset,
-            received,
-            stamp,
-            _severity(kind, common),
-            raw,
-            data,
-            _correlation(common),
-            _text(source),
-            _text(version),
-            wire_event,
-            marks,
-        )
+        time = _time(message.get("timestamp"))
+        if time is None:
+            time, marks = received, marks | Mark.UNDATED
+        return Event(kind, stream, offset, received, time, _encode(payload), data, _correlation(payload), marks)
 
-    def _read(self, data: bytes, channel: _Channel) -> _Read:
+    def _quickly(self, known: _Channel, data: bytes, received: datetime, stream: str, offset: int) -> Event | None:
+        """The event of a usual message; None: read it the plain way.
+
+        Dense, because every event passes here. Backslashes and line breaks need a closer look: the decoder skips over
+        escapes in what it does not decode, and the archive's line must stay one line. Without backslashes the first
+        `"payload":` in the bytes is the envelope's own key, since a quote in a text would be escaped; and nothing but
+        the payload can end in a brace, so what runs from there to the last brace is the payload. What is shorter than
+        two brackets a level cannot be too deep.
+        """
+        if not data.isascii() or b"\\" in data or b"\n" in data:
+            return None
+        if len(data) > self._surely_shallow and self._looks_large(data):
+            return None
+        shape: Shape | None = known.shape
+        try:
+            head = known.shape.decode(data)
+        except (msgspec.MsgspecError, RecursionError):
+            shape, head = _reshape(known, data)
+        if shape is None:
+            return None
+        if shape is FLAT:
+            common, raw, session = head, data, None
+            claimed = head.event or head.event_type or (None if head.symbol is None or head.price is None else TICK)
+        else:
+            start = data.find(shape.marker) + len(shape.marker)
+            raw = data[start + (data[start] == SPACE) : -1]
+            common, claimed = head.nested, head.event
+            session = head.session_id if shape.has_session else None
+            if raw[:1] != b"{" or raw[-1:] != b"}" or data[-1:] != b"}":
+                return None
+            if session is not None:
+                if common.session_id is not None or raw == b"{}":
+                    return None
+                raw = b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
+        time = head.timestamp
+        if time is None or (time.tzinfo is not UTC and (time := _utc(time)) is None):
+            return None
+        facts = (claimed, common.severity, common.level, common.status, common.phase, head.source, head.version)
+        kind, marks = known.kinds.get(facts) or known.kind(*facts)
+        run_id = common.run_id or common.job_id or common.session_id or session
+        return Event(kind, stream, offset, received, time, raw, data, run_id, marks)
+
+    def _looks_large(self, data: bytes) -> bool:
+        """Whether it is, or may be, beyond a limit."""
+        return len(data) > self._max_bytes or data.count(b"{") + data.count(b"[") > self._max_depth
+
+    def _object(self, data: bytes) -> dict[str, Any]:
         if len(data) > self._max_bytes:
             raise _Refused(Reason.TOO_LARGE)
-        # A backslash or a line break needs a closer look (the fast decoder skips over escapes in what it leaves raw,
-        # and an archive line must be one line); so does anything that is not plain ASCII or perhaps too deep.
-        if data.isascii() and b"\\" not in data and b"\n" not in data and not self._perhaps_deep(data):
-            try:
-                return channel.shape(data, channel)
-            except (msgspec.MsgspecError, RecursionError):
-                pass  # it speaks another shape this time: find out which
-            for shape in FAST_SHAPES:
-                try:
-                    read = shape(data, channel)
-                except (msgspec.MsgspecError, RecursionError):
-                    continue
-                channel.shape = shape
-                return read
-        return self._read_carefully(data, channel)
-
-    def _read_carefully(self, data: bytes, channel: _Channel) -> _Read:
         if not data.strip():
             raise _Refused(Reason.EMPTY)
         try:
             data.decode()
         except UnicodeDecodeError:
             raise _Refused(Reason.NOT_UTF8) from None
-        if self._perhaps_deep(data) and depth_of(data) > self._max_depth:
+        if data.count(b"{") + data.count(b"[") > self._max_depth and depth_of(data) > self._max_depth:
             raise _Refused(Reason.TOO_DEEP)
         try:
-            return _carefully(data, channel)
+            return decode_object(data)
         except NotAnObjectError:
             raise _Refused(Reason.NOT_AN_OBJECT) from None
         except ValueError:
             raise _Refused(Reason.NOT_JSON) from None
 
-    def _perhaps_deep(self, data: bytes) -> bool:
-        return data.count(b"{") + data.count(b"[") > self._max_depth
-
     def _learn(self, channel: bytes) -> _Channel:
         known = _Channel(channel.decode(errors="backslashreplace"))
-        if len(self._channels) < MAX_KNOWN_CHANNELS:
+        if len(self._channels) < MAX_KNOWN:
             self._channels[channel] = known
         return known
 
 
-class _Refused(Exception):  # noqa: N818 - a decision, not an error of ours
-    def __init__(self, reason: Reason) -> None:
-        self.reason = reason
+def _reshape(known: _Channel, data: bytes) -> tuple[Shape | None, Any]:
+    """The channel speaks another shape this time: find out which, and expect it next time."""
+    for shape in SHAPES:
+        if shape is not known.shape and shape.marker in data:
+            try:
+                head = shape.decode(data)
+            except (msgspec.MsgspecError, RecursionError):
+                continue
+            known.shape = shape
+            return shape, head
+    return None, None
+
+
+def _kind(
+    channel: _Channel,
+    claimed: str | None,
+    severity: str | None,
+    level: str | None,
+    status: str | None,
+    phase: str | None,
+    source: str | None,
+    version: str | None,
+) -> tuple[Kind, Mark]:
+    """What these words make of an event: several names for one thing become one."""
+    lowered = (claimed or channel.fallback).lower()
+    event = EVENT_NAMES.get(lowered, lowered)
+    in_phase = channel.phase or PHASE_NAMES.get((phase or "").lower())
+    usual = kind_of(channel.name, event, in_phase).severity
+    found = _severity(event, usual, severity, level, status)
+    kind = kind_of(channel.name, event, in_phase, found, source, version, None if event == claimed else claimed)
+    is_test = looks_like_a_probe(event) or (source is not None and looks_like_a_probe(source))
+    return kind, Mark.TEST if is_test else Mark.NONE
+
+
+def _severity(event: str, usual: Severity, severity: str | None, level: str | None, status: str | None) -> Severity:
+    if event == "alert_resolved":
+        return Severity.INFO
+    for word in (severity, level):
+        if word and (stated := SEVERITIES.get(word.lower())):
+            return max(stated, usual) if event == "critical_error" else stated
+    return max(STATUS_SEVERITIES.get((status or "").lower(), usual), usual)
+
+
+def _name(message: dict[str, Any], channel: _Channel) -> str:
+    for field in ("event", "event_type", "alert_type"):
+        claimed = message.get(field)
+        if isinstance(claimed, str) and claimed:
+            return claimed
+    if message.get("error_id") is not None:
+        return "error"
+    if message.get("symbol") is not None and message.get("price") is not None:
+        return TICK
+    return channel.fallback
+
+
+def _merged(message: dict[str, Any], field: str) -> dict[str, Any]:
+    """The nested object with its neighbours in it; a neighbour of another value under a taken name: `_outer`."""
+    nested: dict[str, Any] = message[field]
+    beside = {k: v for k, v in message.items() if k != field and k not in ENVELOPE}
+    hidden = {k: v for k, v in beside.items() if k in nested and nested[k] != v}
+    return beside | nested | ({"_outer": hidden} if hidden else {})
+
+
+def _word(payload: dict[str, Any], name: str) -> str | None:
+    word = payload.get(name)
+    if name == "level" and not isinstance(word, str):  # monitoring says it in `alert: {level, message}`
+        alert = payload.get("alert")
+        word = alert.get("level") if isinstance(alert, dict) else None
+    return word if isinstance(word, str) else None
+
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
+_encode = msgspec.json.Encoder().encode
 
 
 def depth_of(data: bytes) -> int:
-    """How deep brackets nest in `data`, those inside strings not counted; right for JSON, a bound for anything else."""
+    """How deep brackets nest in `data`, those inside texts not counted; exact for JSON."""
     depth = deepest = 0
     for token in _BRACKETS.finditer(data):
         first = token.group()[0]
@@ -370,23 +301,31 @@ def depth_of(data: bytes) -> int:
     return deepest
 
 
-def _phase(name: str | None) -> Phase | None:
-    return PHASE_NAMES.get(name.lower()) if name else None
-
-
-def _stamp(claim: object) -> str | None:
-    """Canonical UTC text of a claimed time: ISO 8601 (naive means UTC) or seconds, milli-, micro-, nanoseconds."""
+def _time(claim: object) -> datetime | None:
+    """A claimed time in UTC: ISO 8601 (naive means UTC) or seconds, milli-, micro-, nanoseconds since 1970."""
     try:
         if isinstance(claim, str):
-            moment = datetime.fromisoformat(claim)
-            if len(claim) > 19 and claim[19] in ".Z" and claim[-1] == "Z" and claim[10] == "T" and claim[5] != "W":  # noqa: PLR2004 - positions in `2025-01-26T21:10:00Z`
-                return claim
-            return utc_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+            return _utc(_iso(claim))
         if isinstance(claim, int | float) and not isinstance(claim, bool) and claim > 0:
-            return utc_text(datetime.fromtimestamp(_seconds(claim), UTC))
+            return datetime.fromtimestamp(_seconds(claim), UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return None
+
+
+def _iso(text: str) -> datetime:
+    """The hot path's reading where it has one, so that both round alike; else the wider one of the standard library."""
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return datetime.fromisoformat(text)
+
+
+def _utc(time: datetime) -> datetime | None:
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # a year that no zone can have
+        return None
 
 
 def _seconds(epoch: float) -> float:
@@ -396,34 +335,12 @@ def _seconds(epoch: float) -> float:
     return epoch
 
 
-def _severity(kind: Kind, common: _Common) -> Severity:
-    if common.severity is common.level is common.status is common.alert is None:
-        return kind.severity
-    if kind.event == "alert_resolved":
-        return Severity.INFO
-    level = common.alert.get("level") if isinstance(common.alert, dict) else None
-    for word in (common.severity, common.level, level):
-        if isinstance(word, str) and (stated := SEVERITIES.get(word.lower())):
-            return max(stated, kind.severity) if kind.event == "critical_error" else stated
-    if isinstance(common.status, str):
-        return max(STATUS_SEVERITIES.get(common.status.lower(), kind.severity), kind.severity)
-    return kind.severity
-
-
-def _correlation(common: _Common) -> str | None:
-    for value in (common.run_id, common.job_id, common.session_id):
+def _correlation(payload: dict[str, Any]) -> str | None:
+    for name in ("run_id", "job_id", "session_id"):
+        value = payload.get(name)
         if value is not None and value != "":
             return _text(value)
     return None
-
-
-def _says_test(common: _Common) -> bool:
-    return True in (common.test, common.is_test, common.probe, common.dry_run)
-
-
-@lru_cache(maxsize=1024)
-def _is_probe(source: object) -> bool:
-    return isinstance(source, str) and looks_like_a_probe(source)
 
 
 def _text(value: object) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from relay.events import Event, Kind, kind_of
 from relay.tolerant import decode_object
@@ -24,11 +24,13 @@ MAX_DEPTH = 150
 class RedactionOptions(Options):
     """The part `redaction` of config.yaml."""
 
-    enabled: bool = True
-    patterns: tuple[str, ...] = ()
-    """Further regular expressions; all that one matches is hidden, or only its group `secret` if it has one."""
-    keys: tuple[str, ...] = ()
-    """Further names of payload fields (and of `name=value` in text) whose values are hidden."""
+    enabled: bool = Field(default=True, description="Whether anything is hidden at all.")
+    patterns: tuple[str, ...] = Field(
+        default=(), description="Further regular expressions; what one matches is hidden, or only its group `secret`."
+    )
+    keys: tuple[str, ...] = Field(
+        default=(), description="Further names of fields (and of `name=value` in text) whose values are hidden."
+    )
 
     @field_validator("patterns")
     @classmethod

@@ -1,20 +1,22 @@
-"""Which sinks does an event go to? Routes compiled once, decided once for each (kind, severity), explained on request.
+"""Which sinks does an event go to? Routes compiled once, decided once for each kind, explained on request.
 
-What only (kind, severity) decide is cached in a plan, so a route that can never match an event costs it nothing. A
-plan's remaining conditions look at the event itself; many routes that each want another value of the same payload
-field share one lookup. Nothing here delivers.
+What an event's kind alone decides is cached in a plan, so a route that can never match it costs it nothing. A plan's
+remaining conditions look at the event itself; many routes that each want another value of the same payload field share
+one lookup. Nothing here delivers.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from relay.events import Event, Kind, Severity
+from relay.events import Event, Kind
 from relay.matching import Condition, compile_match, field_getter, text_of
 from relay.settings import RouteOptions, ThrottleOptions
 
+UNROUTED = ""
+"""Where events go that no route takes: no sink can be called that."""
 MOST_PLANS = 8192
 MOST_THROTTLE_KEYS = 10_000
 
@@ -78,7 +80,7 @@ class _Step:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is left to decide for events of one (kind, severity)."""
+    """What is left to decide for events of one kind; `fixed` when nothing is."""
 
     fixed: tuple[str, ...] | None
     steps: list[_Step] = field(default_factory=list)
@@ -105,13 +107,24 @@ class Routes:
             MatchError: a condition cannot be meant.
         """
         self.routes = tuple(Route.compile(route) for route in options)
-        self._plans: dict[tuple[Kind, Severity], _Plan] = {}
+        self._plans: dict[Kind, _Plan] = {}
+
+    def split(self, events: Iterable[Event]) -> dict[str, list[Event]]:
+        """Each sink's part of a batch, in order; what no route takes is under `UNROUTED`."""
+        parts: defaultdict[str, list[Event]] = defaultdict(list)
+        plans = self._plans
+        for event in events:
+            plan = plans.get(event.kind) or self._make_plan(event)
+            for sink in plan.fixed or self._ask(plan, event):
+                parts[sink].append(event)
+        return parts
 
     def sinks_for(self, event: Event) -> tuple[str, ...]:
         """Names of the sinks that get `event`, in the routes' order, each once. Throttles count it."""
-        plan = self._plans.get((event.kind, event.severity)) or self._make_plan(event)
-        if plan.fixed is not None:
-            return plan.fixed
+        return tuple(sink for sink in self.split((event,)) if sink != UNROUTED)
+
+    def _ask(self, plan: _Plan, event: Event) -> Iterable[str]:
+        """The sinks of one event, where its kind alone does not decide."""
         sinks: dict[str, None] = {}
         for step in plan.candidates(event):
             if not step.takes(event):
@@ -121,20 +134,20 @@ class Routes:
                 sinks |= dict.fromkeys(route.sinks)
             if route.stop:
                 break
-        return tuple(sinks)
+        return sinks or (UNROUTED,)
 
     def _make_plan(self, event: Event) -> _Plan:
         steps = self._open_steps(event)
         if not any(step.open or step.route.throttle for step in steps):
-            plan = _Plan(fixed=tuple(dict.fromkeys(name for step in steps for name in step.route.sinks)))
+            plan = _Plan(fixed=tuple(dict.fromkeys(name for step in steps for name in step.route.sinks)) or (UNROUTED,))
         else:
             plan = _indexed(steps)
         if len(self._plans) < MOST_PLANS:
-            self._plans[event.kind, event.severity] = plan
+            self._plans[event.kind] = plan
         return plan
 
     def _open_steps(self, event: Event) -> list[_Step]:
-        """The routes that events of this kind and severity may take, up to the first that surely stops."""
+        """The routes that events of this kind may take, up to the first that surely stops."""
         steps = []
         for order, route in enumerate(self.routes):
             if not all(condition.holds(event) for condition in route.conditions if condition.cacheable):

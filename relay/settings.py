@@ -95,7 +95,7 @@ class LimitOptions(Options):
     """What a message may be; beyond it, the quarantine."""
 
     max_message_bytes: Size = Field(16 << 20, gt=0, description="Size of one message.")
-    max_depth: int = Field(100, gt=0, le=500, description="How deep its JSON may nest.")
+    max_depth: int = Field(250, gt=0, le=500, description="How deep its JSON may nest.")
 
 
 class OutboxOptions(Options):

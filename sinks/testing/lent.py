@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from relay.events import SEVERITIES, Event, Mark, Phase, kind_of, utc_text
+from relay.events import SEVERITIES, Event, Mark, Phase, kind_of
 from sinks.base import SinkContext
 
 NOON = datetime(2025, 1, 27, 21, 20, tzinfo=UTC)
@@ -63,7 +63,7 @@ def make_event(  # every field has the contract's own example as its default
         stream="kit",
         offset=offset,
         received=received or at,
-        stamp=utc_text(at),
+        timestamp=at,
         raw=raw,
         original=raw if original is None else original,
         run_id=run_id,
