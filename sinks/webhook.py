@@ -39,35 +39,44 @@ _encode = msgspec.json.Encoder().encode
 class BatchOptions(Options):
     """How many events go into one request."""
 
-    max_events: int = Field(default=100, ge=1, le=10_000)
-    max_wait: Duration = Field(default=1.0, ge=0, le=3600)
-    """How long one event waits for others."""
+    max_events: int = Field(default=100, ge=1, le=10_000, description="So many events at most.")
+    max_wait: Duration = Field(default=1.0, ge=0, le=3600, description="How long one event waits for others.")
 
 
 class WebhookOptions(Options):
     """Where to post, in which form, and how to prove that it was us."""
 
-    url: SecretStr
-    """https, or plain http on this machine; a secret, as many webhooks have their key in it."""
-    secret: SecretStr | None = None
-    """Signing key: `whsec_…` or plain base64 of 24 to 64 bytes."""
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
-    body: Literal["event", "original"] = "event"
-    """`event`: the normalised object (docs/archive.md); `original`: the message's bytes as they came."""
-    batch: BatchOptions | None = None
-    """With it every body is a JSON array, also of one event."""
-    order_by: tuple[str, ...] = ()
-    """Fields whose events of one value are delivered in order: `[run_id]`, `[payload.symbol]`."""
-    concurrency: int = Field(default=4, ge=1, le=64)
-    """Requests under way at once; events of one `order_by` still wait for one another."""
-    timeout: Duration = Field(default=10.0, gt=0, le=30)
-    attempts: int = Field(default=3, ge=1, le=10)
-    """Tries within one delivery."""
-    retry_delay: Duration = Field(default=0.2, ge=0, le=LONGEST_WAIT)
-    """Wait before the second try; it doubles with each."""
-    ca_file: Path | None = None
-    """PEM file with the authorities to trust instead of the usual ones."""
-    allow_plain_http: bool = False
+    url: SecretStr = Field(
+        description="Where to: https, or plain http on this machine. A secret, as it may hold a key."
+    )
+    secret: SecretStr | None = Field(
+        default=None, description="Signing key: `whsec_…` or plain base64 of 24 to 64 bytes."
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Further headers; their values are secrets."
+    )
+    body: Literal["event", "original"] = Field(
+        default="event",
+        description="`event`: the normalised object (docs/archive.md); `original`: the bytes as they came.",
+    )
+    batch: BatchOptions | None = Field(
+        default=None, description="With it every body is a JSON array, also of one event."
+    )
+    order_by: tuple[str, ...] = Field(
+        default=(), description="Events of one value are delivered in order: `[run_id]`, `[payload.symbol]`."
+    )
+    concurrency: int = Field(
+        default=4, ge=1, le=64, description="Requests under way at once; events of one `order_by` wait for one another."
+    )
+    timeout: Duration = Field(default=10.0, gt=0, le=30, description="For one try, from connecting to the last byte.")
+    attempts: int = Field(default=3, ge=1, le=10, description="Tries within one delivery.")
+    retry_delay: Duration = Field(
+        default=0.2, ge=0, le=LONGEST_WAIT, description="Wait before the second try; it doubles with each."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file with the authorities to trust instead of the usual ones."
+    )
+    allow_plain_http: bool = Field(default=False, description="Send to other machines without TLS.")
 
     @model_validator(mode="after")
     def _usable_address(self) -> "WebhookOptions":

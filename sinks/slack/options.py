@@ -17,25 +17,32 @@ _MENTIONS = re.compile(rf"{_MENTION.pattern}(?: {_MENTION.pattern})*")
 class SlackOptions(Options):
     """A bot token and a channel, or an incoming webhook's URL."""
 
-    token: SecretStr | None = None
-    """A bot token (`xoxb-…`) with the scope `chat:write`; with it, resolved alerts answer in the alert's thread."""
-    channel: str | None = Field(default=None, min_length=1, max_length=100)
-    """Where the bot posts: `#name` or a channel's id."""
-    webhook_url: SecretStr | None = None
-    """An incoming webhook, which knows its channel by itself."""
-    base_url: str = "https://slack.com/api/"
-    """Slack's Web API; another one for tests."""
-    username: str | None = Field(default=None, max_length=80)
-    """The name that posts, in place of the app's own."""
-    icon: str | None = Field(default=None, max_length=300)
-    """The picture that posts: `:emoji:` or a URL."""
-    mentions: dict[str, str] = Field(default_factory=dict)
-    """Whom to call at which severity: `{critical: "<!channel>"}`."""
-    timezone: str = "America/New_York"
-    """Whose clock alerts show beside UTC."""
-    repeat_window: Duration = Field(default=60.0, ge=0, le=86400)
-    """Repeats of one error within this time become one message with a count; 0 sends each."""
-    timeout: Duration = Field(default=10.0, gt=0, le=30)
+    token: SecretStr | None = Field(
+        default=None,
+        description="A bot token (`xoxb-…`) with the scope `chat:write`; resolved alerts then answer in the thread.",
+    )
+    channel: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Where the bot posts: `#name` or a channel's id."
+    )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="An incoming webhook, which knows its channel by itself."
+    )
+    base_url: str = Field(default="https://slack.com/api/", description="Slack's Web API; another one for tests.")
+    username: str | None = Field(
+        default=None, max_length=80, description="The name that posts, in place of the app's own."
+    )
+    icon: str | None = Field(default=None, max_length=300, description="The picture that posts: `:emoji:` or a URL.")
+    mentions: dict[str, str] = Field(
+        default_factory=dict, description='Whom to call at which severity: `{critical: "<!channel>"}`.'
+    )
+    timezone: str = Field(default="America/New_York", description="Whose clock alerts show beside UTC.")
+    repeat_window: Duration = Field(
+        default=60.0,
+        ge=0,
+        le=86400,
+        description="Repeats of one error within this time become one message with a count; 0: each is sent.",
+    )
+    timeout: Duration = Field(default=10.0, gt=0, le=30, description="For one request.")
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
