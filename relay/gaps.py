@@ -43,11 +43,11 @@ class Gaps:
             self._subscribed, self._reason = False, link.reason
             return []
         self._subscribed = True
-        since, self._alive = self._alive, now
+        since = self._alive
         self._note(now)
-        if link.adopted or since is None or since >= now:
+        if link.adopted or since is None:
             return []
-        return [self._gap(since, now)]
+        return [self._gap(min(since, now), now)]  # the clock may have been set back
 
     def _gap(self, since: datetime, until: datetime) -> Announcement:
         seconds = (until - since).total_seconds()

@@ -2,10 +2,11 @@
 
 `Subscription.batches` yields batches for ever. A batch's bytes stay in the kernel until the consumer comes back for the
 next one; a consumer that dies before that leaves them to its successor (`relay.handover`). It connects and reconnects
-for ever and says in `announce` when it was not subscribed. It knows nothing of what messages mean.
+for ever, and says whenever it begins or ends to be subscribed. It knows nothing of what messages mean.
 """
 
 import asyncio
+import contextlib
 import random
 import secrets
 import time
@@ -23,6 +24,8 @@ from relay.wire import LOOK_AT_MOST, PeekWire, TlsWire, Wire, WireClosedError
 
 LONGEST_WAIT = 1.0
 """Seconds between two attempts to connect, at most: Redis is back within a second or two of being missed."""
+FIRST_WAIT = 0.1
+"""Seconds before the first of them; it doubles with each."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +41,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the subscription says of itself: subscribed anew (`lost_since`: since when it had not been) or lost."""
+    """What the subscription says of itself: subscribed, anew or by a handover with nothing missed, or lost and why."""
 
     subscribed: bool
     adopted: bool = False
@@ -67,7 +70,9 @@ class Subscription:
         self._stream = ""
         self._confirmed: set[bytes] = set()
         self._last_heard = 0.0
+        self._last_unread = 0
         self._pinged = False
+        self._adopted = False
         self._torn = False
         self.subscribed = False
         self.connects = 0
@@ -86,8 +91,9 @@ class Subscription:
                     yield batch
             except (OSError, DialError) as error:
                 self._lost(error)
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures, 10))
             failures += 1
-            await asyncio.sleep(min(LONGEST_WAIT, 0.05 * 2**failures) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     def unread(self) -> int:
         """Bytes that wait in the kernel."""
@@ -106,21 +112,27 @@ class Subscription:
 
     def descriptor(self) -> dict[str, int]:
         """The socket by its name, for `systemd.reexec`; empty where nothing can be handed over."""
-        if self._wire is None or not self._wire.durable or self._torn or not self.subscribed:
+        if self._wire is None or not self._wire.durable or self._torn or not self._relied_on:
             return {}
         return {self._handover.name(self._stream): self._wire.sock.fileno()}
+
+    @property
+    def _relied_on(self) -> bool:
+        """Whether the connection is subscribed as far as we know."""
+        return self._adopted or bool(self._confirmed)
 
     async def _open(self) -> None:
         adopted = self._handover.adopt()
         if adopted is not None:
             self._begin(PeekWire(adopted.sock), adopted.stream)
-            self._confirmed = {pattern.encode() for pattern in self._options.patterns}
-            self._now_subscribed(adopted=True)
+            self._adopted = True
+            with contextlib.suppress(OSError):  # a dead one: what the kernel still holds of it can be read
+                self._subscribe()  # again: the answer comes behind all that is unread, so nothing was missed till then
             return
         wire = await asyncio.to_thread(dial, self._options)
         self._begin(wire, f"s{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}")
-        self._keep()  # before PSUBSCRIBE: a connection that receives must never be ours alone
-        self._send(b"PSUBSCRIBE", *(pattern.encode() for pattern in self._options.patterns))
+        self._subscribe()
+        self._keep()  # only now: whoever adopts it must be able to rely on its being subscribed
 
     def _begin(self, wire: Wire, stream: str) -> None:
         if not isinstance(wire, PeekWire | TlsWire):
@@ -130,7 +142,7 @@ class Subscription:
         self._position = wire.position()
         self._parser = FrameParser(self._position)
         self._confirmed = set()
-        self._torn = False
+        self._adopted = self._torn = False
         self._heard()
 
     def _keep(self) -> None:
@@ -198,14 +210,19 @@ class Subscription:
         """Until the wire is readable; pings a silent one, and gives up on one that stays silent."""
         silent = time.monotonic() - self._last_heard
         limit = self._options.ping_interval + (self._options.ping_timeout if self._pinged else 0)
-        if not self._confirmed:
+        if not self._relied_on:
             limit = self._options.connect_timeout
         if silent < limit:
             return await self._readable(wire, limit - silent)
-        if self._pinged or not self._confirmed:
+        unread, before = wire.unread(), self._last_unread
+        self._last_unread = unread
+        if unread > before:  # more of a long message has come
+            self._heard()
+        elif self._pinged or not self._relied_on:
             raise ConnectionError(f"no answer for {silent:.0f} s")
-        self._send(b"PING")
-        self._pinged = True
+        else:
+            self._pinged = True
+            self._send(b"PING")
         return False
 
     async def _readable(self, wire: PeekWire | TlsWire, seconds: float) -> bool:
@@ -233,7 +250,7 @@ class Subscription:
         if self._parser.control:
             self._parser.control.clear()
             if not self.subscribed and len(self._confirmed) >= len(self._options.patterns):
-                self._now_subscribed(adopted=False)
+                self._now_subscribed(adopted=self._adopted)
         self.duplicates += self._parser.duplicates
         self._parser.duplicates = 0
 
@@ -254,6 +271,9 @@ class Subscription:
         if self.subscribed:
             self.subscribed = False
             self._changed(Link(subscribed=False, reason=text))
+
+    def _subscribe(self) -> None:
+        self._send(b"PSUBSCRIBE", *(pattern.encode() for pattern in self._options.patterns))
 
     def _send(self, *parts: bytes) -> None:
         if self._wire is not None:

@@ -15,7 +15,6 @@ LOOK_AT_MOST = 1 << 20
 """Bytes looked at in one batch: large enough that a flood costs few system calls, small enough to stay in cache."""
 _BYTES_RECEIVED = slice(128, 136)
 """`tcpi_bytes_received` in `struct tcp_info` (linux/tcp.h)."""
-_TCP_CLOSE_WAIT = 8
 _TCP_ESTABLISHED = 1
 
 
@@ -92,11 +91,19 @@ class PeekWire:
         """From the kernel's own count, so that it survives this process (recipes, "Handover")."""
         if not self.durable:
             return self._consumed
+        while (received := self._received()) is not None:
+            unread = self.unread()
+            if received == self._received():  # else bytes came between the two questions
+                return received - unread
+        return self._consumed
+
+    def _received(self) -> int | None:
+        """Bytes that the kernel has ever received; None on a kernel older than 4.1."""
         info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_RECEIVED.stop)
-        if len(info) < _BYTES_RECEIVED.stop:  # a kernel older than 4.1
-            return self._consumed
+        if len(info) < _BYTES_RECEIVED.stop:
+            return None
         received: int = struct.unpack("=Q", info[_BYTES_RECEIVED])[0]
-        return received - self.unread()
+        return received - (info[0] != _TCP_ESTABLISHED)  # the peer's FIN counts as a byte there
 
     def unread(self) -> int:
         """FIONREAD."""
