@@ -21,6 +21,8 @@ STUCK = ("run_stalled", "run_silent", "events_missing")
 """Of one run, one of these at a time."""
 WHILE_RUNNING = (*STUCK, "run_overdue", "phase_slow")
 """Over when the run is."""
+API_AHEAD = timedelta(minutes=1)
+"""The API's progress must have moved so long after the last event to show that events are missing."""
 UNTOLD_END = timedelta(minutes=3)
 """The API has been idle for so long, and the history has had time to tell: the run is over."""
 
@@ -48,7 +50,7 @@ class Supervision:
         self.wants_history = False
         said: list[Announcement] = []
         for run in self._runs.open:
-            said += self._untold_end(run, now, api)
+            said += self._untold_end(run, now, api, options)
             if run.state.is_open:
                 since = self._hearing_since()
                 said += self._stuck(run, now, api, options, since) if since else []  # else the silence is our own
@@ -63,18 +65,20 @@ class Supervision:
             self._idle_since = None
             return
         progress = (status.run_id, status.current_phase, status.progress, status.symbols_processed)
-        if progress != self._api_progress:
+        if not status.is_running:
+            self._api_progress = self._api_moved_at = None
+        elif progress != self._api_progress:
             self._api_moved_at = now if self._api_progress is not None else None
             self._api_progress = progress
         self._idle_since = (self._idle_since or now) if status.is_running is False else None
 
-    def _untold_end(self, run: Run, now: datetime, api: ApiView) -> list[Announcement]:
+    def _untold_end(self, run: Run, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """The API is idle, and events do not come: the run is over, and nobody said how."""
         idle = self._idle_since
-        if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNTOLD_END / 3:
+        if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNTOLD_END / 6:
             return []
         self.wants_history = True
-        if now - max(idle, run.last_seen) < UNTOLD_END:
+        if now - max(idle, run.last_seen) < max(UNTOLD_END, timedelta(seconds=options.stall_after)):
             return []
         finished = [phase for phase, its in run.phases.items() if its.state is State.COMPLETED]
         if set(run.expected) <= set(finished):
@@ -93,12 +97,15 @@ class Supervision:
         moved_at = max(run.phases[phase].moved_at if phase else run.last_seen, since)
         still_for = (now - moved_at).total_seconds()
         is_silent = silent_for >= options.silent_after
-        api_moves = self._api_moved_at is not None and now - self._api_moved_at < timedelta(
-            seconds=options.silent_after
+        moved = self._api_moved_at
+        api_moves = (
+            moved is not None and moved > heard_at + API_AHEAD and (now - moved).total_seconds() < options.silent_after
         )
         key = next((alert.name for alert in self._alerts.about(run.run_id) if alert.name in STUCK), None)
         if run.events == 0:
             found = "events_missing" if (now - run.first_seen).total_seconds() >= options.deaf_after else None
+        elif self._idle_since is not None:
+            found = None  # it is over rather than stuck: `_untold_end`
         elif run.state is State.STALLED:
             found = "run_stalled"  # until it moves: other events do not end it
         elif is_silent and api.is_running and api_moves:

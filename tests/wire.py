@@ -32,10 +32,20 @@ def event(channel: str, name: str, at: datetime, *, stamp: Any = None, **payload
     return read(f"tickstock:{channel}", json.dumps(body).encode(), at)
 
 
+def upto(events: list[Event], name: str) -> list[Event]:
+    """The events up to the first of that name, that one included."""
+    return events[: [one.event for one in events].index(name) + 1]
+
+
 def a_run(
-    start: datetime, run_id: str | None = "r1", *, minutes: Iterable[float] = (10, 1, 4, 20), **more: Any
+    start: datetime,
+    run_id: str | None = "r1",
+    *,
+    minutes: Iterable[float] = (10, 1, 4, 20),
+    steps: int = 2,
+    **more: Any,
 ) -> list[Event]:
-    """The contract's thirteen steps, each when it happens."""
+    """The contract's thirteen steps, each when it happens; progress comes `steps - 1` times in a phase."""
     names = [("import", "import"), ("cache", "cache")]
     names += [("indicators", "indicator_processing"), ("patterns", "pattern_processing")]
     ids = {"run_id": run_id} if run_id else {}
@@ -43,10 +53,15 @@ def a_run(
     at = start
     for (channel, name), lasts in zip(names, minutes, strict=True):
         events.append(event(f"{channel}:started", f"{name}_started", at, **ids))
-        middle = at + timedelta(minutes=lasts / 2)
-        done = {"completed_symbols": 250, "total_symbols": 505, "percent_complete": 49.5, "current_symbol": "GOOGL"}
-        if channel != "cache":
-            events.append(event(f"{channel}:progress", f"{channel.rstrip('s')}_progress", middle, **ids, **done))
+        for step in range(1, steps if channel != "cache" else 1):
+            then, done = at + timedelta(minutes=lasts * step / steps), 505 * step // steps
+            told: dict[str, Any] = {
+                "completed_symbols": done,
+                "total_symbols": 505,
+                "percent_complete": round(done / 5.05, 1),
+            }
+            told["current_symbol"] = "GOOGL" if step == steps // 2 else f"S{done}"
+            events.append(event(f"{channel}:progress", f"{channel.rstrip('s')}_progress", then, **ids, **told))
         at += timedelta(minutes=lasts)
         events.append(event(f"{channel}:completed", f"{name}_completed", at, **ids, total_symbols=505))
     claims = {"status": "completed", "symbols_processed": 505, "symbols_failed": 5}
