@@ -1,0 +1,139 @@
+"""The gauges of runs, schedule and watchdog at `/metrics`: read from the living runs at each scrape.
+
+Runs are on the store, so these values survive a restart. Nothing is counted or remembered here; what the events count
+is the prometheus sink's, what the relay says about itself is `relay.metrics`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from relay.events import Phase
+from relay.run import Run
+from relay.signals import State
+
+if TYPE_CHECKING:
+    from relay.daemon import Daemon
+
+RUN_STATES = (State.RUNNING, State.STALLED, State.COMPLETED, State.PARTIAL, State.FAILED, State.CANCELLED)
+DAY_STATES = (State.DUE, State.LATE, State.MISSED, State.RUNNING)
+ACHIEVED = (State.COMPLETED, State.PARTIAL)
+COUNTS = {
+    "symbols_processed": "Symbols that the last ended run processed.",
+    "indicators_calculated": "Indicators that the last ended run calculated.",
+    "patterns_detected": "Patterns that the last ended run detected.",
+}
+
+
+class RunMetrics(Collector):
+    """A collector over one daemon's runs and watchdog.
+
+    A gauge of something that never happened yet has no sample; gauges of states have one for each state.
+    """
+
+    def __init__(self, daemon: "Daemon") -> None:
+        self._daemon = daemon
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family."""
+        runs = list(self._daemon.runs.newest_first())
+        yield from _course(runs)
+        yield from _results(runs)
+        yield from self._watch()
+
+    def _watch(self) -> Iterator[Metric]:
+        daemon = self._daemon
+        agenda = daemon.agenda
+        enabled = agenda is not None and daemon.settings.watchdog.enabled
+        yield _gauge("watchdog_enabled", "1 while the watchdog watches.", float(enabled))
+        current = agenda.current if agenda else None
+        coming = agenda.coming if agenda and agenda.enabled else None
+        yield _gauge(
+            "schedule_next_run_timestamp_seconds", "When the next run is due.", _seconds(coming.due if coming else None)
+        )
+        yield _gauge(
+            "schedule_enabled",
+            "1 while TickStockPL's schedule is switched on, as far as is known.",
+            float(agenda.enabled) if agenda else None,
+        )
+        yield _gauge(
+            "watchdog_last_due_timestamp_seconds",
+            "When the run was due whose time came last.",
+            _seconds(current.due if current else None),
+        )
+        states = {state.value: float(current is not None and current.state is state) for state in DAY_STATES}
+        yield _gauges("watchdog_run_state", "1 for what became of the run that was due last.", "state", states)
+        firing = Counter(alert.name for alert in daemon.alerts.firing())
+        yield _gauges("watchdog_alerts_firing", "Alerts that fire now, by name.", "alert", firing)
+
+
+def _course(runs: list[Run]) -> Iterator[Metric]:
+    """Where the run stands that goes on, or that began last."""
+    newest = runs[0] if runs else None
+    going = next((run for run in runs if run.state.is_open), None)
+    yield _gauge("run_in_progress", "Runs that go on now.", float(sum(run.state.is_open for run in runs)))
+    yield _gauge(
+        "run_last_start_timestamp_seconds", "When a run last started.", _seconds(newest.began if newest else None)
+    )
+    completed = max((run.ended_at for run in runs if run.ended_at and run.state in ACHIEVED), default=None)
+    yield _gauge(
+        "run_last_completion_timestamp_seconds", "When a run last completed, at least in part.", _seconds(completed)
+    )
+    states = {state.value: float(newest is not None and newest.state is state) for state in RUN_STATES}
+    yield _gauges("run_last_status", "1 for the state of the run that started last.", "status", states)
+    shown = going or newest
+    progress = {phase.value: _progress(shown, phase) for phase in Phase}
+    text = "How much of a phase is done, 0 to 1, in the run that goes on, or else the last one."
+    yield _gauges("phase_progress_ratio", text, "phase", progress)
+
+
+def _results(runs: list[Run]) -> Iterator[Metric]:
+    """What ended runs took and achieved: each gauge from the newest run that tells it."""
+    ended = sorted((run for run in runs if run.ended_at is not None), key=_ended, reverse=True)
+    lasted = next((run.duration_seconds for run in ended if run.duration_seconds is not None), None)
+    yield _gauge("run_last_duration_seconds", "How long the run took that ended last.", lasted)
+    durations = {phase.value: seconds for phase in Phase if (seconds := _last_duration(runs, phase)) is not None}
+    yield _gauges("phase_last_duration_seconds", "How long the phase took when it last ended.", "phase", durations)
+    for name, text in COUNTS.items():
+        found = next((count for run in ended if (count := getattr(run, name)) is not None), None)
+        yield _gauge(name, text, found)
+
+
+def _last_duration(runs: Iterable[Run], phase: Phase) -> float | None:
+    """Of the newest run in which the phase has completed; failed and cut off ones say nothing about its length."""
+    ends = (run.phases[phase] for run in runs if phase in run.phases)
+    done = (its.duration_seconds for its in ends if its.state in ACHIEVED)
+    return next((seconds for seconds in done if seconds is not None), None)
+
+
+def _progress(run: Run | None, phase: Phase) -> float:
+    its = run.phases.get(phase) if run is not None else None
+    if its is None:
+        return 0.0
+    return 1.0 if its.state in ACHIEVED else (its.percent or 0.0) / 100
+
+
+def _ended(run: Run) -> datetime:
+    return run.ended_at or run.first_seen
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment is not None else None
+
+
+def _gauge(name: str, text: str, value: float | None) -> Metric:
+    family = GaugeMetricFamily(f"tickstock_{name}", text)
+    if value is not None:
+        family.add_metric([], value)
+    return family
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"tickstock_{name}", text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
