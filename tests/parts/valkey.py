@@ -22,11 +22,13 @@ class Valkey:
         options: command line options beside ours, such as `--requirepass`.
         port: 0 takes a free one; it stays the same over restarts.
         password: what a client of the test needs to log in.
+        sentinel: run as a Sentinel; the first option is then its configuration file.
     """
 
-    def __init__(self, *options: str, port: int = 0, password: str | None = None) -> None:
+    def __init__(self, *options: str, port: int = 0, password: str | None = None, sentinel: bool = False) -> None:
         self.port = port or free_port()
         self._options = options
+        self._sentinel = sentinel
         self._password = password
         self._process: subprocess.Popen[bytes] | None = None
         self._client: redis.Redis | None = None
@@ -46,7 +48,9 @@ class Valkey:
     def start(self) -> Self:
         """Run, and answer."""
         limit = () if "--client-output-buffer-limit" in self._options else NO_LIMIT
-        command = [SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *limit, *self._options]
+        usual = ("--bind", "127.0.0.1", "--save", "", *limit)
+        options = (*self._options, "--sentinel") if self._sentinel else (*usual, *self._options)
+        command = [SERVER, *options[: self._sentinel], "--port", str(self.port), *options[self._sentinel :]]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self._answers, 10, what="valkey")
         return self
