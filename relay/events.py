@@ -128,7 +128,7 @@ class Kind:
         self.head = self._head()
 
     def _head(self) -> bytes:
-        """The middle of the written form, as bytes."""
+        """The middle of the written form, from behind the timestamp to the run id."""
         fields = {
             "channel": self.channel,
             "domain": self.domain,
@@ -141,7 +141,7 @@ class Kind:
         }
         if self.wire_event is not None:
             fields["wire_event"] = self.wire_event
-        return _json(fields)[1:-1]
+        return b',%b,"run_id":' % _json(fields)[1:-1]
 
     def __repr__(self) -> str:
         return f"Kind({self.channel!r}, {self.event!r}, {self.severity.label})"
@@ -278,9 +278,10 @@ class Event(msgspec.Struct, gc=False):
     @property
     def payload(self) -> dict[str, Any]:
         """The payload, decoded when first asked for."""
-        if self._payload is None:
-            self._payload = decode_object(self.raw)
-        return self._payload
+        payload = self._payload
+        if payload is None:
+            payload = self._payload = decode_object(self.raw)
+        return payload
 
 
 class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -308,32 +309,41 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 def encode(event: Event) -> bytes:
     """The event's written form: one JSON object, no line break in or after it."""
-    return encode_all((event,))[0]
+    return encode_lines((event,))[:-1]
 
 
-def encode_all(events: Iterable[Event]) -> list[bytes]:
-    """The written form of each event.
+def encode_lines(events: Iterable[Event]) -> bytes:
+    """The written form of each event, each with a line break behind it.
 
     Bytes are put together here because the payload's are already at hand: parsing and printing it again would cost
     more than everything else that happens to an event. A batch shares its stream and time received, so their text is
-    made once.
+    made once, and all is joined once.
     """
-    lines: list[bytes] = []
+    pieces: list[bytes] = []
     stream = received = None
     begin = middle = b""
     for event in events:
         if event.stream is not stream or event.received is not received:
             stream, received = event.stream, event.received
             begin, middle = b'{"id":"%b-' % stream.encode(), b'","received":%b,"timestamp":' % _json(received)
-        run_id = b"null" if event.run_id is None else _json(event.run_id)
-        rest = _marks(event.marks) if event.marks else b""
-        facts = (begin, event.offset, middle, _json(event.timestamp), event.kind.head, run_id, event.raw, rest)
-        lines.append(b'%b%d%b%b,%b,"run_id":%b,"payload":%b%b}' % facts)
-    return lines
+        run_id = event.run_id
+        pieces += (
+            begin,
+            b"%d" % event.offset,
+            middle,
+            _json(event.timestamp),
+            event.kind.head,
+            b"null" if run_id is None else _json(run_id),
+            b',"payload":',
+            event.raw,
+            _marks(event.marks) if event.marks else b"}\n",
+        )
+    return b"".join(pieces)
 
 
 def _marks(marks: Mark) -> bytes:
-    return b"".join(text for mark, text in _MARK_BYTES.items() if marks & mark)
+    """The end of a line that has any."""
+    return b"".join(text for mark, text in _MARK_BYTES.items() if marks & mark) + b"}\n"
 
 
 def decode(line: bytes) -> Event:

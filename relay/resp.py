@@ -77,10 +77,13 @@ class FrameParser:
         """The hot loop: whatever is a list of four is a message, anything else is rare."""
         heads, boundary, gets = self._heads, self.boundary, self._reader.gets
         while (reply := gets()) is not False:
-            if not isinstance(reply, list) or len(reply) != 4 or reply[0] != b"pmessage":  # noqa: PLR2004
+            try:
+                kind, pattern, channel, data = reply  # anything else is rare
+            except (TypeError, ValueError):
+                kind = None
+            if kind != b"pmessage":
                 boundary += self._other(reply)
                 continue
-            _, pattern, channel, data = reply
             head = heads.get(channel) or self._head(pattern, channel)
             size = len(data)
             boundary += _FRAMING[size] if size < 4096 else bulk_length(size)  # noqa: PLR2004

@@ -74,9 +74,6 @@ class _Step:
     open: tuple[Condition, ...]
     order: int
 
-    def takes(self, event: Event) -> bool:
-        return all(condition.holds(event) for condition in self.open)
-
 
 @dataclass(slots=True)
 class _Plan:
@@ -89,8 +86,6 @@ class _Plan:
 
     def candidates(self, event: Event) -> Iterable[_Step]:
         """The steps that may take this event, in the routes' order."""
-        if not self.by_value:
-            return self.steps
         found = list(self.steps)
         for key, steps in self.by_value.items():
             found += steps.get(text_of(self.getters[key](event)), ())
@@ -123,17 +118,20 @@ class Routes:
         """Names of the sinks that get `event`, in the routes' order, each once. Throttles count it."""
         return tuple(sink for sink in self.split((event,)) if sink != UNROUTED)
 
-    def _ask(self, plan: _Plan, event: Event) -> Iterable[str]:
+    @staticmethod
+    def _ask(plan: _Plan, event: Event) -> Iterable[str]:
         """The sinks of one event, where its kind alone does not decide."""
-        sinks: dict[str, None] = {}
-        for step in plan.candidates(event):
-            if not step.takes(event):
-                continue
-            route = step.route
-            if route.throttle is None or route.throttle.passes(event):
-                sinks |= dict.fromkeys(route.sinks)
-            if route.stop:
-                break
+        sinks: tuple[str, ...] = ()
+        for step in plan.candidates(event) if plan.by_value else plan.steps:
+            for condition in step.open:
+                if not condition.test(condition.get(event)):
+                    break
+            else:
+                route = step.route
+                if route.throttle is None or route.throttle.passes(event):
+                    sinks += tuple(sink for sink in route.sinks if sink not in sinks)
+                if route.stop:
+                    break
         return sinks or (UNROUTED,)
 
     def _make_plan(self, event: Event) -> _Plan:

@@ -4,11 +4,12 @@ Pure reading, decided once for each kind of event. Which run is meant, and what 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from relay.events import PHASE_NAMES, Kind, Phase
+from relay.events import PHASE_NAMES, Event, Kind, Phase
 
 
 class State(StrEnum):
@@ -124,3 +125,22 @@ def _from_status(kind: Kind) -> Signal | None:
         return Signal(verb, kind.phase if verb is Verb.PROGRESS else None, state)
     phase = PHASE_NAMES.get(named[1])
     return Signal(verb, phase, state) if phase else None
+
+
+def without_superseded(events: Sequence[Event]) -> list[Event]:
+    """A batch without the reports of progress that a later one of the same kind and run makes pointless.
+
+    In a trickle a batch has one of each at most; in a flood this saves most of what following runs costs.
+    """
+    kept: list[Event] = []
+    seen: set[tuple[Kind, str | None]] = set()
+    for event in reversed(events):
+        signal = signal_of(event.kind)
+        if signal is not None and signal.verb is Verb.PROGRESS:
+            key = (event.kind, event.run_id)
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(event)
+    kept.reverse()
+    return kept

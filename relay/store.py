@@ -67,7 +67,7 @@ class StoredShelf:
             del self._values[key]
         else:
             self._values[key] = value
-        self._store.stage(lambda db: _shelve(db, self._name, key, value))
+        self._store.stage_shelf(self._name, key, value)
 
     def items(self) -> Mapping[str, str]:
         """Everything on this shelf."""
@@ -85,6 +85,7 @@ class Store:
         """Open `path`, or begin in memory: never raises for what the disk does. None: memory is what is wanted."""
         self._path = path or Path(":memory:")
         self._staged: list[Change] = []
+        self._shelved: dict[tuple[str, str], str | None] = {}
         self._tried = time.monotonic()
         self._whole = True
         self.trouble = ""
@@ -120,13 +121,26 @@ class Store:
     @property
     def staged(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._staged)
+        return bool(self._staged or self._shelved)
+
+    def stage_shelf(self, name: str, key: str, value: str | None) -> None:
+        """Have a value put on a shelf by the next commit; of several under one key the last is written."""
+        self._shelved[name, key] = value
 
     def commit(self) -> None:
         """Write all that is staged in one transaction."""
-        if self._staged:
-            staged, self._staged = self._staged, []
-            self.write(lambda db: [change(db) for change in staged])
+        if not self.staged:
+            return
+        staged, self._staged = self._staged, []
+        shelved, self._shelved = self._shelved, {}
+
+        def write(db: sqlite3.Connection) -> None:
+            for change in staged:
+                change(db)
+            for (name, key), value in shelved.items():
+                _shelve(db, name, key, value)
+
+        self.write(write)
 
     def write(self, change: Change) -> None:
         """Do one transaction; if the disk refuses, go on in memory with all that it held."""

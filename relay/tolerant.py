@@ -30,7 +30,7 @@ def decode_object(raw: bytes) -> dict[str, Any]:
         value = _decode_any(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         value = decode_leniently(raw)
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         raise NotAnObjectError(f"a JSON {type(value).__name__}, not an object")
     return value
 

@@ -17,7 +17,7 @@ import msgspec
 import zstandard
 from pydantic import Field
 
-from relay.events import Event, encode_all
+from relay.events import Event, encode_lines
 from sinks.base import DirectSink, SinkContext, SinkError
 from sinks.options import Duration, Options, Size
 
@@ -151,7 +151,7 @@ class JsonlSink(DirectSink):
 
     def write(self, events: Sequence[Event]) -> None:
         """Append a batch in one write."""
-        self._file_for(events[0].received).append(b"\n".join([*encode_all(events), b""]), fsync=self.options.fsync)
+        self._file_for(events[0].received).append(encode_lines(events), fsync=self.options.fsync)
 
     def position(self) -> tuple[str, int] | None:
         """The last message of a subscription that is in the archive; relay events (stream `r…`) do not count."""
