@@ -103,7 +103,12 @@ class SinkContract(ABC):
 
     @pytest.mark.parametrize(
         ("fault", "reason"),
-        [(Fault.HANG, Reason.TIMEOUT), (Fault.DROP, Reason.BAD_ANSWER), (Fault.GARBAGE, Reason.BAD_ANSWER)],
+        [
+            (Fault.HANG, Reason.TIMEOUT),
+            (Fault.DRIP, Reason.TIMEOUT),
+            (Fault.DROP, Reason.BAD_ANSWER),
+            (Fault.GARBAGE, Reason.BAD_ANSWER),
+        ],
     )
     async def test_a_fault_has_its_reason_and_heals(
         self, server: FaultyServer, sink: QueuedSink, fault: Fault, reason: Reason

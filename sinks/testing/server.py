@@ -20,7 +20,9 @@ class Fault(StrEnum):
     GARBAGE = "garbage"
     """Bytes that are no HTTP."""
     ENDLESS = "endless"
-    """A good status and a body that does not end."""
+    """The reply's status and a body that does not end."""
+    DRIP = "drip"
+    """The same, but so slowly that no single read times out."""
     ECHO = "echo"
     """The reply's status, with the request's own head and body as the answer."""
 
@@ -108,11 +110,13 @@ async def _answer(reply: Reply, request: bytes, writer: asyncio.StreamWriter) ->
     if reply.fault in {Fault.DROP, Fault.GARBAGE}:
         return False
     body = request if reply.fault is Fault.ECHO else reply.body
-    length = "" if reply.fault is Fault.ENDLESS else f"Content-Length: {len(body)}\r\n"
+    without_end = reply.fault in {Fault.ENDLESS, Fault.DRIP}
+    length = "" if without_end else f"Content-Length: {len(body)}\r\n"
     lines = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
     writer.write(f"HTTP/1.1 {reply.status} Said\r\n{lines}{length}\r\n".encode() + body)
     await writer.drain()
-    while reply.fault is Fault.ENDLESS:
-        writer.write(b"x" * 65536)
+    while without_end:
+        writer.write(b"x" * (65536 if reply.fault is Fault.ENDLESS else 1))
         await writer.drain()
+        await asyncio.sleep(0 if reply.fault is Fault.ENDLESS else 0.05)
     return True

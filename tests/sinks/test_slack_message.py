@@ -245,6 +245,20 @@ def test_someone_elses_alert_is_no_alert_of_the_relay() -> None:
     assert compose([make_event(payload)], LOOK)["attachments"][0]["color"] == COLOURS[Severity.ERROR]
 
 
+@pytest.mark.parametrize("character", ["x", "&", "<", "\U0001f600", "`", "@here"])
+def test_the_largest_of_all_errors_keeps_within_the_limits(character: str) -> None:
+    text = character * 20_000
+    payload = dict.fromkeys(("component", "error_code", "category", "message", "traceback"), text)
+    context = {f"{text}{number}": text for number in range(30)}
+    event = make_event(
+        {**payload, "context": context}, source=text, run_id=text, channel=f"x:{text}", phase=Phase.IMPORT
+    )
+    event.marks = Mark.UNDATED | Mark.RECONSTRUCTED
+    message = compose([event] * 2, LOOK)
+    assert refusal(message) is None
+    assert sum(map(width, texts_in(message["attachments"]))) <= MOST_TEXT
+
+
 wire_text = st.text(max_size=12) | st.sampled_from(HOSTILE_TEXTS)
 wire_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | wire_text,

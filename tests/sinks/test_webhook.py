@@ -141,6 +141,13 @@ async def test_a_short_wish_to_wait_is_respected(server: FaultyServer) -> None:
         assert asyncio.get_running_loop().time() - begun >= 0.99
 
 
+@pytest.mark.parametrize(("status", "reason"), [(200, Reason.OK), (500, Reason.SERVER_ERROR)])
+async def test_an_answer_without_end_is_read_only_so_far(server: FaultyServer, status: int, reason: Reason) -> None:
+    server.always = Reply(status, b"", fault=Fault.ENDLESS)
+    async with started(url=server.url, attempts=1, timeout="5s") as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).reason is reason
+
+
 async def test_the_reason_of_a_refusal_is_told(server: FaultyServer) -> None:
     server.always = Reply(422, b"field \x1b[31m'symbol' missing\n" + b"x" * 500)
     async with started(url=server.url) as sink:
