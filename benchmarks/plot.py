@@ -34,6 +34,10 @@ def _number(row: Row, key: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 class Scale:
     """From a value to a place between LABEL and the right edge, by powers of ten."""
 
@@ -53,7 +57,9 @@ class Scale:
         for power in range(self.low, self.high + 1):
             x = self.x(10**power)
             lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
-            lines.append(f'<text class="tick" x="{x:.1f}" y="{top - 6}" text-anchor="middle">{10.0**power:g}</text>')
+            lines.append(
+                f'<text class="tick" x="{x:.1f}" y="{top - 6}" text-anchor="middle">{_shown(10.0**power)}</text>'
+            )
         return lines
 
 
@@ -75,7 +81,7 @@ def _panel(rows: list[Row], title: str, series: tuple[tuple[str, str], ...], top
             parts.append(
                 f'<rect class="{kind}{number}" x="{LABEL}" y="{bar}" width="{end - LABEL:.1f}" height="{BAR}" rx="2"/>'
             )
-            parts.append(f'<text class="value" x="{end + 5:.1f}" y="{bar + 10}">{value:,.3g}</text>')
+            parts.append(f'<text class="value" x="{end + 5:.1f}" y="{bar + 10}">{_shown(value)}</text>')
     return parts
 
 

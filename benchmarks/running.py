@@ -94,6 +94,7 @@ class Script(Running):
         words = [*contender.words, str(port), str(directory / "archive" / "events.jsonl")]
         super().__init__(words, directory, {"NODE_CLIENTS": str(contenders.NODE_HOME)}, talks=True)
         if self._say(START_SECONDS) != "READY":
+            self.end(signal.SIGKILL)
             raise RuntimeError(f"{contender.name} did not start:\n{self.complaint()}")
 
     def _say(self, patience: float) -> str:
@@ -175,14 +176,17 @@ def start(contender: contenders.Contender, valkey: system.Valkey, beside: Beside
     """Starts a contender and waits until the server has its subscription."""
     system.CACHE.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{contender.name}-", dir=system.CACHE))
-    if contender.config is None:
-        running: Script | Relay = Script(contender, valkey.port, directory)
-    else:
-        running = Relay(contender.config, valkey.port, directory, beside)
+    running: Script | Relay | None = None
     try:
+        if contender.config is None:
+            running = Script(contender, valkey.port, directory)
+        else:
+            running = Relay(contender.config, valkey.port, directory, beside)
         system.wait_until(lambda: valkey.subscriptions() == 1, START_SECONDS, f"{contender.name} did not subscribe")
-    except TimeoutError as error:
-        complaint = running.complaint()
-        running.__exit__()
-        raise RuntimeError(f"{error}\n{complaint}") from None
+    except (RuntimeError, TimeoutError) as error:
+        complaint = running.complaint() if running else ""
+        if running:
+            running.__exit__()
+        shutil.rmtree(directory, ignore_errors=True)
+        raise RuntimeError(f"{error}\n{complaint}".strip()) from error
     return running
