@@ -7,6 +7,7 @@ is for `relay.punctuality`.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -44,6 +45,16 @@ class Slot(msgspec.Struct, omit_defaults=True, kw_only=True):
         return self.state in (State.DUE, State.LATE)
 
 
+@lru_cache(maxsize=8)
+def _in_force(options: ScheduleOptions, trigger_time: str | None, timezone: str | None) -> Timetable:
+    configured = options.timetable
+    return replace(
+        configured,
+        trigger_time=time.fromisoformat(trigger_time) if trigger_time else configured.trigger_time,
+        timezone=timezone or configured.timezone,
+    )
+
+
 class _Saved(msgspec.Struct, omit_defaults=True, kw_only=True):
     trigger_time: str | None = None
     timezone: str | None = None
@@ -79,13 +90,7 @@ class Agenda:
     @property
     def timetable(self) -> Timetable:
         """What is in force: the API's trigger time and zone where it gave them, else the config's."""
-        configured = self._options.timetable
-        said = self._saved.trigger_time
-        return replace(
-            configured,
-            trigger_time=time.fromisoformat(said) if said else configured.trigger_time,
-            timezone=self._saved.timezone or configured.timezone,
-        )
+        return _in_force(self._options, self._saved.trigger_time, self._saved.timezone)
 
     @property
     def enabled(self) -> bool:

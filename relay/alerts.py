@@ -87,6 +87,10 @@ class Alerts:
         found = self._alerts.get(key)
         return found is not None and found.is_firing
 
+    def holds(self, key: str) -> bool:
+        """Whether there is anything to be said about that key: it waits, fires or clears."""
+        return key in self._alerts
+
     def named(self, name: str) -> list[Alert]:
         """The firing alerts of that name."""
         return [one for one in self.firing() if one.name == name]

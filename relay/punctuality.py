@@ -20,6 +20,8 @@ from relay.wording import clock, lasting
 
 EARLY = timedelta(minutes=10)
 """A run that began so long before it was due is still that day's run: clocks differ, and people are quick."""
+ASKED_AHEAD = 90.0
+"""Seconds before the end of the grace at which the API is asked, so that the alert is not late by a poll."""
 HISTORY_PATIENCE = timedelta(minutes=3)
 """How long an answer to "was there a run meanwhile?" is waited for before an alert is given without it."""
 
@@ -51,6 +53,8 @@ class Punctuality:
                 said += self._started(slot, run, now, options)
         elif slot.is_open and now >= slot.due + timedelta(seconds=options.start_grace):
             said += self._not_started(slot, now, api, options)
+        elif slot.is_open:
+            self.wants_history = now >= _asked_from(slot, options)
         return said
 
     def _run_of(self, slot: Slot) -> Run | None:
@@ -77,17 +81,18 @@ class Punctuality:
         return said
 
     def _not_started(self, slot: Slot, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
-        if not self._agenda.enabled:
-            return self._switched_off(slot, now)
-        if not slot.is_planned:
-            return self._not_planned(slot, now)
+        if slot.is_excused:
+            return []
         if slot.state is State.LATE:
             if now < slot.due + timedelta(seconds=max(options.finish_grace, options.start_grace)):
                 return []
             self._agenda.settle(State.MISSED)
             return [of_day(slot.day, State.MISSED, slot.due)]
-        grace_over = slot.due + timedelta(seconds=options.start_grace)
-        if not self._is_proven(slot, grace_over, now, api):
+        if not self._agenda.enabled:
+            return self._switched_off(slot, now)
+        if not slot.is_planned:
+            return self._not_planned(slot, now)
+        if not self._is_proven(slot, now, api, options):
             return []
         self._agenda.settle(State.LATE)
         title, message = self._words(slot, now, api)
@@ -103,16 +108,17 @@ class Punctuality:
         )
         return [of_day(slot.day, State.LATE, slot.due), *said]
 
-    def _is_proven(self, slot: Slot, grace_over: datetime, now: datetime, api: ApiView) -> bool:
+    def _is_proven(self, slot: Slot, now: datetime, api: ApiView, options: WatchdogOptions) -> bool:
         """Whether it is known that no run started: the API says so, or the relay has listened all the time."""
         hearing_since = self._hearing_since()
         has_listened = hearing_since is not None and hearing_since <= slot.due - EARLY / 2
-        if not api.answered_since(grace_over):
-            return has_listened and not api.answers and now >= grace_over
-        if api.history_at is not None and api.history_at >= grace_over:
+        asked_from = _asked_from(slot, options)
+        if not api.answered_since(asked_from):
+            return has_listened and not api.answers
+        if api.history_at is not None and api.history_at >= asked_from:
             return True
         self.wants_history = True
-        return has_listened and now >= grace_over + HISTORY_PATIENCE
+        return has_listened and now >= asked_from + HISTORY_PATIENCE
 
     def _words(self, slot: Slot, now: datetime, api: ApiView) -> tuple[str, str]:
         day = f"{slot.day:%a} {slot.day.day} {slot.day:%b}"
@@ -142,8 +148,6 @@ class Punctuality:
         return title, f"{due}; {heard}. The API answers and {state}: the scheduler has not fired. {act}"
 
     def _switched_off(self, slot: Slot, now: datetime) -> list[Announcement]:
-        if slot.is_excused:
-            return []
         self._agenda.settle(slot.state, excused=True)
         return self._alerts.set(
             "schedule_disabled",
@@ -164,8 +168,6 @@ class Punctuality:
         return self._alerts.resolve("schedule_disabled", now, "TickStockPL's schedule is switched on again.")
 
     def _not_planned(self, slot: Slot, now: datetime) -> list[Announcement]:
-        if slot.is_excused:
-            return []
         self._agenda.settle(slot.state, excused=True)
         return self._alerts.set(
             f"run_not_planned:{slot.day}",
@@ -179,6 +181,11 @@ class Punctuality:
             ),
             facts={"run_date": slot.day.isoformat(), "due_at": utc_text(slot.due)},
         )
+
+
+def _asked_from(slot: Slot, options: WatchdogOptions) -> datetime:
+    """From when on the API's answers prove that no run started: just before the grace is over."""
+    return slot.due + timedelta(seconds=max(options.start_grace - ASKED_AHEAD, options.start_grace / 2))
 
 
 def _began(run: Run) -> datetime:

@@ -156,7 +156,7 @@ def _unusual(run: Run, expectations: Expectations) -> list[Finding]:
     if run.duration_seconds is not None and not any(remarks):
         remarks.append(expectations.remark_on_duration("The run", run.duration_seconds, expectations.duration()))
     findings = []
-    for manner in ("slow", "fast"):
+    for manner in ("fast",) if run.said else ("slow", "fast"):  # that it was slow was said while it ran
         sentences = " ".join(remark[1] for remark in remarks if remark is not None and remark[0] == manner)
         if sentences:
             findings.append(Finding(f"too_{manner}", Severity.WARNING, f"was unusually {manner}", sentences))

@@ -127,6 +127,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_guessed: bool = False
     """Nobody told of its end: the relay holds it to be over, until something proves otherwise."""
     surprises: list[str] = []
+    said: list[str] = []
+    """Names of the alerts that were given while it ran: its end need not say the same again."""
     is_judged: bool = False
     """Ended, and the watchdog has looked at how good it was."""
     events: int = 0

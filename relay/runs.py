@@ -179,6 +179,10 @@ class Runs:
         run.is_judged = not run.state.is_open
         self.ledger.save(run, now)
 
+    def keep(self, run: Run, now: datetime) -> None:
+        """Put a run that somebody else noted something on back on the shelf."""
+        self.ledger.save(run, now)
+
     def stall(self, run: Run, now: datetime) -> list[Announcement]:
         """The watchdog finds that `run` does not get on."""
         if run.state is not State.RUNNING:

@@ -8,6 +8,7 @@ from datetime import datetime
 from relay.alerts import Alerts
 from relay.events import Announcement
 from relay.expectations import Expectations
+from relay.plight import name
 from relay.quality import Finding, judge, judge_phase
 from relay.run import Run
 from relay.runs import Runs
@@ -61,7 +62,6 @@ class Verdicts:
         if not findings or findings[0].name in before:
             return []
         worst = findings[0]
-        which = "scheduled run" if run.is_scheduled else "manual run"
         lasted = f", took {lasting(run.duration_seconds)}" if run.duration_seconds is not None else ""
         ended = f" It began at {clock(run.began)}{lasted}."
         facts = {"run_date": run.run_date, "findings": [finding.name for finding in findings]}
@@ -70,7 +70,7 @@ class Verdicts:
             True,
             now,
             severity=worst.severity,
-            title=f"The {which} of {run.began:%a} {run.began.day} {run.began:%b} {worst.title}",
+            title=f"{name(run)} {worst.title}",
             message=" ".join(finding.sentence for finding in findings) + ended,
             run_id=run.run_id,
             facts=facts,

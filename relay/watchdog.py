@@ -122,6 +122,8 @@ class Watchdog:
 
     def _reachable(self, now: datetime, api: ApiView) -> list[Announcement]:
         """The API does not answer: alone, or together with the events."""
+        if api.failing_since is None and not self.alerts.holds("api_unreachable"):
+            return []
         if api.failing_since is None:
             words = f"The API has answered again since {clock(api.answered_at)}." if api.answered_at else ""
             return self.alerts.set("api_unreachable", False, now, message=words)
@@ -134,6 +136,9 @@ class Watchdog:
             meaning = f"{last}, so TickStockPL as a whole may be down: look whether its processes live."
         else:
             meaning = "Events still come, so runs go on and are followed; only the API is in trouble."
+        slot = self.agenda.current
+        if slot is not None and slot.is_open:
+            meaning += f" Whether the run due at {clock(slot.due)} has started is not known."
         coming = f" The next run is due at {clock(self.agenda.coming.due)}." if self.agenda.coming else ""
         return self.alerts.set(
             "api_unreachable",

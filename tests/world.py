@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.alerts import Alerts
 from relay.answers import HistoryRun, Schedule, Status
-from relay.apiview import ApiView
+from relay.apiview import HISTORY_EVERY, SCHEDULE_EVERY, ApiView, _is_old
 from relay.events import Announcement, Event
 from relay.runs import Runs
 from relay.shelf import MemoryShelf
@@ -33,6 +33,8 @@ class World:
     status: Status = IDLE
     schedule: Schedule | None = None
     history: list[HistoryRun] = field(default_factory=list)
+    is_deaf: bool = False
+    """Events are published, and do not arrive."""
     is_alive: bool = True
     """Whether the relay runs; events while it does not are lost."""
 
@@ -59,11 +61,15 @@ class World:
             since = self.view.failing_since or self.now
             self.view = replace(self.view, failing_since=since, error="cannot reach http://localhost:8080: refused")
             return
-        self.view = ApiView(self.now, None, None, self.status, self.schedule, self.now, tuple(self.history), self.now)
+        self.view = replace(self.view, answered_at=self.now, failing_since=None, error=None, status=self.status)
+        if _is_old(self.view.schedule_at, self.now, SCHEDULE_EVERY):
+            self.view = replace(self.view, schedule=self.schedule, schedule_at=self.now)
+        if self.watchdog.wants_history or _is_old(self.view.history_at, self.now, HISTORY_EVERY):
+            self.view = replace(self.view, history=tuple(self.history), history_at=self.now)
 
     def hear(self, one: Event) -> None:
         """An event arrives now."""
-        if not self.is_alive:
+        if not self.is_alive or self.is_deaf:
             return
         self.runs.heard(self.now)
         if self.runs.wants(one.kind):
@@ -106,6 +112,8 @@ class World:
             if stop():
                 return
             self.publish(one)
+            if one.domain == "processing":
+                self.tick()
 
     def _keep(self, said: list[Announcement]) -> None:
         self.said += [(self.now, one) for one in said]

@@ -1,0 +1,420 @@
+"""A year of trading days on an injected clock, every alert held against a table that was written by hand.
+
+What TickStockPL does on which day stands in `SCRIPT`; what the relay must say, to the minute and in UTC, in `EXPECTED`.
+Neither is computed by the code under test: dates, holidays and clock changes of 2025 were copied from a calendar.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from relay.answers import HistoryRun, Schedule
+from relay.shelf import MemoryShelf
+from relay.thresholds import WatchdogOptions
+from tests.wire import a_run, event, upto, utc
+from tests.world import IDLE, World
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+# The exchange's closings of 2025 (the day of mourning on 9 January included), as its calendar lists them.
+CLOSED = [
+    "2025-01-01",
+    "2025-01-09",
+    "2025-01-20",
+    "2025-02-17",
+    "2025-04-18",
+    "2025-05-26",
+    "2025-06-19",
+    "2025-07-04",
+    "2025-09-01",
+    "2025-11-27",
+    "2025-12-25",
+]
+
+# Days on which something is not as usual; on all others the run of 16:10 New York starts in time and goes well.
+# Half days are in here only if something happens on them: 3 July, 28 November and 24 December are ordinary days.
+SCRIPT = {
+    "2025-01-14": "never starts",
+    "2025-01-22": "starts 25 minutes late",
+    "2025-01-29": "fails in indicators",
+    "2025-02-05": "stalls in patterns for 20 minutes",
+    "2025-02-11": "never starts; relay restarted before and after the alert",
+    "2025-02-19": "api down from noon to evening",
+    "2025-02-25": "never starts; api down",
+    "2025-03-07": "never starts",  # Friday before the clocks go forward
+    "2025-03-10": "starts 25 minutes late",  # Monday after
+    "2025-03-16": "manual run",  # a Sunday
+    "2025-03-19": "relay down over the whole run",
+    "2025-04-02": "relay down from the start of the run to its middle",
+    "2025-04-17": "never starts",  # Thursday before Good Friday
+    "2025-05-06": "schedule moved to 17:30 in the morning",
+    "2025-05-07": "schedule moved back to 16:10 at 17:00",
+    "2025-05-14": "schedule moved to 15:00 at noon, not followed",
+    "2025-05-15": "schedule moved back to 16:10 in the morning",
+    "2025-06-04": "schedule switched off in the morning",
+    "2025-06-05": "schedule still off",
+    "2025-06-06": "schedule switched on in the morning",
+    "2025-06-25": "zero results",
+    "2025-07-03": "never starts",  # a half day
+    "2025-07-16": "no events, the api shows the run",
+    "2025-08-06": "starts 4 minutes late",
+    "2025-08-20": "runs for two hours",
+    "2025-09-10": "relay started after a missed run",
+    "2025-09-24": "ends without a word",
+    "2025-10-08": "cancelled",
+    "2025-10-31": "never starts",  # Friday before the clocks go back
+    "2025-11-03": "starts 25 minutes late",  # Monday after
+    "2025-11-28": "never starts; started by hand an hour later",  # a half day
+    "2025-12-10": "low success rate",
+    "2025-12-24": "never starts",  # a half day before a holiday
+}
+
+EXPECTED = """
+    2025-01-14 21:15 never_started firing
+    2025-01-15 21:10 never_started resolved
+    2025-01-22 21:15 never_started firing
+    2025-01-22 21:35 never_started resolved
+    2025-01-29 21:23 run_failed firing
+    2025-01-30 21:45 run_failed resolved
+    2025-02-05 21:40 run_stalled firing
+    2025-02-05 21:57 run_stalled resolved
+    2025-02-11 21:15 never_started firing
+    2025-02-12 21:10 never_started resolved
+    2025-02-19 17:04 api_unreachable firing
+    2025-02-20 00:02 api_unreachable resolved
+    2025-02-25 18:04 api_unreachable firing
+    2025-02-25 21:15 never_started firing
+    2025-02-26 03:02 api_unreachable resolved
+    2025-02-26 21:10 never_started resolved
+    2025-03-07 21:15 never_started firing
+    2025-03-10 20:15 never_started firing
+    2025-03-10 20:35 never_started resolved
+    2025-03-10 20:35 never_started resolved
+    2025-04-17 20:15 never_started firing
+    2025-04-21 20:10 never_started resolved
+    2025-06-04 20:15 schedule_disabled firing
+    2025-06-06 13:04 schedule_disabled resolved
+    2025-06-25 20:45 zero_results firing
+    2025-06-26 20:45 zero_results resolved
+    2025-07-03 20:15 never_started firing
+    2025-07-07 20:10 never_started resolved
+    2025-07-16 20:12 events_missing firing
+    2025-07-16 20:46 events_missing resolved
+    2025-08-20 20:40 phase_slow firing
+    2025-08-20 21:40 run_overdue firing
+    2025-08-20 21:41 phase_slow resolved
+    2025-08-20 22:10 run_overdue resolved
+    2025-09-10 22:00 never_started firing
+    2025-09-11 20:10 never_started resolved
+    2025-09-24 20:47 end_not_told firing
+    2025-09-25 20:45 end_not_told resolved
+    2025-10-08 20:23 run_cancelled firing
+    2025-10-09 20:45 run_cancelled resolved
+    2025-10-31 20:15 never_started firing
+    2025-11-03 21:15 never_started firing
+    2025-11-03 21:35 never_started resolved
+    2025-11-03 21:35 never_started resolved
+    2025-11-28 21:15 never_started firing
+    2025-11-28 22:10 never_started resolved
+    2025-12-10 21:45 low_success_rate firing
+    2025-12-11 21:45 low_success_rate resolved
+    2025-12-24 21:15 never_started firing
+    2025-12-26 21:10 never_started resolved
+"""
+
+
+@dataclass
+class Day:
+    """One day of TickStockPL and the relay."""
+
+    world: World
+    date: str
+
+    def at(self, clock: str) -> datetime:
+        """That local time, in UTC: by the zone database, not by the code under test."""
+        return utc_of(f"{self.date} {clock}")
+
+    @property
+    def run_id(self) -> str:
+        return f"run-{self.date}"
+
+    def good_run(self, clock: str = "16:10", **more: object) -> None:
+        start = self.at(clock)
+        self.world.play(a_run(start, self.run_id, steps=10, **more), step=60)  # type: ignore[arg-type] # claims
+        self.finish(start, self.world.now)
+
+    def finish(self, start: datetime, end: datetime, status: str = "completed") -> None:
+        """The run enters the API's history, which shows a week."""
+        row = HistoryRun(self.run_id, None, start, end, status, 505, 5, 1250, 7575, (end - start).total_seconds())
+        self.world.history = [*self.world.history[-6:], row]
+
+
+def utc_of(local: str) -> datetime:
+    return datetime.fromisoformat(local).replace(tzinfo=NEW_YORK).astimezone(utc("2025-01-01").tzinfo)
+
+
+def play_day(day: Day, what: str) -> None:
+    """Let one day happen."""
+    PLAYS.get(what, PLAYS["as usual"])(day)
+
+
+def _never(day: Day) -> None:
+    day.world.until(day.at("16:20"), 60)
+
+
+def _never_restarted(day: Day) -> None:
+    for clock in ("16:09", "16:14", "16:16", "16:40"):
+        day.world.until(day.at(clock), 60)
+        day.world.start_relay()
+
+
+def _never_api_down(day: Day) -> None:
+    day.world.until(day.at("13:00"), 60)
+    day.world.api_up = False
+    day.world.until(day.at("22:00"), 60)
+    day.world.api_up = True
+    day.world.until(day.at("22:10"), 60)
+
+
+def _fails(day: Day) -> None:
+    events = upto(a_run(day.at("16:10"), day.run_id, steps=10), "indicator_progress")
+    day.world.play(events, step=60)
+    day.world.until(day.at("16:23"), 60)
+    day.world.tell("processing:status", "processing_completed", run_id=day.run_id, status="failed", error="no database")
+    day.finish(day.at("16:10"), day.world.now, "failed")
+    day.world.tick()
+
+
+def _stalls(day: Day) -> None:
+    events = a_run(day.at("16:10"), day.run_id, steps=10)
+    until_there = [one for one in events if one.received < day.at("16:37")]
+    day.world.play(until_there, step=60)
+    day.world.until(day.at("16:56"), 60)  # silent since 16:36
+    for one in events[len(until_there) :]:
+        later = one.received + timedelta(minutes=20) - timedelta(minutes=1)
+        day.world.until(later, 60)
+        day.world.publish(event(one.channel.removeprefix("tickstock:"), one.event, later, **one.payload))
+    day.finish(day.at("16:10"), day.world.now)
+
+
+def _api_down(day: Day) -> None:
+    day.world.until(day.at("12:00"), 60)
+    day.world.api_up = False
+    day.good_run()
+    day.world.until(day.at("19:00"), 60)
+    day.world.api_up = True
+    day.world.until(day.at("19:10"), 60)
+
+
+def _relay_down_whole(day: Day) -> None:
+    day.world.until(day.at("16:00"), 60)
+    day.world.stop_relay()
+    day.good_run()
+    day.world.until(day.at("17:00"), 60)
+    day.world.start_relay()
+    day.world.tick()
+
+
+def _relay_down_half(day: Day) -> None:
+    day.world.until(day.at("16:09"), 60)
+    day.world.stop_relay()
+    events = a_run(day.at("16:10"), day.run_id, steps=10)
+    day.world.play([one for one in events if one.received < day.at("16:24")], step=60)
+    day.world.start_relay()
+    day.world.runs.missed_events(day.world.now)
+    day.world.play([one for one in events if one.received >= day.at("16:24")], step=60)
+    day.finish(day.at("16:10"), day.world.now)
+
+
+def _move(day: Day, at: str, to: str, *, told: bool) -> None:
+    day.world.until(day.at(at), 60)
+    day.world.schedule = Schedule(enabled=True, trigger_time=to, timezone="America/New_York")
+    if told:
+        day.world.tell("processing:schedule", "schedule_updated", enabled=True, trigger_time=to)
+
+
+def _moved_later(day: Day) -> None:
+    _move(day, "10:00", "17:30", told=True)
+    day.good_run("17:30")
+
+
+def _moved_back_after(day: Day) -> None:
+    _move(day, "17:00", "16:10", told=True)  # 16:10 is over: today there is none
+
+
+def _moved_past(day: Day) -> None:
+    _move(day, "15:30", "15:00", told=False)
+
+
+def _moved_back(day: Day) -> None:
+    _move(day, "09:00", "16:10", told=False)
+    day.good_run()
+
+
+def _switched(day: Day, *, enabled: bool) -> None:
+    day.world.until(day.at("09:00"), 60)
+    day.world.schedule = Schedule(enabled=enabled, trigger_time="16:10", timezone="America/New_York")
+    if enabled:
+        day.world.until(day.at("09:06"), 60)
+        day.good_run()
+    else:
+        _never(day)
+
+
+def _zero(day: Day) -> None:
+    day.good_run(symbols_processed=0, symbols_failed=0, indicators_calculated=0, patterns_detected=0)
+
+
+def _deaf(day: Day) -> None:
+    events = a_run(day.at("16:10"), day.run_id)
+    day.world.until(events[0].received, 60)
+    day.world.is_deaf = True
+    day.world.play(events, step=60)
+    day.world.is_deaf = False
+    day.finish(events[0].received, day.world.now)
+    day.world.until(day.at("16:50"), 60)
+
+
+def _two_hours(day: Day) -> None:
+    start = day.at("16:10")
+    day.world.play(a_run(start, day.run_id, minutes=(90, 1, 9, 20), steps=40), step=60)
+    day.finish(start, day.world.now)
+
+
+def _started_after(day: Day) -> None:
+    day.world.until(day.at("15:00"), 60)
+    day.world.stop_relay()
+    day.world.until(day.at("18:00"), 60)
+    day.world.shelves["runs"] = MemoryShelf()
+    day.world.shelves["alerts"] = MemoryShelf()
+    day.world.shelves["watchdog"] = MemoryShelf()
+    day.world.start_relay()
+    day.world.tick()
+
+
+def _no_end(day: Day) -> None:
+    events = a_run(day.at("16:10"), day.run_id, steps=10)
+    day.world.play(events[:-1], step=60)
+    day.world.status = IDLE
+    day.finish(day.at("16:10"), day.world.now)
+    day.world.until(day.at("16:50"), 60)
+
+
+def _cancelled(day: Day) -> None:
+    day.world.play(upto(a_run(day.at("16:10"), day.run_id, steps=10), "indicator_progress"), step=60)
+    day.world.until(day.at("16:23"), 60)
+    day.world.tell("processing:status", "processing_completed", run_id=day.run_id, status="cancelled")
+    day.finish(day.at("16:10"), day.world.now, "cancelled")
+    day.world.tick()
+
+
+PLAYS: dict[str, Callable[[Day], None]] = {
+    "as usual": Day.good_run,
+    "nothing": lambda _: None,
+    "never starts": _never,
+    "starts 25 minutes late": lambda day: day.good_run("16:35"),
+    "starts 4 minutes late": lambda day: day.good_run("16:14"),
+    "never starts; started by hand an hour later": lambda day: day.good_run("17:10"),
+    "never starts; relay restarted before and after the alert": _never_restarted,
+    "never starts; api down": _never_api_down,
+    "fails in indicators": _fails,
+    "stalls in patterns for 20 minutes": _stalls,
+    "api down from noon to evening": _api_down,
+    "manual run": lambda day: day.good_run("11:00"),
+    "relay down over the whole run": _relay_down_whole,
+    "relay down from the start of the run to its middle": _relay_down_half,
+    "schedule moved to 17:30 in the morning": _moved_later,
+    "schedule moved back to 16:10 at 17:00": _moved_back_after,
+    "schedule moved to 15:00 at noon, not followed": _moved_past,
+    "schedule moved back to 16:10 in the morning": _moved_back,
+    "schedule switched off in the morning": lambda day: _switched(day, enabled=False),
+    "schedule still off": _never,
+    "schedule switched on in the morning": lambda day: _switched(day, enabled=True),
+    "zero results": _zero,
+    "no events, the api shows the run": _deaf,
+    "runs for two hours": _two_hours,
+    "relay started after a missed run": _started_after,
+    "ends without a word": _no_end,
+    "cancelled": _cancelled,
+    "low success rate": lambda day: day.good_run(symbols_failed=100),
+}
+
+
+def play_year(options: WatchdogOptions | None = None, days: int = 365) -> list[str]:
+    """Every alert of the year's first days, as the lines of `EXPECTED`."""
+    world = World(utc("2025-01-01 05:00"), options=options or WatchdogOptions())
+    world.schedule = Schedule(enabled=True, trigger_time="16:10", timezone="America/New_York")
+    for number in range(days):
+        date = (datetime(2025, 1, 1) + timedelta(days=number)).strftime("%Y-%m-%d")  # noqa: DTZ001 - a date
+        weekend = datetime.fromisoformat(date).weekday() >= 5
+        play_day(Day(world, date), SCRIPT.get(date, "nothing" if weekend or date in CLOSED else "as usual"))
+        world.until(utc_of(f"{date} 23:59"), 1200)
+        if number % 7 == 3:
+            world.start_relay()
+    return [
+        f"{at:%Y-%m-%d %H:%M} {one.event} {one.payload['state']}"
+        for at, one in world.said
+        if one.channel.startswith("relay:alert:")
+    ]
+
+
+def expected(before: str = "2026") -> list[str]:
+    return [line.strip() for line in EXPECTED.strip().splitlines() if line.strip() < before]
+
+
+def test_a_year_s_alerts_are_those_of_the_table() -> None:
+    assert play_year() == expected()
+
+
+def _no_zone(patch: pytest.MonkeyPatch) -> WatchdogOptions:
+    """Winter's offset all year."""
+
+    def due_on(table: schedule.Timetable, day: date) -> datetime | None:
+        if not table.has_run(day):
+            return None
+        return datetime.combine(day, table.trigger_time, UTC) + timedelta(hours=5)
+
+    patch.setattr(schedule.Timetable, "due_on", due_on)
+    return WatchdogOptions()
+
+
+def _no_holidays(patch: pytest.MonkeyPatch) -> WatchdogOptions:
+    patch.setattr(schedule, "_closings", frozenset)
+    return WatchdogOptions()
+
+
+def _no_grace(patch: pytest.MonkeyPatch) -> WatchdogOptions:  # noqa: ARG001 - as the others
+    return WatchdogOptions(start_grace=0)
+
+
+def _no_memory(patch: pytest.MonkeyPatch) -> WatchdogOptions:
+    start = World.start_relay
+
+    def start_forgetful(world: World) -> None:
+        world.shelves.clear()
+        start(world)
+
+    patch.setattr(World, "start_relay", start_forgetful)
+    return WatchdogOptions()
+
+
+@pytest.mark.parametrize(
+    ("broken", "days", "first_wrong"),
+    [
+        (_no_zone, 75, "2025-03-10 21:15 never_started firing"),
+        (_no_holidays, 10, "2025-01-01 21:15 never_started firing"),
+        (_no_grace, 15, "2025-01-14 21:10 never_started firing"),
+        (_no_memory, 45, "2025-02-11 21:16 never_started firing"),
+    ],
+)
+def test_the_table_notices_when_zone_holidays_grace_or_memory_are_broken(
+    broken: Callable[[pytest.MonkeyPatch], WatchdogOptions],
+    days: int,
+    first_wrong: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = broken(monkeypatch)
+    said = play_year(options, days)
+    right = expected(f"{datetime(2025, 1, 1) + timedelta(days=days):%Y-%m-%d}")  # noqa: DTZ001 - a date
+    assert next(line for line in said if line not in right) == first_wrong
