@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from relay import systemd
+from relay.agenda import Agenda
 from relay.alerts import Alerts
 from relay.assembly import LaneSet, Surroundings, make_lanes
 from relay.config import ConfigError, load
@@ -30,12 +31,16 @@ from relay.metrics import RelayMetrics
 from relay.normalize import Normalizer
 from relay.outbox import Outbox
 from relay.quarantine import Quarantine
+from relay.recent import Recent
 from relay.routing import Routes
+from relay.run_metrics import RunMetrics
 from relay.runs import Runs
 from relay.settings import Settings
+from relay.signals import without_superseded
 from relay.store import Store
 from relay.subscription import Link, Subscription
 from relay.vitals import Vitals
+from relay.watch import Watch
 from relay.web.server import WebServer
 from sinks.base import SinkError
 
@@ -70,6 +75,10 @@ class Daemon:
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
         self.runs = Runs(self.store.shelf("runs"))
+        self.watch = Watch(settings, self.runs, self.alerts, self.store, now)
+        self.recent = Recent(self.store.shelf("recent"))
+        self.link_since: datetime | None = None
+        """When the subscription last began or ended."""
         self.vitals = Vitals(self.alerts)
         self.gaps = Gaps(self.store.shelf("gaps"))
         quarantine = settings.quarantine
@@ -98,11 +107,17 @@ class Daemon:
         self.web = WebServer(settings.http, self)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(RelayMetrics(self))
+        self._registry.register(RunMetrics(self))
 
     @property
     def lanes(self) -> dict[str, Lane]:
         """The lanes in use, by their sinks' names."""
         return self._lane_set.lanes
+
+    @property
+    def agenda(self) -> Agenda:
+        """When runs are due, as the watchdog knows it."""
+        return self.watch.dog.agenda
 
     def registries(self) -> Iterable[CollectorRegistry]:
         """What `/metrics` serves: ours, and each sink's."""
@@ -122,7 +137,8 @@ class Daemon:
         self._catch_signals()
         try:
             await self._start()
-            tasks = [asyncio.create_task(job(), name=job.__name__) for job in (self._take_batches, self._tick)]
+            jobs = (self._take_batches, self._tick, self._watch_over)
+            tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
             stopped = asyncio.create_task(self._stop.wait(), name="stopped")
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in (*tasks, stopped):
@@ -150,6 +166,15 @@ class Daemon:
             self.runs.heard(batch.received, len(batch.messages))
             self.intake.take(batch)
 
+    async def _watch_over(self) -> None:
+        """The API's part of the watch; whatever goes wrong in it must not end the daemon."""
+        while True:
+            try:
+                await self.watch.run(self._announce)
+            except Exception:
+                log.exception("the watch stumbled")
+            await asyncio.sleep(TICK)
+
     async def _tick(self) -> None:
         """Once a second; a part that stumbles must not keep the others from their turn, or the daemon from living."""
         feed = systemd.watchdog_interval()
@@ -169,24 +194,35 @@ class Daemon:
         self.outbox.count()
         self.quarantine.tick()
         self.gaps.heartbeat(now)
-        said = [*self.runs.tick(now), *self.alerts.tick(now)]
+        self.recent.count(now, self.intake.received)
+        said = [*self.watch.tick(now), *self.alerts.tick(now)]
         said += self.vitals.look(
             now, lanes=self.lanes, store=self.store, quarantine=self.quarantine, subscription=self.subscription
         )
+        self._announce(said, now)
+
+    def _track(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
+        said = [said for event in without_superseded(events) for said in self.runs.observe(event, now)]
+        said += self.watch.observe(events, now)
+        self.recent.observe(events, now)
+        self.recent.announced(said, now)
+        return said
+
+    def _announce(self, said: list[Announcement], now: datetime) -> None:
+        self.recent.announced(said, now)
         self.intake.announce(said, now)
 
-    def _track(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
-        return [said for event in events for said in self.runs.observe(event, now)]
-
     def _wants(self, kind: Kind) -> bool:
-        return self.runs.wants(kind)
+        return self.runs.wants(kind) or self.watch.wants(kind)  # errors among them, which `recent` wants too
 
     def _link_changed(self, link: Link) -> None:
-        now = self.now()
+        now = self.link_since = self.now()
         said = self.gaps.changed(link, now)
         if said:
             self.runs.missed_events(now)
-        self.intake.announce(said, now)
+        if not link.adopted:
+            self.watch.hearing(now if link.subscribed else None, missed=bool(said))
+        self._announce(said, now)
         systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
 
     def _surroundings(self) -> Surroundings:
@@ -235,6 +271,7 @@ class Daemon:
             if getattr(settings, name) != getattr(self.settings, name):
                 log.warning("a change that needs a restart", section=name)
         self.settings, self.routes = settings, routes
+        self.watch.reload(settings, self.now())
         self.intake.use(routes, self.lanes)
         for name, lane in old.lanes.items():
             if self.lanes.get(name) is not lane:
