@@ -91,6 +91,11 @@ class Alerts:
         """Whether there is anything to be said about that key: it waits, fires or clears."""
         return key in self._alerts
 
+    def said_of(self, key: str) -> Announcement | None:
+        """What was announced when the alert of that key fired, to be said again where it was not heard."""
+        found = self._alerts.get(key)
+        return _firing(found) if found is not None and found.is_firing else None
+
     def named(self, name: str) -> list[Alert]:
         """The firing alerts of that name."""
         return [one for one in self.firing() if one.name == name]

@@ -14,6 +14,8 @@ SCHEDULE_EVERY = timedelta(minutes=5)
 HISTORY_EVERY = timedelta(minutes=15)
 """Unless the watchdog wants it now."""
 HISTORY_DAYS = 7
+HISTORY_AGAIN = timedelta(seconds=10)
+"""However much it is wanted, a history that cannot be had is not asked for more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Poller:
     def __init__(self, client: "TickStockPL", clock: Callable[[], datetime]) -> None:
         self._client = client
         self._clock = clock
+        self._history_tried: datetime | None = None
         self.view = ApiView()
 
     async def poll(self, *, want_history: bool = False) -> ApiView:
@@ -77,7 +80,9 @@ class Poller:
         if _is_old(self.view.schedule_at, now, SCHEDULE_EVERY):
             schedule = await self._client.schedule()
             self.view = replace(self.view, schedule=schedule, schedule_at=now)
-        if want_history or _is_old(self.view.history_at, now, HISTORY_EVERY):
+        is_due = want_history or _is_old(self.view.history_at, now, HISTORY_EVERY)
+        if is_due and _is_old(self._history_tried, now, HISTORY_AGAIN):
+            self._history_tried = now
             history = await self._client.history(HISTORY_DAYS)
             self.view = replace(self.view, history=tuple(history), history_at=now)
 

@@ -54,7 +54,8 @@ class Punctuality:
         elif slot.is_open and now >= slot.due + timedelta(seconds=options.start_grace):
             said += self._not_started(slot, now, api, options)
         elif slot.is_open:
-            self.wants_history = now >= _asked_from(slot, options)
+            asked_from = _asked_from(slot, options)
+            self.wants_history = now >= asked_from and (api.history_at is None or api.history_at < asked_from)
         return said
 
     def _run_of(self, slot: Slot) -> Run | None:

@@ -24,6 +24,7 @@ WHILE_RUNNING = (*STUCK, "run_overdue", "phase_slow")
 """Over when the run is."""
 API_AHEAD = timedelta(minutes=1)
 """The API's progress must have moved so long after the last event to show that events are missing."""
+HISTORY_AGAIN = timedelta(seconds=30)
 UNTOLD_END = timedelta(minutes=3)
 """The API has been idle for so long, and the history has had time to tell: the run is over."""
 
@@ -77,7 +78,7 @@ class Supervision:
         idle = self._idle_since
         if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNTOLD_END / 6:
             return []
-        self.wants_history = True
+        self.wants_history = api.history_at is None or now - api.history_at >= HISTORY_AGAIN
         if now - max(idle, run.last_seen) < max(UNTOLD_END, timedelta(seconds=options.stall_after)):
             return []
         finished = {phase for phase, its in run.phases.items() if its.state is State.COMPLETED}
