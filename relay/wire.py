@@ -11,8 +11,9 @@ import struct
 import termios
 from typing import Protocol
 
-LOOK_AT_MOST = 1 << 20
-"""Bytes looked at in one batch: large enough that a flood costs few system calls, small enough to stay in cache."""
+LOOK_AT_MOST = 1 << 17
+"""Bytes looked at in one batch: large enough that a flood costs few system calls, small enough that a batch's events
+stay in the processor's cache (docs/performance.md)."""
 _BYTES_RECEIVED = slice(128, 136)
 """`tcpi_bytes_received` in `struct tcp_info` (linux/tcp.h)."""
 _TCP_ESTABLISHED = 1
