@@ -78,7 +78,8 @@ class Supervision:
         idle = self._idle_since
         if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNTOLD_END / 6:
             return []
-        self.wants_history = api.history_at is None or now - api.history_at >= HISTORY_AGAIN
+        asked = api.history_at
+        self.wants_history = asked is None or asked <= idle or now - asked >= HISTORY_AGAIN
         if now - max(idle, run.last_seen) < max(UNTOLD_END, timedelta(seconds=options.stall_after)):
             return []
         finished = {phase for phase, its in run.phases.items() if its.state is State.COMPLETED}
