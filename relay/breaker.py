@@ -41,6 +41,10 @@ class Breaker:
         if self._failures >= self._limit or self.state is BreakerState.HALF_OPEN:
             self.state, self._until = BreakerState.OPEN, now + self._rest
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set forward by `seconds`, or back."""
+        self._until += seconds
+
     def rest_until(self, moment: float) -> None:
         """The other side asked for quiet (`Retry-After`): nothing goes out before `moment`."""
         self.state, self._until = BreakerState.OPEN, max(self._until, moment)

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from relay.breaker import Breaker, BreakerState
 from relay.events import Event, Mark, decode, encode
+from relay.grouping import MOST_REPEATS, group
 from relay.lanes import Lane
 from relay.outbox import Depth, Outbox, Row
 from relay.settings import OutboxOptions
@@ -21,10 +23,10 @@ from sinks.base import Outcome, QueuedSink, Reason
 
 HANG_SECONDS = 60.0
 """A delivery that takes longer is taken for hanging; sinks have shorter timeouts of their own."""
-MOST_REPEATS = 1000
-"""Repeats of one event that go out as one delivery."""
 LEAST_WAIT = 0.1
 """Seconds; a row may be due and still wait for an earlier one of its order key."""
+CLOCK_STEP = 60.0
+"""Seconds between two ticks, which come every second, from which on the clock must have been set."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class QueuedLane(Lane):
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._stopping = False
+        self._ticked: datetime | None = None
         self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
         self.results: Counter[str] = Counter(dict.fromkeys(Reason, 0))
         """Deliveries by how they ended."""
@@ -68,16 +71,26 @@ class QueuedLane(Lane):
             if self._sink.alerting and (why := self._muted(event)):
                 self.dropped[why] += 1
                 continue
-            key = self._sink.repeat_key(event)
+            key = self._ask(self._sink.repeat_key, event)
             self._outbox.stage(
                 self.name,
                 _packed(event) if self._sink.wants_original else encode(event),
                 now=now,
                 not_before=self._hold_repeats(key, now),
-                order_key=self._sink.order_key(event),
+                order_key=self._ask(self._sink.order_key, event),
                 repeat_key=key,
             )
+        if not self._sink.durable:
+            self._outbox.commit()  # one of its own, that the intake does not know
         self._wake.set()
+
+    def _ask(self, key: Callable[[Event], str | None], event: Event) -> str | None:
+        """A key of the event; a bug in the sink is this lane's trouble, not the intake's."""
+        try:
+            return key(event)
+        except Exception:
+            log.exception("sink raised", sink=self.name, kind=event.kind)
+            return None
 
     def depth(self) -> Depth:
         """What is in this lane's part of the outbox."""
@@ -85,7 +98,7 @@ class QueuedLane(Lane):
 
     def start(self) -> None:
         """Begin to deliver."""
-        self.accepted += self.depth().waiting  # what the last process left
+        self.accepted += self._outbox.count_of(self.name)  # what the last process left
         self._worker = asyncio.create_task(self._work(), name=f"lane {self.name}")
 
     async def stop(self, grace: float) -> None:
@@ -100,12 +113,32 @@ class QueuedLane(Lane):
 
     def tick(self, now: datetime) -> None:
         """Give up what has waited too long; count what a full outbox lost; look again, others may have revived rows."""
+        self._follow_clock(now)
         if lost := self._outbox.dropped.pop(self.name, 0):
             self.dropped["outbox_full"] += lost
+        self._recount()
         if expired := self._outbox.expired(self.name, now.timestamp()):
             self._bury(expired, "expired", "waited too long")
         self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
         self._wake.set()
+
+    def _recount(self) -> None:
+        """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
+        gone = self.waiting - self._outbox.count_of(self.name)
+        if gone > 0:
+            self.dropped["removed" if self._outbox.is_whole else "store_damaged"] += gone
+        else:
+            self.accepted -= gone
+
+    def _follow_clock(self, now: datetime) -> None:
+        """When the clock was set, everything that waits for a time moves with it."""
+        step = 0.0 if self._ticked is None else (now - self._ticked).total_seconds()
+        self._ticked = now
+        if not -1.0 < step < CLOCK_STEP:
+            log.warning("the clock was set", lane=self.name, seconds=round(step))
+            self._outbox.shift(self.name, step)
+            self.breaker.shift(step)
+            self._windows = {key: end + step for key, end in self._windows.items()}
 
     def _hold_repeats(self, key: str | None, now: float) -> float:
         """When an event may go out: at once, or at the end of the window that a like one has opened."""
@@ -135,7 +168,7 @@ class QueuedLane(Lane):
             due = self._outbox.next_due(self.name)
             await self._sleep(None if due is None else max(rest, due - now, LEAST_WAIT))
             return
-        deliveries = self._group(rows)
+        deliveries = group(rows, self._batching.max_events)
         if self._batching.max_wait and not self._worth_sending(deliveries, now):
             await self._sleep(self._batching.max_wait / 4)
             return
@@ -153,53 +186,32 @@ class QueuedLane(Lane):
         first = deliveries[0]
         return len(first) >= self._batching.max_events or now - first[0].accepted >= self._batching.max_wait
 
-    def _group(self, rows: list[Row]) -> list[list[Row]]:
-        """Rows that go out together: those tried together before, repeats of one event, then whatever fits a batch.
-
-        Of each order key only the first group: its next one has to wait for the outcome.
-        """
-        groups: dict[str, list[Row]] = {}
-        open_batch = ""
-        for row in rows:
-            if row.delivery:
-                name, most = f"again {row.delivery}", len(rows)
-            elif row.repeat_key:
-                name, most = f"repeat {row.repeat_key}", MOST_REPEATS
-            else:
-                if len(groups.get(open_batch, ())) >= self._batching.max_events or not open_batch:
-                    open_batch = f"batch {row.id}"
-                name, most = open_batch, self._batching.max_events
-            if len(groups.setdefault(name, [])) < most:
-                groups[name].append(row)
-        return self._first_of_each_key(list(groups.values()))
-
-    def _first_of_each_key(self, groups: list[list[Row]]) -> list[list[Row]]:
-        taken: set[str] = set()
-        chosen = []
-        for group in groups:
-            keys = {row.order_key for row in group if row.order_key}
-            if not keys & taken:
-                chosen.append(group)
-            taken |= keys
-        return chosen
-
     async def _deliver(self, rows: list[Row]) -> None:
-        events = [_unpacked(row.event) for row in rows]
-        if self._sink.remote:
-            events = list(map(self._redact, events))
+        events = [event for row in rows if (event := self._event_of(row))]
+        if len(events) < len(rows):
+            return  # the damaged ones are buried; the others come next time
         delivery = rows[0].delivery or events[0].id
-        if len(rows) > 1 and not rows[0].delivery:
+        if not rows[0].delivery and (rows[0].repeat_key or self._batching.max_events > 1):
             for row in rows:
                 row.delivery = delivery
-            self._outbox.postpone(rows)  # after a crash the same events go out under the same id
+            self._outbox.postpone(rows)  # whatever happens, these go out together and under this id, or not at all
         self.retries += rows[0].attempts > 0
         outcome = await self._attempt(events, delivery)
         self.results[outcome.reason] += 1
         self._settle(rows, outcome)
 
+    def _event_of(self, row: Row) -> Event | None:
+        try:
+            return _unpacked(row.event)
+        except (msgspec.MsgspecError, ValueError) as error:
+            self._bury([row], "unreadable", f"cannot be read back: {error}")
+            return None
+
     async def _attempt(self, events: list[Event], delivery: str) -> Outcome:
         try:
             async with asyncio.timeout(HANG_SECONDS):
+                if self._sink.remote:
+                    events = list(map(self._redact, events))
                 return await self._sink.deliver(events, delivery)
         except TimeoutError:
             return Outcome(Reason.TIMEOUT, f"no outcome within {HANG_SECONDS:.0f} s")
@@ -221,7 +233,8 @@ class QueuedLane(Lane):
             row.attempts += 1
             row.error = error
         most = self._options.max_attempts
-        if outcome.worth_retrying and not (most and rows[0].attempts >= most):
+        poisoned = outcome.reason is Reason.FAILED and len(rows) > 1
+        if outcome.worth_retrying and not poisoned and not (most and rows[0].attempts >= most):
             self._retry_later(rows, outcome, now.timestamp())
         elif len(rows) > 1:
             self._send_singly(rows)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from relay.events import MAX_KNOWN_KINDS, Announcement, Event, Kind
+from relay.events import Announcement, Event, Kind, PerKind
 from relay.lanes import DirectLane, Lane
 from relay.normalize import Normalizer
 from relay.quarantine import Quarantine
@@ -41,7 +41,7 @@ class Intake:
         self._store = store
         self._quarantine = quarantine
         self._track = track
-        self._wanted = _Wanted(wants)
+        self._wanted = PerKind(wants)
         self._boot = boot
         self._said = 0
         self._commit_delay = commit_delay
@@ -62,7 +62,7 @@ class Intake:
         """Make every lane responsible for its part of the batch."""
         events = self._normalised(batch)
         if self._committed:
-            events = self._take_up(events)
+            events = self._take_up(events, batch)
         wanted = self._wanted
         said = self._track([event for event in events if wanted[event.kind]], batch.received)
         self._accept(events, self._lanes)
@@ -96,14 +96,14 @@ class Intake:
             if lane := lanes.get(sink):
                 lane.accept(part)
 
-    def _take_up(self, events: list[Event]) -> list[Event]:
+    def _take_up(self, events: list[Event], batch: Batch) -> list[Event]:
         """After a crash between commit and consumption: what the store holds already is only for the direct lanes.
 
         Those know their own position. Returns the events that are new to all.
         """
         stream, offset = self._committed or ("", 0)
         again = [event for event in events if event.stream == stream and event.offset <= offset]
-        if len(again) < len(events) or not events:
+        if batch.stream != stream or batch.messages[-1][2] >= offset:
             self._committed = None
         self._accept(again, {name: lane for name, lane in self._lanes.items() if isinstance(lane, DirectLane)})
         return events[len(again) :]
@@ -114,19 +114,6 @@ class Intake:
             self._said += 1
             events.append(announcement.as_event(self._boot, self._said, now))
         return events
-
-
-class _Wanted(dict[Kind, bool]):
-    """Whether the trackers want events of a kind, asked once."""
-
-    def __init__(self, wants: Callable[[Kind], bool]) -> None:
-        self._wants = wants
-
-    def __missing__(self, kind: Kind) -> bool:
-        wanted = self._wants(kind)
-        if len(self) < MAX_KNOWN_KINDS:
-            self[kind] = wanted
-        return wanted
 
 
 def _position(text: str | None) -> tuple[str, int] | None:

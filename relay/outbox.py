@@ -98,6 +98,11 @@ class Outbox:
         query = "SELECT min(not_before) FROM outbox WHERE lane = ? AND state = 'waiting'"
         return cast("float | None", self._store.read(query, (lane,))[0][0])
 
+    def count_of(self, lane: str) -> int:
+        """How many events wait in a lane."""
+        query = "SELECT count(*) FROM outbox WHERE lane = ? AND state = 'waiting'"
+        return cast("int", self._store.read(query, (lane,))[0][0])
+
     def delivered(self, rows: Sequence[Row]) -> None:
         """Forget rows that arrived."""
         ids = [(row.id,) for row in rows]
@@ -127,6 +132,20 @@ class Outbox:
             "lane = ? AND state = 'waiting' AND accepted < ? ORDER BY id LIMIT 1000",
             (lane, now - self._options.max_age),
         )
+
+    def shift(self, lane: str, seconds: float) -> None:
+        """Move the times of what waits in a lane: the clock was set."""
+        statement = "UPDATE outbox SET accepted = accepted + ?1, not_before = not_before + ?1 WHERE lane = ?2"
+        self._store.write(lambda db: db.execute(statement, (seconds, lane)))
+
+    def commit(self) -> None:
+        """Write what is staged, where no batch of the intake does it."""
+        self._store.commit()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing that was kept has been lost with a damaged file."""
+        return self._store.is_whole
 
     def depths(self) -> dict[str, Depth]:
         """What is in each lane."""

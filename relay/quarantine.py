@@ -17,8 +17,8 @@ from relay.events import utc_text
 from relay.normalize import Reason, Unreadable
 from sinks.jsonl import LineFile
 
-HOLD_MOST = 1000
-"""Lines held in memory while the file cannot be written."""
+HOLD_BYTES = 64 << 20
+"""Bytes held in memory while the file cannot be written."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Quarantine:
         """Lines lost because neither disk nor memory had room."""
         self.error = ""
         self._flush()
-        self._last = self._read_position()
+        self._last = self._file.last_position() if self._file else None
 
     def accept(self, messages: Sequence[Unreadable]) -> None:
         """Keep messages; those that a crash has us meet again are kept once."""
@@ -67,13 +67,6 @@ class Quarantine:
             self._file.close()
             self._file = None
 
-    def _read_position(self) -> tuple[str, int] | None:
-        lines = self._file.lines_backwards() if self._file else []
-        if not lines:
-            return None
-        stream, _, offset = str(msgspec.json.decode(lines[0])["id"]).rpartition("-")
-        return stream, int(offset)
-
     def _flush(self) -> None:
         try:
             if self._file is None:
@@ -86,9 +79,9 @@ class Quarantine:
             if not self.error:
                 log.error("the quarantine cannot be written", path=str(self._path), error=error.strerror)  # noqa: TRY400 - no news in a traceback
             self.error = error.strerror or str(error)
-            excess = max(0, len(self._held) - HOLD_MOST)
-            self.dropped += excess
-            del self._held[:excess]
+            while sum(map(len, self._held)) > HOLD_BYTES:
+                self._held.pop(0)
+                self.dropped += 1
         else:
             self._held.clear()
             self.error = ""

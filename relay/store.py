@@ -87,13 +87,14 @@ class Store:
         self._staged: list[Change] = []
         self._shelved: dict[tuple[str, str], str | None] = {}
         self._tried = time.monotonic()
-        self._whole = True
+        self.is_whole = True
+        """Whether it holds all that the file held; not so in memory, when the file could not be read."""
         self.trouble = ""
         """Why the store is in memory only, in one line; empty while all is well."""
         try:
             self._db = _open(path) if path else _memory()
         except (sqlite3.Error, OSError) as error:
-            self._db, self._whole = _memory(), False
+            self._db, self.is_whole = _memory(), False
             self._into_trouble(error)
 
     def shelf(self, name: str) -> StoredShelf:
@@ -167,11 +168,11 @@ class Store:
         self._db.close()
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
-        memory, self._whole = _memory(), True
+        memory, self.is_whole = _memory(), True
         try:
             self._db.backup(memory)
         except sqlite3.Error:  # damaged: what it held cannot be read, so the file must not be replaced by this
-            memory, self._whole = _memory(), False
+            memory, self.is_whole = _memory(), False
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         self._db = memory
@@ -184,14 +185,14 @@ class Store:
         try:
             disk = _open(self._path)
             with _transaction(disk):
-                _copy(self._db, disk, replace=self._whole)
+                _copy(self._db, disk, replace=self.is_whole)
         except (sqlite3.Error, OSError) as error:
             self.trouble = _line(error)
             if disk is not None:
                 disk.close()
             return
         self._db.close()
-        self._db, self._whole, self.trouble = disk, True, ""
+        self._db, self.is_whole, self.trouble = disk, True, ""
         log.info("the store is on disk again", path=str(self._path))
 
     def _into_trouble(self, error: Exception) -> None:

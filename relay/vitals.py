@@ -18,6 +18,8 @@ FAILING_FOR = 60.0
 """Seconds that a sink fails before it is said: a restart of the other side is no news."""
 BEHIND_FOR = 5.0
 """Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
+NO_LOSS = ("test", "replayed", "silenced", "removed")
+"""Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
 QUIET_FOR = 30.0
 """Seconds that a trouble must be over before it is said to be."""
 
@@ -64,7 +66,7 @@ class Vitals:
         )
 
     def _losing(self, lane: Lane, now: datetime) -> list[Announcement]:
-        lost = sum(count for reason, count in lane.dropped.items() if reason not in ("test", "replayed", "silenced"))
+        lost = sum(count for reason, count in lane.dropped.items() if reason not in NO_LOSS)
         return self._rising(
             f"events_lost:{lane.name}",
             lost,

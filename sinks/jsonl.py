@@ -4,11 +4,13 @@ A batch is one write. A line that a crash cut short is removed at start; whole o
 line are those of `relay.events.Record` (docs/archive.md).
 """
 
+import contextlib
 import gzip
 import os
+import re
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,14 @@ from relay.events import Event, encode_lines
 from sinks.base import DirectSink, SinkContext, SinkError
 from sinks.options import Duration, Options, Size
 
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_decode_id = msgspec.json.Decoder(_Id).decode
+_ROTATED = re.compile(r"-(?:\d{4}-\d\d-\d\d(?:T\d\d)?|all)-\d{3,}\.jsonl(?:\.zst|\.gz)?")
+"""What follows the prefix in a rotated file's name; other sinks may have files beside ours."""
 FILE_MODE = 0o640
 TAIL_BYTES = 1 << 16
 SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
@@ -74,11 +84,24 @@ class LineFile:
             os.fdatasync(self._fd)
         self.size += written
 
-    def lines_backwards(self) -> "list[bytes]":
-        """The whole lines at the end of the file, last first: a bounded look."""
-        start = max(0, self.size - TAIL_BYTES * 16)
-        lines = os.pread(self._fd, self.size - start, start).splitlines()
-        return lines[::-1] if start == 0 else lines[:0:-1]
+    def last_position(self, streams: str = "") -> tuple[str, int] | None:
+        """Stream and offset of the last line whose stream's name begins with `streams`; a damaged line is no line."""
+        for line in self._lines_at_the_end():
+            with contextlib.suppress(msgspec.MsgspecError, ValueError):
+                stream, _, offset = _decode_id(line).id.rpartition("-")
+                if stream.startswith(streams):
+                    return stream, int(offset)
+        return None
+
+    def _lines_at_the_end(self) -> Iterator[bytes]:
+        """Lines, the last one first: those of the last megabyte, or as much as the last line takes."""
+        window = TAIL_BYTES * 16
+        while True:
+            start = max(0, self.size - window)
+            lines = os.pread(self._fd, self.size - start, start).split(b"\n")[:-1]
+            if start == 0 or len(lines) > 1:
+                return reversed(lines if start == 0 else lines[1:])
+            window *= 4
 
     def moved_away(self) -> bool:
         """Whether somebody (logrotate, an operator) has renamed or deleted the file under us."""
@@ -155,13 +178,7 @@ class JsonlSink(DirectSink):
 
     def position(self) -> tuple[str, int] | None:
         """The last message of a subscription that is in the archive; relay events (stream `r…`) do not count."""
-        if self._file is None:
-            return None
-        for line in self._file.lines_backwards():
-            stream, _, offset = str(msgspec.json.decode(line, type=_Id).id).rpartition("-")
-            if stream.startswith("s"):
-                return stream, int(offset)
-        return None
+        return self._file.last_position("s") if self._file else None
 
     def tick(self) -> None:
         """Begin a new file when its time has come also if nothing is written; reopen one that was moved away."""
@@ -213,23 +230,24 @@ class JsonlSink(DirectSink):
             self._sweeper.start()
 
     def _sweep_files(self) -> None:
-        rotated = f"{self.options.prefix}-*.jsonl"
         try:
-            for path in sorted(self.options.directory.glob(rotated)):
-                compress(path, self.options.compress)
+            for path in self._rotated():
+                if path.suffix == ".jsonl":
+                    compress(path, self.options.compress)
             if self.options.keep is not None:
                 self._delete_older(self.context.now() - timedelta(seconds=self.options.keep))
         except OSError as error:
             self.context.log.warning("old files not tidied up", sink=self.context.name, error=str(error))
 
+    def _rotated(self) -> list[Path]:
+        prefix = self.options.prefix
+        files = self.options.directory.glob(f"{prefix}-*")
+        return sorted(path for path in files if _ROTATED.fullmatch(path.name.removeprefix(prefix)))
+
     def _delete_older(self, limit: datetime) -> None:
-        for path in self.options.directory.glob(f"{self.options.prefix}-*.jsonl*"):
+        for path in self._rotated():
             if path.stat().st_mtime < limit.timestamp():
                 path.unlink()
-
-
-class _Id(msgspec.Struct):
-    id: str
 
 
 def compress(path: Path, how: str) -> None:
