@@ -4,24 +4,29 @@ Environment variables (`${NAME}`, `${NAME:-default}`) are put in after parsing, 
 become YAML. What the sections may say is in `relay.settings` and in each sink's own options.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from relay.matching import FIELDS, MatchError, compile_match, field_getter
+from relay.matching import MatchError, compile_match, field_getter
+from relay.mistakes import QUOTE, in_words, is_tag, match_hint, nearest, yaml_hint
 from relay.settings import Settings
+from relay.specimen import FACTS, SpecimenError, UnknownFactError, from_facts
 from relay.yaml_tree import Document, YamlError, parse
 from relay.yaml_tree import Path as Key
 from sinks.registry import UnknownSinkError, sink_class, sink_names
 
 LOOPBACK = ("127.", "localhost", "::1")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_COMMENT = re.compile(r":\s+#[^\s#]")
+"""`channel: #ops`: meant as a value, but nothing is written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return (
-            f"line {self.line}: {self.key}: {self.message}{hint}" if self.key else f"line {self.line}: {self.message}"
-        )
+        where = f"line {self.line}: {self.key}" if self.key else f"line {self.line}"
+        return f"{where}: {self.message}{hint}"
 
 
 class ConfigError(Exception):
@@ -65,17 +69,20 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     try:
         document = parse(text)
     except YamlError as error:
-        raise ConfigError(path, [Problem(error.line, "", f"not YAML: {error}")]) from None
-    return _Reader(path, document, os.environ if environment is None else environment).settings()
+        raise ConfigError(path, [Problem(error.line, "", f"not YAML: {error}", yaml_hint(str(error)))]) from None
+    return _Reader(path, document, text, os.environ if environment is None else environment).settings()
 
 
 class _Reader:
     """One reading of one document; collects problems until the end."""
 
-    def __init__(self, path: Path, document: Document, environment: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, document: Document, text: str, environment: Mapping[str, str]) -> None:
         self._path = path
         self._document = document
+        self._source = text.splitlines()
         self._environment = environment
+        self._unset: set[Key] = set()
+        """Where a variable without a value stands: what else is wrong there follows from that."""
         self._problems = [
             Problem(line, _dotted(key), "is written twice", "keep one of them") for key, line in document.repeated
         ]
@@ -92,6 +99,7 @@ class _Reader:
             self._check_entries(section, entries if isinstance(entries, list) else [], sinks)
         if isinstance(settings, Settings):
             self._check_listen(settings)
+            self._check_redis(settings.redis.url.get_secret_value())
         if self._problems or not isinstance(settings, Settings):
             raise ConfigError(self._path, self._problems)
         return settings
@@ -104,6 +112,9 @@ class _Reader:
             return {name: self._expanded(item, (*key, name)) for name, item in value.items()}
         if isinstance(value, list):
             return [self._expanded(item, (*key, index)) for index, item in enumerate(value)]
+        if value is None and _COMMENT.search(self._source[self._document.line(key) - 1]):
+            self._problem(key, "is empty: YAML takes what begins with # for a comment", QUOTE)
+            self._unset.add(key)
         return _VARIABLE.sub(lambda found: self._variable(found, key), value) if isinstance(value, str) else value
 
     def _variable(self, found: re.Match[str], key: Key) -> str:
@@ -111,6 +122,7 @@ class _Reader:
         value = self._environment.get(name)
         if value is None and default is None:
             self._problem(key, f"the environment has no {name}", f"set it, or write ${{{name}:-default}}")
+            self._unset.add(key)
         return value if value is not None else default or ""
 
     def _validated(self, model: type[BaseModel], values: dict[str, Any], key: Key) -> BaseModel | None:
@@ -118,16 +130,24 @@ class _Reader:
             return model.model_validate(values)
         except ValidationError as error:
             for found in error.errors(include_url=False, include_input=False, include_context=False):
-                where = tuple(part for part in found["loc"] if not _is_tag(part))
-                hint = ""
-                if found["type"] == "extra_forbidden":
-                    hint = _nearest(str(where[-1]), _fields(model, where[:-1]))
-                self._problem((*key, *where), _plain(found["type"], found["msg"]), hint)
+                where: Key = tuple(part for part in found["loc"] if not is_tag(part))
+                message, hint = in_words(found, model)
+                self._found((*key, *where), message, hint)
             return None
+
+    def _found(self, key: Key, message: str, hint: str) -> None:
+        """Note what pydantic found, unless it follows from a value that is not there."""
+        about, colon, rest = message.partition(": ")
+        if colon and (*key, about) in self._document.lines:  # a section's own check names the key
+            key, message = (*key, about), rest
+        if not any(unset[: len(key)] == key or key[: len(unset)] == unset for unset in self._unset):
+            self._problem(key, message, hint)
 
     def _check_sinks(self, sinks: dict[Any, Any]) -> None:
         for name, options in sinks.items():
             key: Key = ("sinks", name)
+            if not str(name).strip():
+                self._problem(key, "a sink needs a name")
             if not isinstance(options, dict):
                 continue  # reported with the section
             kind = options.get("type")
@@ -137,7 +157,7 @@ class _Reader:
             try:
                 model = sink_class(kind).Options
             except UnknownSinkError as error:
-                self._problem((*key, "type"), str(error), _nearest(kind, sink_names()))
+                self._problem((*key, "type"), str(error), nearest(kind, sink_names()))
                 continue
             self._validated(model, {k: v for k, v in options.items() if k != "type"}, key)
 
@@ -151,29 +171,48 @@ class _Reader:
                 continue
             key: Key = (section, index)
             match = entry.get(conditions)
-            if section == "routes" and isinstance(match, dict):
-                self._check_match(match, (*key, conditions))
+            if isinstance(match, dict) and all(isinstance(name, str) for name in match):
+                check = self._check_match if section == "routes" else self._check_given
+                check(match, (*key, conditions))
             self._check_throttle(entry.get("throttle"), key)
             for target in _strings(entry.get(targets)):
                 if target not in names:
-                    self._problem((*key, targets), f"there is no sink {target!r}", _nearest(target, names))
-            if section == "routes" and (name := entry.get("name")) in seen:
-                self._problem((*key, "name"), f"another route is called {name!r}")
-            seen.add(entry.get("name"))
+                    self._problem((*key, targets), f"there is no sink {target!r}", nearest(target, names))
+            if section == "routes" and isinstance(name := entry.get("name"), str):
+                if name in seen:
+                    self._problem((*key, "name"), f"another route is called {name!r}", "each needs a name of its own")
+                seen.add(name)
 
     def _check_match(self, match: dict[str, Any], key: Key) -> None:
         for name, wanted in match.items():
             try:
                 compile_match({name: wanted})
             except MatchError as error:
-                self._problem((*key, name), str(error), _nearest(error.key, FIELDS))
+                self._problem((*key, name), str(error), match_hint(error))
+
+    def _check_given(self, given: dict[str, Any], key: Key) -> None:
+        """One fact after the other, so that all mistakes are told; then all together."""
+        before = len(self._problems)
+        for name, value in given.items():
+            alone = {} if name in ("channel", "domain", "action") else {"channel": "tickstock:monitoring"}
+            alone |= {"domain": "monitoring"} if name == "action" else {}
+            self._try_given(alone | {name: value}, key)
+        if len(self._problems) == before:
+            self._try_given(given, key)
+
+    def _try_given(self, given: dict[str, Any], key: Key) -> None:
+        try:
+            from_facts(given, datetime.now(UTC))
+        except SpecimenError as error:
+            hint = nearest(error.key, FACTS) if isinstance(error, UnknownFactError) else ""
+            self._problem((*key, error.key) if error.key else key, str(error), hint)
 
     def _check_throttle(self, throttle: Any, key: Key) -> None:
         for field in _strings(throttle.get("by")) if isinstance(throttle, dict) else ():
             try:
                 field_getter(field)
             except MatchError as error:
-                self._problem((*key, "throttle", "by"), str(error), _nearest(field, FIELDS))
+                self._problem((*key, "throttle", "by"), str(error), match_hint(error))
 
     def _check_listen(self, settings: Settings) -> None:
         http = settings.http
@@ -183,6 +222,19 @@ class _Reader:
                 f"{http.listen} can be reached from other machines",
                 "set http.token, or use 127.0.0.1",
             )
+
+    def _check_redis(self, url: str) -> None:
+        """The address, as far as it can be known without a Redis. It is a secret: nothing of it is shown."""
+        try:
+            if "+sentinel://" in url:
+                from relay.dial import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
+
+                parse_sentinel_url(url)
+            elif not url.startswith("unix://"):
+                _ = urlsplit(url).port
+        except ValueError as error:
+            usable = str(error) if "sentinel" in str(error) else "its port is no number from 0 to 65535"
+            self._problem(("redis", "url"), usable)
 
 
 def _dotted(key: Key) -> str:
@@ -194,39 +246,3 @@ def _dotted(key: Key) -> str:
 
 def _strings(value: Any) -> Iterable[str]:
     return (item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else "one of " + ", ".join(known) if known else ""
-
-
-def _is_tag(part: str | int) -> bool:
-    """Whether pydantic put this part into a location itself, for a branch of a union."""
-    return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool", "function-before"))
-
-
-def _plain(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "is not known here"
-    return message.removeprefix("Value error, ").replace("Input should be", "should be")
-
-
-def _fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    """The keys that are known at `path` below `model`."""
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part)
-        inner = _models_in(field.annotation) if field else []
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]

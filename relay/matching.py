@@ -38,6 +38,10 @@ class MatchError(ValueError):
         self.key = key
 
 
+class UnknownFieldError(MatchError):
+    """Events have no such field; `FIELDS` are those that they have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field and its test. `cacheable`: the event's kind decides it, whatever else it says."""
@@ -113,7 +117,7 @@ def field_getter(key: str) -> Callable[[Event], Any]:
         return lambda event: any(mark.name == name for mark in event.marks)
     if key in KIND_FIELDS or key in EVENT_FIELDS:
         return operator.attrgetter(key)
-    raise MatchError(key, f"events have no field {key!r}; there are " + ", ".join(FIELDS))
+    raise UnknownFieldError(key, f"events have no field {key!r}")
 
 
 def _descend(value: Any, path: list[str]) -> Any:
@@ -141,6 +145,8 @@ def _severity_test(key: str, spec: Any) -> Test:
 
 
 def _phase_test(key: str, spec: Any) -> Test:
+    if isinstance(spec, list) and spec:
+        return _any_of([_phase_test(key, item) for item in spec])
     if isinstance(spec, str) and not _is_pattern(spec) and spec not in PHASE_NAMES:
         raise MatchError(key, f"{spec!r} is no phase; there are import, cache, indicators, patterns")
     return _value_test(key, PHASE_NAMES.get(spec, spec) if isinstance(spec, str) else spec)
@@ -169,8 +175,8 @@ def _value_test(key: str, spec: Any) -> Test:
 
 def _named_test(key: str, name: str, wanted: Any) -> Test:
     """`{regex: …}`, `{glob: …}`, `{in: […]}`, `{exists: true}`, `{equals: …}`, `{">=": 0.9}`."""
-    if name == "exists":
-        return lambda value: (value is not None) is bool(wanted)
+    if name == "exists" and isinstance(wanted, bool):
+        return lambda value: (value is not None) is wanted
     if name == "regex":
         return _regex(key, str(wanted))
     if name == "glob":
@@ -182,7 +188,10 @@ def _named_test(key: str, name: str, wanted: Any) -> Test:
         return _value_test(key, wanted)
     if name in _COMPARISONS:
         return _comparison(key, name, str(wanted))
-    raise MatchError(key, f"{name!r} is no test; there are equals, in, glob, regex, exists, >=, <=, >, <, !=")
+    raise MatchError(
+        key,
+        f"{name}: {wanted!r} is no test; there are equals, in [a, b], glob, regex, exists true, >=, <=, >, <, !=",
+    )
 
 
 def _comparison(key: str, sign: str, text: str) -> Test:
@@ -195,8 +204,10 @@ def _comparison(key: str, sign: str, text: str) -> Test:
         raise MatchError(key, f"{sign} compares numbers, and {text!r} is none") from None
 
     def test(value: Any) -> bool:
+        if isinstance(value, bool):
+            return sign == "!="
         try:
-            return not isinstance(value, bool) and bool(compare(float(value), limit))
+            return bool(compare(float(value), limit))
         except (TypeError, ValueError, OverflowError):
             return sign == "!="
 

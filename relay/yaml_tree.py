@@ -1,5 +1,6 @@
-"""YAML with the line of every key, for error messages that say where."""
+"""YAML with the line of every key, for error messages that say where; `${…}` may stand in it without quotes."""
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,12 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
+
+_VARIABLE = re.compile(r"\$\{[^}\r\n]*\}")
+_STAND_IN = re.compile("\ue000(\\d+)\ue001")
+"""What stands for a `${…}` while YAML is parsed: its braces would end a value in `{…}`. Private-use characters."""
+_STARTED_BEFORE = ("end of stream", "end of file", "document separator")
+"""What YAML stumbles over at the very end was begun somewhere else: that line is the one to show."""
 
 
 class YamlError(ValueError):
@@ -39,19 +46,54 @@ def parse(text: str) -> Document:
     Raises:
         YamlError: it is not YAML.
     """
+    variables: list[str] = []
+
+    def stand_in(found: re.Match[str]) -> str:
+        variables.append(found[0])
+        return f"\ue000{len(variables) - 1}\ue001"
+
+    readable = _VARIABLE.sub(stand_in, text)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = yaml.SafeLoader(readable)
         node = loader.get_single_node()
         document = Document(None)
         if node is not None:
+            _restore(node, variables, set())
             _walk(node, (), document, loader)
             document.values = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise YamlError(error.problem or "not YAML", mark.line + 1 if mark else 1) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise YamlError(_restored(error.problem or "not YAML", variables), _line(error)) from None
+    except RecursionError:
+        raise YamlError("it nests too deep, or an anchor (&) is used inside itself", 1) from None
+    except yaml.reader.ReaderError as error:
+        line = readable.count("\n", 0, error.position) + 1
+        raise YamlError(f"the character U+{ord(readable[error.position]):04X} may not stand in it", line) from None
+    except (yaml.YAMLError, ValueError) as error:
         raise YamlError(" ".join(str(error).split()) or "not YAML", 1) from None
     return document
+
+
+def _line(error: yaml.MarkedYAMLError) -> int:
+    begun_before = any(word in (error.problem or "") for word in _STARTED_BEFORE)
+    marks = [error.problem_mark, error.context_mark]
+    mark = next(filter(None, reversed(marks) if begun_before else marks), None)
+    return mark.line + 1 if mark else 1
+
+
+def _restored(text: str, variables: list[str]) -> str:
+    return _STAND_IN.sub(lambda found: variables[int(found[1])] if int(found[1]) < len(variables) else found[0], text)
+
+
+def _restore(node: yaml.Node, variables: list[str], seen: set[int]) -> None:
+    """Put the `${…}` back into every scalar."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        node.value = _restored(node.value, variables)
+        return
+    for item in node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]:
+        _restore(item, variables, seen)
 
 
 def _walk(node: yaml.Node, path: Path, document: Document, loader: yaml.SafeLoader) -> None:
@@ -66,6 +108,7 @@ def _walk(node: yaml.Node, path: Path, document: Document, loader: yaml.SafeLoad
             below = (*path, key if isinstance(key, int) else str(key))
             if isinstance(key, Hashable) and key in seen and key != "<<":
                 document.repeated.append((below, key_node.start_mark.line + 1))
-            seen.add(key)
+            if isinstance(key, Hashable):
+                seen.add(key)
             document.lines[below] = key_node.start_mark.line + 1
             _walk(value, below, document, loader)

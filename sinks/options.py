@@ -3,6 +3,7 @@
 A sink's options are one pydantic model; unknown keys are refused, and a secret may come from a file.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +20,10 @@ def parse_duration(value: object) -> object:
     """Seconds from `30s`, `5m`, `1h30m`, `400d`, or a number of seconds.
 
     Raises:
-        ValueError: text that is no duration.
+        ValueError: text that is no duration, a truth value, infinity.
     """
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{value!r} is not a duration such as 30s, 5m, 1h30m or 400d")
     if not isinstance(value, str):
         return value
     parts = _QUANTITY.findall(value)
@@ -33,8 +36,10 @@ def parse_size(value: object) -> object:
     """Bytes from `64MB`, `1GiB` (both powers of two) or a number of bytes.
 
     Raises:
-        ValueError: text that is no size.
+        ValueError: text that is no size, or a truth value.
     """
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a size such as 512KB, 64MB or 1GB")  # noqa: TRY004 - pydantic wants this one
     if not isinstance(value, str):
         return value
     match = _QUANTITY.fullmatch(value.strip())
@@ -52,7 +57,8 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 class Options(BaseModel):
     """Base of every part of the config: unknown keys are errors, values fixed once read.
 
-    For each secret field `x` the config may say `x_file: PATH`; the file's content, stripped, is the secret.
+    For each secret field `x` the config may say `x_file: PATH`; the file's content, stripped, is the secret. A key with
+    nothing behind it (all lines below it commented out) is as good as left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
@@ -62,7 +68,8 @@ class Options(BaseModel):
     def _secrets_from_files(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        read = dict(values)
+        usual = {f.alias or name: f for name, f in cls.model_fields.items() if not f.is_required()}
+        read = {name: value for name, value in values.items() if value is not None or name not in usual}
         for name, field in cls.model_fields.items():
             path = read.pop(f"{name}_file", None) if "SecretStr" in str(field.annotation) else None
             if path is None:
