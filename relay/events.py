@@ -5,10 +5,10 @@ writes and `decode` reads. This room knows nothing of Redis, routes or sinks.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag, StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -156,6 +156,22 @@ def split_channel(channel: str) -> tuple[str, str]:
     _, _, rest = channel.partition(separator)
     domain, _, action = rest.partition(separator)
     return (domain or channel), action
+
+
+T = TypeVar("T")
+
+
+class PerKind(dict["Kind", T]):
+    """What a function says of each kind, asked once: `cache[kind]` costs a dictionary's look-up."""
+
+    def __init__(self, ask: Callable[["Kind"], T]) -> None:
+        self._ask = ask
+
+    def __missing__(self, kind: "Kind") -> T:
+        answer = self._ask(kind)
+        if len(self) < MAX_KNOWN_KINDS:
+            self[kind] = answer
+        return answer
 
 
 def usual_severity(domain: str, action: str, event: str) -> Severity:

@@ -49,7 +49,9 @@ class Levels:
             if number is None:
                 continue
             is_bad = limit.is_passed_by(number) and (limit.when == "always" or market_is_open(now))
-            said += self._set(f"{name.replace(' ', '_')}:{event.channel}", field, number, limit, is_bad, event, now)
+            key = f"{name.replace(' ', '_')}:{event.channel}"
+            if is_bad or self._alerts.holds(key):
+                said += self._set(key, field, number, limit, is_bad, event, now)
         return said
 
     def _set(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from relay.alerts import Alerts
 from relay.apiview import ApiView, Poller
 from relay.autotrigger import attempt
-from relay.events import Announcement, Event, Kind
+from relay.events import Announcement, Event, Kind, PerKind
 from relay.runs import Runs
 from relay.settings import Settings
 from relay.store import Store
@@ -37,6 +37,7 @@ class Watch:
         self._view = ApiView()
         self._asked: datetime | None = None
         self._history_wanted = False
+        self._wanted = PerKind(Watchdog.wants)
         self.dog = Watchdog(settings.watchdog, runs, alerts, store.shelf("watchdog"), clock())
 
     @property
@@ -46,11 +47,12 @@ class Watch:
 
     def wants(self, kind: Kind) -> bool:
         """Whether `observe` needs to see events of this kind."""
-        return self.dog.wants(kind)
+        return self._wanted[kind]
 
     def observe(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
         """Levels, error rates and the schedule."""
-        return [said for event in events if self.dog.wants(event.kind) for said in self.dog.observe(event, now)]
+        wanted = self._wanted
+        return [said for event in events if wanted[event.kind] for said in self.dog.observe(event, now)]
 
     def tick(self, now: datetime) -> list[Announcement]:
         """What there is to say now."""
