@@ -47,19 +47,16 @@ class RunMetrics(Collector):
 
     def _watch(self) -> Iterator[Metric]:
         daemon = self._daemon
-        agenda = daemon.agenda
-        enabled = agenda is not None and daemon.settings.watchdog.enabled
-        yield _gauge("watchdog_enabled", "1 while the watchdog watches.", float(enabled))
-        current = agenda.current if agenda else None
-        coming = agenda.coming if agenda and agenda.enabled else None
+        agenda, api = daemon.agenda, daemon.watch.api
+        current, coming = agenda.current, agenda.coming if agenda.enabled else None
         yield _gauge(
             "schedule_next_run_timestamp_seconds", "When the next run is due.", _seconds(coming.due if coming else None)
         )
-        yield _gauge(
-            "schedule_enabled",
-            "1 while TickStockPL's schedule is switched on, as far as is known.",
-            float(agenda.enabled) if agenda else None,
-        )
+        text = "1 while TickStockPL's schedule is switched on, as far as is known."
+        yield _gauge("schedule_enabled", text, float(agenda.enabled))
+        yield _gauge("watchdog_enabled", "1 while the watchdog watches.", float(daemon.settings.watchdog.enabled))
+        yield _gauge("watchdog_api_up", "1 while TickStockPL's API answers.", float(api.answers))
+        yield _gauge("watchdog_api_last_answer_timestamp_seconds", "When it last answered.", _seconds(api.answered_at))
         yield _gauge(
             "watchdog_last_due_timestamp_seconds",
             "When the run was due whose time came last.",

@@ -1,6 +1,6 @@
 """The gauges of runs, schedule and watchdog, as a scrape finds them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 from relay.agenda import Agenda
 from relay.alerts import Alerts
 from relay.answers import Schedule
+from relay.apiview import ApiView
 from relay.daemon import Daemon
 from relay.run_metrics import RunMetrics
 from relay.runs import Runs
@@ -25,13 +26,21 @@ DONE = START.timestamp() + 2100
 
 
 @dataclass
+class Watching:
+    """The watch's side of it."""
+
+    api: ApiView = field(default_factory=ApiView)
+
+
+@dataclass
 class Parts:
     """What the collector reads of a daemon."""
 
     runs: Runs
     alerts: Alerts
     settings: Settings
-    agenda: Agenda | None = None
+    agenda: Agenda
+    watch: Watching = field(default_factory=Watching)
 
     def samples(self) -> dict[str, float]:
         """Every sample, as Prometheus writes names and labels."""
@@ -45,7 +54,8 @@ def _name(metric: Metric, labels: dict[str, str]) -> str:
 
 
 def parts(shelf: Shelf | None = None) -> Parts:
-    return Parts(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings())
+    agenda = Agenda(ScheduleOptions(), MemoryShelf(), START - timedelta(hours=1))
+    return Parts(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings(), agenda)
 
 
 def hear_a_run(runs: Runs, start: datetime = START, *, until: float = 1e9, run_id: str = "r1") -> None:
@@ -60,7 +70,7 @@ def test_before_any_run_there_are_states_and_no_times() -> None:
     assert samples["run_in_progress"] == 0
     assert {samples[f'run_last_status{{status="{state}"}}'] for state in ("running", "completed", "failed")} == {0}
     assert samples['phase_progress_ratio{phase="patterns"}'] == 0
-    never = ("run_last_duration", "run_last_start", "run_last_completion", "phase_last", "symbols", "schedule_next")
+    never = ("run_last_duration", "run_last_start", "run_last_completion", "phase_last", "symbols", "watchdog_last")
     assert [name for name in samples if name.startswith(never)] == []
 
 
@@ -122,7 +132,6 @@ def test_the_newest_run_counts_though_an_older_one_still_goes_on() -> None:
 
 def test_the_watchdog_s_day_and_the_next_run_are_shown() -> None:
     relay = parts()
-    relay.agenda = Agenda(ScheduleOptions(), MemoryShelf(), START - timedelta(hours=1))
     samples = relay.samples()
     assert samples["watchdog_enabled"] == 1
     assert samples["schedule_next_run_timestamp_seconds"] == START.timestamp()
@@ -138,8 +147,18 @@ def test_the_watchdog_s_day_and_the_next_run_are_shown() -> None:
 
 def test_no_next_run_is_promised_while_the_schedule_is_switched_off() -> None:
     relay = parts()
-    relay.agenda = Agenda(ScheduleOptions(), MemoryShelf(), START)
     relay.agenda.learn(Schedule(enabled=False), START, START)
     samples = relay.samples()
     assert samples["schedule_enabled"] == 0
     assert "schedule_next_run_timestamp_seconds" not in samples
+
+
+def test_whether_the_api_answers_is_shown_and_since_when_it_does_not() -> None:
+    relay = parts()
+    assert relay.samples()["watchdog_api_up"] == 0
+    relay.watch.api = ApiView(answered_at=START)
+    assert relay.samples()["watchdog_api_up"] == 1
+    relay.watch.api = ApiView(answered_at=START, failing_since=START + timedelta(minutes=1))
+    samples = relay.samples()
+    assert samples["watchdog_api_up"] == 0
+    assert samples["watchdog_api_last_answer_timestamp_seconds"] == START.timestamp()
