@@ -27,6 +27,7 @@ from relay.gaps import Gaps
 from relay.handover import Handover
 from relay.intake import Intake
 from relay.lanes import Lane
+from relay.matching import predicate
 from relay.metrics import RelayMetrics
 from relay.normalize import Normalizer
 from relay.outbox import Outbox
@@ -37,6 +38,7 @@ from relay.run_metrics import RunMetrics
 from relay.runs import Runs
 from relay.settings import Settings
 from relay.signals import without_superseded
+from relay.silences import Silences
 from relay.store import Store
 from relay.subscription import Link, Subscription
 from relay.vitals import Vitals
@@ -79,6 +81,8 @@ class Daemon:
         self.recent = Recent(self.store.shelf("recent"))
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
+        self._silenced = self.store.shelf("silences")
+        self.silences = Silences(self._silenced, predicate)
         self.vitals = Vitals(self.alerts)
         self.gaps = Gaps(self.store.shelf("gaps"))
         quarantine = settings.quarantine
@@ -191,15 +195,23 @@ class Daemon:
         for lane in self.lanes.values():
             lane.tick(now)
         self.store.tend()
-        self.outbox.count()
+        self._take_note_of_others()
         self.quarantine.tick()
         self.gaps.heartbeat(now)
         self.recent.count(now, self.intake.received)
-        said = [*self.watch.tick(now), *self.alerts.tick(now)]
+        said = [*self.watch.tick(now), *self.alerts.tick(now), *self.silences.tick(now, self.alerts)]
         said += self.vitals.look(
             now, lanes=self.lanes, store=self.store, quarantine=self.quarantine, subscription=self.subscription
         )
         self._announce(said, now)
+
+    def _take_note_of_others(self) -> None:
+        """The command line drops and revives deliveries, and adds silences, in the same store."""
+        self.store.commit()
+        if self.store.changed_by_others():
+            self.outbox.count()
+            self._silenced.reload()
+            self.silences.refresh()
 
     def _track(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
         said = [said for event in without_superseded(events) for said in self.runs.observe(event, now)]
@@ -230,7 +242,7 @@ class Daemon:
             now=self.now,
             store=self.store,
             outbox=self.outbox,
-            muted=lambda event: why_muted(event, lambda _: False),
+            muted=lambda event: why_muted(event, lambda event: bool(self.silences.silencing(event, self.now()))),
             user_agent="tickstock-relay",
         )
 

@@ -87,6 +87,7 @@ class Store:
         self._staged: list[Change] = []
         self._shelved: dict[tuple[str, str], str | None] = {}
         self._tried = time.monotonic()
+        self._version: list[tuple[object, ...]] = []
         self.is_whole = True
         """Whether it holds all that the file held; not so in memory, when the file could not be read."""
         self.trouble = ""
@@ -154,6 +155,11 @@ class Store:
             self._leave_disk(error)
             with _transaction(self._db):
                 change(self._db)
+
+    def changed_by_others(self) -> bool:
+        """Whether another process, the command line that is, has committed since the last call."""
+        before, self._version = self._version, self.read("PRAGMA data_version")
+        return before != self._version
 
     def tend(self) -> None:
         """Called every second or so: try the disk again while there is trouble."""
