@@ -13,7 +13,7 @@ import time
 import redis
 
 TICK = 0.01  # seconds between two bursts
-URGENT_EVERY = 500
+URGENT_EVERY = 1000
 
 
 def message(number: int) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.system import probe
 from tests.system.lab import wait_until
-from tests.system.machine import PRESERVES, STATE, UNIT, systemd_version
+from tests.system.machine import PRESERVES, STATE, UNIT, UNITS, systemd_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
+HERE = Path(__file__).parent
+PROBE = "/usr/local/lib/probe.py"
 MOST_EXPOSED = 2.0  # systemd-analyze security: 0 is shut off, 10 is bare
 CONFIG = """
 redis: {url: "redis://127.0.0.1:6379/0"}
@@ -46,6 +51,18 @@ def test_the_sandbox_is_as_tight_as_promised(machine: Machine) -> None:
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
     assert found, told
     assert float(found[1]) <= MOST_EXPOSED
+
+
+def test_the_sandbox_holds_where_an_open_unit_would_not(machine: Machine) -> None:
+    """The same attempts by the same user, once with the unit's settings and once with none of them."""
+    machine.lab.copy_in(HERE / "probe.py", PROBE)
+    machine.lab.run("install", "--directory", "--mode=1777", probe.OPEN_DIRECTORY)
+    unit = (UNITS / UNIT).read_text()
+    service = unit.partition("[Install]")[0].replace("Type=notify", "Type=oneshot").replace("Restart=always", "")
+    service = re.sub(r"(?m)^Exec\w+=.*\n", "", service)
+    bare = "[Service]\nType=oneshot\nUser=tickstock-relay\n"
+    assert let_through(machine, "open", bare) == [attempt.__name__ for attempt in probe.ATTEMPTS]
+    assert let_through(machine, "sandboxed", service) == []
 
 
 def test_it_starts_as_its_own_user_and_says_ready(running: Machine) -> None:
@@ -99,8 +116,19 @@ def test_the_subscription_outlives_a_stop_where_systemd_can_keep_it(running: Mac
     assert (connection(running) == subscribed) is kept
 
 
+def let_through(machine: Machine, name: str, settings: str) -> list[str]:
+    """What the probe could do under a unit with these settings."""
+    machine.lab.write(f"/etc/systemd/system/{name}.service", f"{settings}\nExecStart=/usr/bin/python3 {PROBE}\n")
+    machine.lab.systemctl("daemon-reload")
+    machine.lab.systemctl("start", name)
+    said = machine.lab.run("journalctl", "--output=cat", "--identifier=python3", f"--unit={name}").stdout
+    found: list[str] = json.loads(said)
+    return found
+
+
 def connection(machine: Machine) -> str:
     """The relay's socket to Valkey, by the port that it got; there must be exactly one, subscribed."""
+    machine.wait_until_subscribed()
     lines = machine.lab.run("ss", "--no-header", "--tcp", "--numeric", "state", "established", "dport", "=", ":6379")
     [line] = lines.stdout.splitlines()
     return line.split()[2]
