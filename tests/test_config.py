@@ -128,6 +128,6 @@ def test_no_text_raises_anything_but_a_config_error(tmp_path: Path, text: str) -
     assert problems(write(tmp_path, text))
 
 
-def test_yaml_of_the_default_is_plain(tmp_path: Path) -> None:
+def test_yaml_of_the_default_is_plain() -> None:
     """Other tools read it too (`yaml.safe_load`), as long as no variable stands in braces without quotes."""
     assert isinstance(yaml.safe_load(DEFAULT.read_text()), dict)

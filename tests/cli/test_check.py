@@ -1,0 +1,225 @@
+"""`tickstock-relay check` as its users meet it, against real parts on loopback."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from relay.cli import main
+from tests.parts import Valkey
+
+MISTAKES = Path(__file__).parent.parent / "testdata" / "config"
+DEFAULT = Path(__file__).parent.parent.parent / "config.yaml"
+NOWHERE = "http://127.0.0.1:9"
+
+
+def check(*arguments: str | Path, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["check", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def facts(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(check(*arguments, "--json", code=code).stdout)
+    return found
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def written(**sections: Any) -> Path:
+        base: dict[str, Any] = {
+            "redis": {"patterns": ["tickstock:errors"]},
+            "sinks": {"metrics": {"type": "prometheus"}},
+            "routes": [{"name": "all", "to": ["metrics"]}],
+            "state_dir": str(tmp_path / "state"),
+        }
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(base | sections))
+        return path
+
+    return written
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is taken, and where nobody ever answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_the_default_configuration_passes_its_own_tests() -> None:
+    said = check("--config", DEFAULT).stdout
+    assert "no problems" in said
+    assert "3 of 3 tests passed" in said
+
+
+def test_five_mistakes_are_all_told_with_line_and_key_and_end_with_exit_code_2() -> None:
+    said = check("--config", MISTAKES / "five_mistakes.yaml", code=2).stdout
+    expected = (MISTAKES / "five_mistakes.expected").read_text().splitlines()
+    assert [line.removeprefix("error").strip() for line in said.splitlines()[:-1]] == expected
+    assert said.splitlines()[-1].endswith("5 problems")
+
+
+def test_json_tells_the_same_mistakes_as_facts() -> None:
+    found = facts("--config", MISTAKES / "five_mistakes.yaml", code=2)
+    assert found["ok"] is False
+    assert [(problem["line"], problem["key"]) for problem in found["problems"]] == [
+        (2, "redis.pattern"),
+        (4, "watchdog.start_grace"),
+        (6, "sinks.archive.compress"),
+        (8, "routes[0].match.severity"),
+        (11, "routes[1].to"),
+    ]
+    assert found["problems"][0]["hint"] == "did you mean patterns?"
+
+
+def test_a_configuration_that_does_not_do_what_its_tests_say_fails(write: Any) -> None:
+    tests = [
+        {"name": "as it is", "given": {"channel": "tickstock:errors"}, "expect": ["metrics"]},
+        {"name": "as it is not", "given": {"channel": "tickstock:errors"}, "expect": []},
+    ]
+    path = write(tests=tests)
+    said = check("--config", path, code=1).stdout
+    assert "test ok     as it is" in said
+    assert "test failed as it is not: reached metrics too" in said
+    assert [test["passed"] for test in facts("--config", path, code=1)["tests"]] == [True, False]
+
+
+def test_tests_know_severity_payload_and_stop(write: Any) -> None:
+    sinks = {name: {"type": "prometheus"} for name in ("a", "b", "c")}
+    routes = [
+        {"name": "bad", "match": {"severity": ">=error"}, "to": ["a"], "stop": True},
+        {"name": "sure", "match": {"payload.confidence": ">=0.9"}, "to": ["b"], "throttle": {"every": "5m"}},
+        {"name": "rest", "to": ["c"]},
+    ]
+    tests = [
+        {"given": {"channel": "tickstock:errors", "severity": "critical"}, "expect": ["a"]},
+        {"given": {"channel": "tickstock:errors"}, "expect": ["a"]},
+        {"given": {"domain": "patterns", "action": "detected", "payload": {"confidence": 0.95}}, "expect": ["c", "b"]},
+        {"given": {"channel": "tickstock:patterns:detected", "payload.confidence": 0.95}, "expect": ["b", "c"]},
+        {"given": {"channel": "tickstock:patterns:detected", "payload.confidence": 0.5}, "expect": ["c"]},
+    ]
+    found = facts("--config", write(sinks=sinks, routes=routes, tests=tests))
+    assert [test["passed"] for test in found["tests"]] == [True] * 5
+
+
+def warned(path: Path) -> str:
+    return "\n".join(facts("--config", path)["warnings"])
+
+
+def test_a_pattern_that_covers_command_channels_is_warned_about(write: Any) -> None:
+    assert "covers command channels (tickstock:processing:control)" in warned(
+        write(redis={"patterns": ["tickstock:processing:*"]})
+    )
+    assert "command channels" not in warned(write(redis={"patterns": ["tickstock:processing:s*"]}))
+
+
+def test_overlapping_patterns_are_warned_about(write: Any) -> None:
+    path = write(redis={"patterns": ["tickstock:import:*", "tickstock:*:started", "tickstock:errors"]})
+    assert "the patterns tickstock:import:* and tickstock:*:started overlap" in warned(path)
+    assert "tickstock:errors" not in warned(path).replace("command", "")
+
+
+def test_a_sink_without_a_route_is_warned_about(write: Any) -> None:
+    sinks = {"metrics": {"type": "prometheus"}, "idle": {"type": "prometheus"}}
+    assert "no route leads to the sink idle" in warned(write(sinks=sinks))
+    assert "no route leads" not in warned(write())
+
+
+def test_a_route_behind_one_that_takes_all_and_stops_is_warned_about(write: Any) -> None:
+    routes = [
+        {"name": "errors", "match": {"severity": ["error"], "domain": "errors"}, "to": ["metrics"], "stop": True},
+        {"name": "other", "match": {"severity": ["error"]}, "to": ["metrics"]},
+        {"name": "never", "match": {"severity": ["error"], "domain": "errors", "source": "x"}, "to": ["metrics"]},
+    ]
+    said = warned(write(routes=routes))
+    assert "the route never is never reached: errors takes" in said
+    assert "the route other" not in said
+
+
+def test_alerts_that_reach_nobody_are_warned_about(write: Any) -> None:
+    slack = {"type": "slack", "token": "xoxb-1", "channel": "#ops"}
+    sinks = {"metrics": {"type": "prometheus"}, "ops": slack}
+    one_way = [{"name": "errors", "match": {"domain": "errors"}, "to": ["metrics", "ops"]}]
+    both = [*one_way, {"name": "alerts", "match": {"domain": "alert", "severity": ">=warning"}, "to": ["ops"]}]
+    assert "go nowhere: nobody is told" in warned(write(sinks=sinks, routes=one_way))
+    assert "nobody is told" not in warned(write(sinks=sinks, routes=both))
+
+
+def test_connect_tries_redis_the_api_each_sink_and_the_state_directory(write: Any, shared_valkey: Valkey) -> None:
+    path = write(
+        redis={"url": shared_valkey.url, "patterns": ["tickstock:errors"]},
+        tickstockpl={"base_url": NOWHERE, "timeout": "1s"},
+        sinks={"metrics": {"type": "prometheus"}, "app": {"type": "webhook", "url": NOWHERE + "/hook"}},
+        routes=[{"name": "all", "to": ["metrics", "app"]}],
+    )
+    found = facts("--config", path, "--connect", code=1)
+    works = {trial["what"]: trial["works"] for trial in found["connect"]}
+    assert works == {
+        "redis": True,
+        "tickstockpl": False,
+        "sink metrics": True,
+        "sink app": False,
+        "state_dir": True,
+    }
+    assert all(0 <= trial["seconds"] < 20 for trial in found["connect"])
+    said = check("--config", path, "--connect", code=1).stdout
+    assert "ok          redis: answers, and lets us subscribe to tickstock:errors" in said
+    assert "failed      tickstockpl: cannot reach http://127.0.0.1:9" in said
+    assert shared_valkey.listeners() == 0
+
+
+def test_a_redis_that_is_not_there_fails_without_showing_the_password(write: Any, closed_port: int) -> None:
+    path = write(redis={"url": f"redis://relay:hunter2-hunter2@127.0.0.1:{closed_port}/0", "patterns": ["x"]})
+    said = check("--config", path, "--connect", code=1).stdout
+    assert "failed      redis: ConnectionError" in said
+    assert "hunter2" not in said
+
+
+def test_a_user_who_may_not_subscribe_is_told_so(write: Any, valkey: Valkey) -> None:
+    valkey.client.execute_command("ACL", "SETUSER", "relay", "on", ">secret-one", "&tickstock:errors", "+@all")  # type: ignore[no-untyped-call]
+    url = f"redis://relay:secret-one@127.0.0.1:{valkey.port}/0"
+    allowed = write(redis={"url": url, "patterns": ["tickstock:errors"]})
+    assert "ok          redis: answers" in check("--config", allowed, "--connect", code=1).stdout
+    refused = write(redis={"url": url, "patterns": ["tickstock:errors", "tickstock:import:*"]})
+    said = check("--config", refused, "--connect", code=1).stdout
+    assert "failed      redis: refused PSUBSCRIBE: NOPERM" in said
+
+
+def test_a_state_directory_that_cannot_be_written_fails(write: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = write(state_dir=str(tmp_path / "file" / "state"))
+    said = check("--config", path, "--connect", code=1).stdout
+    assert "failed      state_dir" in said
+    assert "is no directory" in said
+
+
+def test_a_check_leaves_the_archive_of_a_running_relay_as_it_is(write: Any, tmp_path: Path) -> None:
+    """Half a line is what a running relay may be writing at this moment."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    (archive / "events.jsonl").write_bytes(b'{"id":"s1-1"}\n{"id":"s1-')
+    path = write(
+        sinks={"archive": {"type": "jsonl", "directory": str(archive)}}, routes=[{"name": "a", "to": ["archive"]}]
+    )
+    assert "ok          sink archive" in check("--config", path, "--connect", code=1).stdout
+    assert (archive / "events.jsonl").read_bytes() == b'{"id":"s1-1"}\n{"id":"s1-'
+
+
+def test_terminal_controls_in_a_configuration_do_not_reach_the_terminal(write: Any) -> None:
+    said = check("--config", write(routes=[{"name": "a", "to": ["\x1b[31mx[/bold]"]}]), code=2).output
+    assert "\x1b[31m" not in said
+    assert "[/bold]" in said
+
+
+def test_a_file_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in check("--config", tmp_path / "none.yaml", code=2).output
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - that nothing was made is the point
