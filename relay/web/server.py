@@ -2,27 +2,31 @@
 
 import asyncio
 import contextlib
-import secrets
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvicorn
 from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay.settings import HttpOptions
+from relay.viewpoint import Viewpoint
+from relay.web.guard import Guard
+from relay.web.live import Live
+from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
 
 if TYPE_CHECKING:
     from relay.daemon import Daemon
 
-OPEN_PATHS = ("/healthz", "/readyz")
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MOST_CONNECTIONS = 64
+"""At once; what comes on top is told to come back later."""
 
 
 class ListenError(Exception):
@@ -37,6 +41,8 @@ class WebServer:
         self._daemon = daemon
         self._task: asyncio.Task[None] | None = None
         self._server: _Server | None = None
+        self._viewpoint = Viewpoint(daemon)
+        self._live = Live(lambda: parts(self._viewpoint.look()))
         self.address = options.listen
 
     async def start(self) -> None:
@@ -52,15 +58,24 @@ class WebServer:
             raise ListenError(f"cannot listen on {self._options.listen}: {error.strerror}") from None
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
-        app = make_app(self._daemon, self._options.token.get_secret_value() if self._options.token else None)
+        token = self._options.token.get_secret_value() if self._options.token else None
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1, loop="none"
+            make_app(self._daemon, self._viewpoint, self._live, token=token, host=host.strip("[]")),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
+            limit_concurrency=MOST_CONNECTIONS,
+            loop="none",
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name="web")
 
     async def stop(self) -> None:
         """Stop listening; streams are cut."""
+        self._live.close()
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task
@@ -73,8 +88,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def make_app(daemon: "Daemon", token: str | None) -> Starlette:
-    """All pages of one daemon."""
+def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, *, token: str | None, host: str) -> Starlette:
+    """All pages of one daemon that listens on `host`."""
 
     async def metrics(_: Request) -> Response:
         texts = [generate_latest(registry) for registry in daemon.registries()]
@@ -87,25 +102,40 @@ def make_app(daemon: "Daemon", token: str | None) -> Starlette:
         why = daemon.not_ready()
         return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
 
-    routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
-    return Starlette(routes=routes, middleware=[Middleware(_Guard, token=token)])
+    async def status(_: Request) -> Response:
+        return HTMLResponse(page(viewpoint.look()))
+
+    async def state(_: Request) -> Response:
+        return Response(msgspec.json.encode(viewpoint.look()), media_type="application/json")
+
+    async def updates(_: Request) -> Response:
+        return live.response()
+
+    routes = [
+        Route("/", status),
+        Route("/live", updates),
+        Route("/api/state", state),
+        Route("/metrics", metrics),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        *_assets(),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, token=token, host=host)])
 
 
-class _Guard:
-    """Asks for the bearer token where one is set; adds the headers that every page should have."""
+def _assets() -> list[Route]:
+    """What the status page is made with."""
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}" if token else None
+    async def style(_: Request) -> Response:
+        return Response(asset("style.css"), media_type="text/css")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._expected and scope["path"] not in OPEN_PATHS:
-            given = Request(scope).headers.get("authorization", "")
-            if not secrets.compare_digest(given.encode(), self._expected.encode()):
-                refusal = PlainTextResponse("unauthorized\n", 401, {"WWW-Authenticate": "Bearer"})
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    async def script(_: Request) -> Response:
+        return Response(asset("live.js"), media_type="text/javascript")
 
+    async def tab_icon(request: Request) -> Response:
+        mood = request.path_params["mood"]
+        if mood not in MOOD_COLOURS:
+            return PlainTextResponse("no such icon\n", 404)
+        return Response(icon(mood), media_type="image/svg+xml")
 
-Handler = Callable[[Request], Awaitable[Response]]
+    return [Route("/style.css", style), Route("/live.js", script), Route("/icon-{mood}.svg", tab_icon)]

@@ -38,6 +38,8 @@ class RelayProcess:
         ready: whether `start` waits for `/readyz`.
     """
 
+    program: tuple[str, ...] = (str(PROGRAM),)
+
     def __init__(
         self,
         directory: Path,
@@ -63,7 +65,7 @@ class RelayProcess:
     def start(self) -> Self:
         """Run it; wait until it is subscribed."""
         self.write_config()
-        command = [str(PROGRAM), "run", "--config", str(self.config_path)]
+        command = [*self.program, "run", "--config", str(self.config_path)]
         descriptors: tuple[int, ...] = ()
         environment = os.environ | self._environment
         if self._manager is not None:

@@ -1,0 +1,161 @@
+"""The status page in a real Chromium, fed by a real relay: it shows what is, it moves, and it stays harmless.
+
+Pictures go to `.cache/screenshots/`. With `STATUS_PICTURE=1` the one in the docs is made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from relay.schedule import is_trading_day
+from relay.simulator.tickstockpl import Simulator
+from tests.parts import Valkey
+from tests.parts.warped_relay import WarpedRelay
+from tests.system.browser import Browser, chromium
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.system
+
+CHECKOUT = Path(__file__).parents[2]
+PICTURES = CHECKOUT / ".cache" / "screenshots"
+IN_DOCS = CHECKOUT / "docs" / "images" / "status.png"
+NEW_YORK = ZoneInfo("America/New_York")
+MONDAY = datetime(2025, 1, 27, 16, 10, tzinfo=NEW_YORK)
+SIZES = {"wide": 1240, "phone": 390}
+SAYS = "document.querySelector('.hero h2').textContent.endsWith({!r})"
+WIDEST = "document.documentElement.scrollWidth"
+
+
+def before(day: date, count: int) -> list[datetime]:
+    """The due moments of the trading days before `day`, the oldest first."""
+    days = [day - timedelta(days=back) for back in range(1, 60)]
+    trading = [each for each in days if is_trading_day(each)][:count]
+    return [datetime.combine(each, MONDAY.time(), NEW_YORK) for each in reversed(trading)]
+
+
+@dataclass
+class Scene:
+    """A relay with a past, and the TickStockPL that it hears."""
+
+    relay: WarpedRelay
+    simulator: Simulator
+
+    @asynccontextmanager
+    async def seen(self, directory: Path) -> AsyncIterator[Browser]:
+        """Its page, open in a browser."""
+        async with chromium(directory / "profile") as browser:
+            await browser.look_like(width=SIZES["wide"])
+            await browser.go(self.relay.url)
+            await browser.until("document.documentElement.dataset.live === 'yes'")
+            yield browser
+
+
+@asynccontextmanager
+async def scene(
+    directory: Path, valkey: Valkey, *, starts: datetime, speed: float = 60.0, faults: tuple[str, ...] = ()
+) -> AsyncIterator[Scene]:
+    """Both on the same fast clock, which shows `starts` now."""
+    async with Simulator(
+        valkey.url, speed=speed, start=starts, clock="simulated", run="scheduled", runs=1, faults=faults
+    ) as simulator:
+        config = {"tickstockpl": {"base_url": simulator.url}, "watchdog": {"poll_interval": "1s"}}
+        relay = WarpedRelay(directory, valkey.url, config=config)
+        relay.remember(before(starts.date(), 17))
+        relay.set_clock(simulator.clock.now(), speed)
+        with relay:
+            yield Scene(relay, simulator)
+
+
+async def photograph(browser: Browser, name: str) -> None:
+    """The page wide and on a phone, light and dark; none of them scrolls sideways."""
+    for dark in (False, True):
+        for size, width in SIZES.items():
+            await browser.look_like(width=width, dark=dark, height=844 if size == "phone" else 900)
+            await browser.picture(PICTURES / f"{name}-{'dark' if dark else 'light'}-{size}.png")
+            assert await browser.ask(WIDEST) <= width
+    await browser.look_like(width=360)
+    assert await browser.ask(WIDEST) <= 360
+    await browser.look_like(width=SIZES["wide"])
+
+
+async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_text(
+    tmp_path: Path, valkey: Valkey
+) -> None:
+    burst = ("html-in-error", "error-burst:12")
+    starts = MONDAY - timedelta(minutes=5)
+    async with scene(tmp_path, valkey, starts=starts, faults=burst) as its, its.seen(tmp_path) as browser:
+        await browser.until(SAYS.format("run is in progress"))
+        await browser.until("document.querySelector('#errors').textContent.includes('<script>')")
+        await browser.until("document.querySelector('#current .p-indicators progress').value > 30")
+        await photograph(browser, "running")
+        if os.environ.get("STATUS_PICTURE"):
+            await browser.look_like(width=1240, height=800)
+            await browser.picture(IN_DOCS, whole=False)
+        bars = "[...document.querySelectorAll('#current progress')].reduce((sum, bar) => sum + bar.value, 0)"
+        at_first = await browser.ask(bars)
+        await browser.until(f"{bars} > {at_first} + 5 && {bars} < 400")
+        await browser.until(SAYS.format("run completed"))
+        assert await browser.ask("document.scripts.length") == 1
+        assert await browser.ask("document.querySelector('#errors script, #errors img')") is None
+        assert browser.complaints == []
+
+
+async def test_a_finished_run_is_all_right_at_a_glance(tmp_path: Path, valkey: Valkey) -> None:
+    starts = MONDAY - timedelta(minutes=2)
+    async with scene(tmp_path, valkey, starts=starts, speed=180) as its, its.seen(tmp_path) as browser:
+        await browser.until(SAYS.format("run completed"))
+        await browser.until("document.querySelector('.hero.mood-good')")
+        await photograph(browser, "finished")
+        assert await browser.ask("document.querySelector('#icon').href.endsWith('icon-good.svg')")
+        assert browser.complaints == []
+
+
+async def test_a_run_that_never_starts_is_seen_at_once(tmp_path: Path, valkey: Valkey) -> None:
+    starts = MONDAY - timedelta(minutes=2)
+    async with (
+        scene(tmp_path, valkey, starts=starts, speed=120, faults=("never-starts",)) as its,
+        its.seen(tmp_path) as browser,
+    ):
+        await browser.until("document.querySelector('.hero.mood-bad')")
+        await photograph(browser, "missed")
+        assert browser.complaints == []
+
+
+async def test_a_failed_run_says_where_and_why(tmp_path: Path, valkey: Valkey) -> None:
+    starts = MONDAY - timedelta(minutes=2)
+    async with (
+        scene(tmp_path, valkey, starts=starts, speed=120, faults=("fails-at:indicators",)) as its,
+        its.seen(tmp_path) as browser,
+    ):
+        await browser.until(SAYS.format("run failed"))
+        await photograph(browser, "failed")
+        assert browser.complaints == []
+
+
+async def test_the_page_says_that_it_has_lost_the_relay_and_comes_back(tmp_path: Path, valkey: Valkey) -> None:
+    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as its, its.seen(tmp_path) as browser:
+        began = time.monotonic()
+        assert its.relay.terminate() == 0
+        assert time.monotonic() - began < 5
+        await browser.until("document.documentElement.dataset.live === 'no'")
+        its.relay.start()
+        await browser.until("document.documentElement.dataset.live === 'yes'")
+
+
+async def test_the_page_answers_without_javascript(tmp_path: Path, valkey: Valkey) -> None:
+    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as its, chromium(tmp_path / "b") as browser:
+        await browser.do("Emulation.setScriptExecutionDisabled", value=True)
+        await browser.go(its.relay.url)
+        assert await browser.ask("document.querySelector('.hero h2').textContent.includes('run')")
+        assert await browser.ask("document.querySelector('noscript meta').content") == "30"
