@@ -72,20 +72,14 @@ _decode = msgspec.json.Decoder(_Saved).decode
 class Agenda:
     """The timetable in force, the slot whose time has come, and the one that comes next."""
 
-    def __init__(self, options: ScheduleOptions, shelf: Shelf, now: datetime) -> None:
-        """Arm from the config, unless the shelf knows better. On the first day, that day's run counts too."""
+    def __init__(self, options: ScheduleOptions, shelf: Shelf) -> None:
+        """Go on from what is on `shelf`; it arms with the first look, as the calendar takes a moment to load."""
         self._options = options
         self._shelf = shelf
         try:
             self._saved = _decode(shelf.get(_KEY) or "{}")
         except msgspec.MsgspecError:
             self._saved = _Saved()
-        if self._saved.coming is None:
-            last = self.timetable.last_due(now)
-            today = self.timetable.day_of(now)
-            started_today = last is not None and self.timetable.day_of(last) == today
-            self._saved.coming = self._slot(last) if started_today and last else self._after(now)
-            self._save()
 
     @property
     def timetable(self) -> Timetable:
@@ -130,6 +124,7 @@ class Agenda:
 
     def advance(self, now: datetime) -> list[Announcement]:
         """The time of the coming slot has come, perhaps."""
+        self._begin(now)
         come: Slot | None = None
         while (slot := self.coming) is not None and slot.due <= now:
             come = self._saved.current = slot
@@ -146,7 +141,16 @@ class Agenda:
             self.current.is_excused = self.current.is_excused or excused
             self._save()
 
+    def _begin(self, now: datetime) -> None:
+        """Arm from the config, unless the shelf knows better. On the first day, that day's run counts too."""
+        if self._saved.coming is None:
+            last, today = self.timetable.last_due(now), self.timetable.day_of(now)
+            is_todays = last is not None and self.timetable.day_of(last) == today and self.current is None
+            self._saved.coming = self._slot(last) if last is not None and is_todays else self._after(now)
+            self._save()
+
     def _take(self, schedule: Schedule, now: datetime) -> None:
+        self._begin(now)
         saved = self._saved
         before = (saved.trigger_time, saved.timezone, saved.enabled)
         saved.trigger_time = schedule.trigger_time or saved.trigger_time

@@ -33,12 +33,12 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One condition that holds. `key` is `<name>` or `<name>:<what it is about>`."""
 
     key: str
-    stage: Stage
     since: datetime
     """When the condition began to hold."""
-    severity: str
-    title: str
-    message: str
+    stage: Stage = Stage.PENDING
+    severity: str = Severity.ERROR.label
+    title: str = ""
+    message: str = ""
     fired_at: datetime | None = None
     due_at: datetime | None = None
     """When the pending one fires or the clearing one is resolved."""
@@ -127,27 +127,22 @@ class Alerts:
         if not firing:
             return self._clear(known, now, message) if known else []
         if known is None:
-            self._make_room()
-            known = Alert(
-                key=key,
-                stage=Stage.PENDING,
-                since=now,
-                severity=severity.label,
-                title=title,
-                message=message,
-                due_at=now + timedelta(seconds=for_),
-                resolve_after=resolve_after,
-                run_id=run_id,
-                facts=dict(facts or {}),
-            )
-            self._keep(known)
+            known = self._begin(key, now, for_, resolve_after)
         elif known.stage is Stage.CLEARING:
             known.stage, known.cleared_at, known.due_at = Stage.FIRING, None, None
             self._keep(known)
-        elif known.stage is Stage.PENDING:  # it fires with the words of the moment
+        if known.stage is Stage.PENDING:  # it fires with the words of the moment
             known.title, known.message, known.facts = title, message, dict(facts or {})
             known.severity, known.run_id = severity.label, run_id
+            if known.since == now:
+                self._keep(known)
         return self._advance(known, now)
+
+    def _begin(self, key: str, now: datetime, for_: float, resolve_after: float) -> Alert:
+        if len(self._alerts) >= MAX_ALERTS:
+            self._drop(min(self._alerts.values(), key=lambda one: (one.is_firing, one.since)))
+        due_at = now + timedelta(seconds=for_)
+        return Alert(key=key, since=now, due_at=due_at, resolve_after=resolve_after)
 
     def resolve(self, key: str, now: datetime, message: str = "") -> list[Announcement]:
         """The condition is over, whatever its `resolve_after`."""
@@ -181,10 +176,6 @@ class Alerts:
             return [_firing(alert)]
         self._drop(alert)
         return [_resolved(alert, now)]
-
-    def _make_room(self) -> None:
-        if len(self._alerts) >= MAX_ALERTS:
-            self._drop(min(self._alerts.values(), key=lambda one: (one.is_firing, one.since)))
 
     def _keep(self, alert: Alert) -> None:
         self._alerts[alert.key] = alert

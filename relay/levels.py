@@ -116,7 +116,7 @@ class ErrorRates:
             now,
             severity=Severity.ERROR,
             title=f"Errors come often: {found[0]}" if found else "",
-            message=f"{'; '.join(found)}. Look at the errors' component first."
+            message=f"{'; '.join(found)}. Look at the component that reports them."
             if found
             else "Errors have become rare.",
             facts={"errors_per_minute": self._last_minute(now)},

@@ -50,7 +50,9 @@ def judge_phase(run: Run, phase: Phase, options: QualityOptions) -> list[Finding
         f"The {phase} phase ended with {_percent(rate)} of its symbols processed well"
         f"{_of_symbols(its)}; at least {_percent(least)} is expected, {verdict}."
     )
-    return [Finding("low_success_rate", Severity.CRITICAL, f"only {_percent(rate)} of symbols went well", sentence)]
+    return [
+        Finding("low_success_rate", Severity.CRITICAL, f"processed only {_percent(rate)} of its symbols well", sentence)
+    ]
 
 
 def _failed(run: Run) -> Finding:
@@ -58,7 +60,8 @@ def _failed(run: Run) -> Finding:
     where = f" in the {phase} phase" if phase else ""
     lasted = f" after {lasting(run.duration_seconds)}" if run.duration_seconds is not None else ""
     cause = f" Reason given: {run.reason}." if run.reason else ""
-    errors = f" {run.errors} errors were heard, the last: {run.last_error}." if run.errors else ""
+    number = "One error was heard" if run.errors == 1 else f"{run.errors} errors were heard, the last"
+    errors = f" {number}: {run.last_error}." if run.errors else ""
     symbol = f" The last symbol was {run.last_symbol}." if run.last_symbol else ""
     sentence = f"It failed{where}{lasted}.{cause}{errors}{symbol} The day's data is incomplete until it is run again."
     return Finding("run_failed", Severity.CRITICAL, f"failed{where}", sentence)
@@ -81,9 +84,8 @@ def _partial(run: Run) -> list[Finding]:
 def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
     zero = [name for name in ("symbols_processed", *RESULTS) if _is_expected(run, name) and getattr(run, name) == 0]
     if zero:
-        counts = ", ".join(
-            f"{figure(getattr(run, name) or 0)} {_words(name)}" for name in ("symbols_processed", *RESULTS)
-        )
+        known = {name: getattr(run, name) for name in ("symbols_processed", *RESULTS)}
+        counts = ", ".join(f"{figure(count)} {_words(name)}" for name, count in known.items() if count is not None)
         sentence = f"It calls itself {run.state}, with {counts}. Nothing was computed: do not trust the day's data."
         return [Finding("zero_results", Severity.CRITICAL, f"completed with zero {_words(zero[0])}", sentence)]
     findings = []
@@ -92,7 +94,7 @@ def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
             f"{_percent(run.success_rate)} of the symbols went well ({run.symbols_failed or 'some'} failed);"
             f" at least {_percent(options.success_rate)} is expected."
         )
-        title = f"only {_percent(run.success_rate)} of symbols went well"
+        title = f"processed only {_percent(run.success_rate)} of its symbols well"
         findings.append(Finding("low_success_rate", Severity.CRITICAL, title, sentence))
     least = {"symbols_processed": options.min_symbols}
     least |= {"indicators_calculated": options.min_indicators, "patterns_detected": options.min_patterns}
@@ -100,7 +102,7 @@ def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
         found = getattr(run, name)
         if _is_expected(run, name) and found is not None and found < minimum:
             sentence = f"It has {figure(found)} {_words(name)}; at least {figure(minimum)} are expected."
-            findings.append(Finding("few_results", Severity.ERROR, f"too few {_words(name)}", sentence))
+            findings.append(Finding("few_results", Severity.ERROR, f"has too few {_words(name)}", sentence))
     return findings
 
 
@@ -111,7 +113,9 @@ def _honesty(run: Run) -> list[Finding]:
     if broken and run.state is State.COMPLETED:
         names = ", ".join(broken)
         sentence = f"It calls itself completed, though this failed: {names}."
-        findings.append(Finding("claims_differ", Severity.ERROR, f"completed, though {names} failed", sentence))
+        findings.append(
+            Finding("claims_differ", Severity.ERROR, f"calls itself completed, though {names} failed", sentence)
+        )
     for name, phase in {"symbols_processed": Phase.IMPORT, **RESULTS}.items():
         claimed, its = getattr(run, name), run.phases.get(phase)
         seen = getattr(its, name) if its is not None else None
@@ -121,7 +125,9 @@ def _honesty(run: Run) -> list[Finding]:
         if max(seen - claimed, excess) <= DIFFERENCE * max(claimed, seen):
             continue
         sentence = f"It claims {figure(claimed)} {_words(name)}; its {phase} phase told of {figure(seen)}."
-        findings.append(Finding("claims_differ", Severity.WARNING, f"its {_words(name)} do not add up", sentence))
+        findings.append(
+            Finding("claims_differ", Severity.WARNING, f"claims {_words(name)} that do not add up", sentence)
+        )
     return findings
 
 
@@ -134,10 +140,10 @@ def _course(run: Run) -> list[Finding]:
     if missing:
         names = " and ".join(missing)
         sentence = f"Nothing was heard of {names}: the phase did not run, or did not say so."
-        findings.append(Finding("phase_missing", Severity.ERROR, f"without {names}", sentence))
+        findings.append(Finding("phase_missing", Severity.ERROR, f"ran without {names}", sentence))
     elif run.surprises:
         sentence = f"Its phases did not come in order: {'; '.join(run.surprises)}."
-        findings.append(Finding("out_of_order", Severity.WARNING, "out of order", sentence))
+        findings.append(Finding("out_of_order", Severity.WARNING, "ran out of order", sentence))
     if (run.is_reconstructed or run.is_guessed) and run.events:
         sentence = "It never said that it had ended; its end was worked out from the API."
         findings.append(Finding("end_not_told", Severity.WARNING, "ended without a word", sentence))
@@ -163,7 +169,9 @@ def _unusual(run: Run, expectations: Expectations) -> list[Finding]:
     for name in ("symbols_processed", *RESULTS):
         found = getattr(run, name)
         if found is not None and (few := expectations.remark_on_count(_words(name), found, expectations.count(name))):
-            findings.append(Finding("few_results", Severity.WARNING, f"unusually few {_words(name)}", f"It has {few}"))
+            findings.append(
+                Finding("few_results", Severity.WARNING, f"has unusually few {_words(name)}", f"It has {few}")
+            )
     return findings
 
 

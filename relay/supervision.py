@@ -115,10 +115,10 @@ class Supervision:
             unheard_for = (now - run.first_seen).total_seconds()
             others_come = silent_for < options.deaf_after
             return plight.unheard(run, api, others_come) if unheard_for >= options.deaf_after else None
+        if run.state is State.STALLED:
+            return plight.stalled(run, api, still_for)  # until it moves or is over: other events do not end it
         if self._idle_since is not None:
             return None  # over rather than stuck: `_untold_end`
-        if run.state is State.STALLED:
-            return plight.stalled(run, api, still_for)  # until it moves: other events do not end it
         if is_silent and self._api_is_ahead(heard_at, now, options):
             return plight.unheard(run, api, others_come=False)
         if is_silent and not api.answers:

@@ -12,6 +12,7 @@ from relay.plight import name
 from relay.quality import Finding, judge, judge_phase
 from relay.run import Run
 from relay.runs import Runs
+from relay.signals import State
 from relay.thresholds import WatchdogOptions
 from relay.wording import clock, lasting
 
@@ -62,7 +63,8 @@ class Verdicts:
         if not findings or findings[0].name in before:
             return []
         worst = findings[0]
-        lasted = f", took {lasting(run.duration_seconds)}" if run.duration_seconds is not None else ""
+        is_whole = run.state in (State.COMPLETED, State.PARTIAL) and run.duration_seconds is not None
+        lasted = f" and took {lasting(run.duration_seconds or 0)}" if is_whole else ""
         ended = f" It began at {clock(run.began)}{lasted}."
         facts = {"run_date": run.run_date, "findings": [finding.name for finding in findings]}
         return self._alerts.set(

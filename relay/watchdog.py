@@ -35,7 +35,7 @@ class Watchdog:
         self.options = options
         self.runs = runs
         self.alerts = alerts
-        self.agenda = Agenda(options.schedule, shelf, now)
+        self.agenda = Agenda(options.schedule, shelf)
         self.auto_trigger = AutoTrigger(self.agenda, shelf)
         self._hearing_since: datetime | None = now
         self._punctuality = Punctuality(self.agenda, runs, alerts, self._heard_since)

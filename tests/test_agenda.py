@@ -23,7 +23,9 @@ steps = st.lists(
 
 
 def new_agenda(shelf: MemoryShelf, now: datetime) -> Agenda:
-    return Agenda(ScheduleOptions(), shelf, now)
+    agenda = Agenda(ScheduleOptions(), shelf)
+    agenda.advance(now)
+    return agenda
 
 
 @given(steps)

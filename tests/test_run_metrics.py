@@ -54,7 +54,8 @@ def _name(metric: Metric, labels: dict[str, str]) -> str:
 
 
 def parts(shelf: Shelf | None = None) -> Parts:
-    agenda = Agenda(ScheduleOptions(), MemoryShelf(), START - timedelta(hours=1))
+    agenda = Agenda(ScheduleOptions(), MemoryShelf())
+    agenda.advance(START - timedelta(hours=1))
     return Parts(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings(), agenda)
 
 

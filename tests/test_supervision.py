@@ -72,6 +72,16 @@ def test_a_stall_that_lasts_is_not_also_silent_slow_and_overdue() -> None:
     assert day.alerts_said == ["run_stalled firing"]
 
 
+def test_a_stalled_run_that_dies_is_not_said_to_go_on() -> None:
+    day = world()
+    day.play(upto(a_run(DUE), "indicator_progress"))
+    day.pass_(20)
+    day.status = Status(is_running=False)
+    day.pass_(20)
+    assert day.alerts_said == ["run_stalled firing", "run_stalled resolved", "run_failed firing"]
+    assert day.alert("run_stalled", "resolved")["message"] == "The run has ended: failed."
+
+
 def test_other_events_do_not_end_a_stall() -> None:
     day = world()
     day.play(upto(a_run(DUE), "indicator_progress"))
