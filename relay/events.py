@@ -370,6 +370,8 @@ def decode(line: bytes) -> Event:
         ValueError: one of its fields cannot be what it says.
     """
     record = _decode_record(line)
+    if record.severity not in SEVERITIES:
+        raise ValueError(f"no severity is called {record.severity!r:.50}")
     stream, _, offset = record.id.rpartition("-")
     marks = Mark.NONE
     for mark, key in MARK_KEYS.items():

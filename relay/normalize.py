@@ -37,6 +37,8 @@ MAX_KNOWN = 4096
 """So many channels, and kinds of each, are remembered; the pattern may let in any number of invented ones."""
 
 TICK = "market_tick"
+LATEST = 1e20
+"""Nanoseconds since 1970, in the year 5138: a larger number is no time in any unit."""
 SPACE = 32
 """As Python's json writes it behind a colon."""
 
@@ -101,20 +103,50 @@ class Normalizer:
         self._max_bytes = max_bytes
         self._max_depth = max_depth
         self._surely_shallow = min(2 * max_depth, max_bytes)
+        """Bytes: two brackets a level do not fit into fewer."""
         self._channels: dict[bytes, _Channel] = {}
 
     def read_all(
         self, messages: Iterable[Message], received: datetime, stream: str
     ) -> tuple[list[Event], list[Unreadable]]:
-        """The events of a batch, and the messages that are none, each in order."""
+        """The events of a batch, and the messages that are none, each in order.
+
+        Dense, and without calls, because every message passes here: they would cost a fifth of it. What is not usual
+        in any way goes to `read`. Backslashes and line breaks need its closer look: the decoder skips over escapes in
+        what it does not decode, and the archive's line must stay one line. Without backslashes the first `"payload":`
+        in the bytes is the envelope's own key, since a quote in a text would be escaped; and nothing but the payload
+        can end in a brace, so what runs from there to the last brace is the payload, unless the key comes twice.
+        """
         events: list[Event] = []
         unreadable: list[Unreadable] = []
-        channels, quickly = self._channels, self._quickly
+        channels, shallow = self._channels, self._surely_shallow
         for channel, data, offset in messages:
             known = channels.get(channel) or self._learn(channel)
-            event = quickly(known, data, received, stream, offset)
-            if event is not None:
-                events.append(event)
+            shape: Shape | None = None
+            plain = data.isascii() and b"\\" not in data and b"\n" not in data and b"\r" not in data
+            if plain and (len(data) <= shallow or self._is_within_limits(data)):
+                try:
+                    shape, head = known.shape, known.shape.decode(data)
+                except (msgspec.MsgspecError, RecursionError):
+                    shape, head = _reshape(known, data)
+            if shape is FLAT:
+                common, raw, session = head, data, None
+                claimed = head.event or head.event_type or (None if head.symbol is None or head.price is None else TICK)
+            elif shape is not None:
+                start = data.find(shape.marker) + len(shape.marker)
+                raw = data[start + (data[start] == SPACE) : -1]
+                common, claimed = head.nested, head.event
+                session = (head.session_id or None) if shape.has_session else None
+                if session is not None:
+                    raw = _with_session(raw, session) if common.session_id is None else b""
+                if raw[:1] != b"{" or raw[-1:] != b"}" or data[-1:] != b"}" or shape.marker in raw:
+                    shape = None
+            time = None if shape is None else head.timestamp
+            if time is not None and (time.tzinfo is UTC or (time := _utc(time)) is not None):
+                facts = (claimed, common.severity, common.level, common.status, common.phase, head.source, head.version)
+                kind, marks = known.kinds.get(facts) or known.kind(*facts)
+                run_id = common.run_id or common.job_id or common.session_id or session
+                events.append(Event(kind, stream, offset, received, time, raw, data, run_id, marks))
                 continue
             read = self.read(channel, data, received, stream, offset)
             if isinstance(read, Unreadable):
@@ -142,51 +174,9 @@ class Normalizer:
             time, marks = received, marks | Mark.UNDATED
         return Event(kind, stream, offset, received, time, _encode(payload), data, _correlation(payload), marks)
 
-    def _quickly(self, known: _Channel, data: bytes, received: datetime, stream: str, offset: int) -> Event | None:
-        """The event of a usual message; None: read it the plain way.
-
-        Dense, because every event passes here. Backslashes and line breaks need a closer look: the decoder skips over
-        escapes in what it does not decode, and the archive's line must stay one line. Without backslashes the first
-        `"payload":` in the bytes is the envelope's own key, since a quote in a text would be escaped; and nothing but
-        the payload can end in a brace, so what runs from there to the last brace is the payload. What is shorter than
-        two brackets a level cannot be too deep.
-        """
-        if not data.isascii() or b"\\" in data or b"\n" in data:
-            return None
-        if len(data) > self._surely_shallow and self._looks_large(data):
-            return None
-        shape: Shape | None = known.shape
-        try:
-            head = known.shape.decode(data)
-        except (msgspec.MsgspecError, RecursionError):
-            shape, head = _reshape(known, data)
-        if shape is None:
-            return None
-        if shape is FLAT:
-            common, raw, session = head, data, None
-            claimed = head.event or head.event_type or (None if head.symbol is None or head.price is None else TICK)
-        else:
-            start = data.find(shape.marker) + len(shape.marker)
-            raw = data[start + (data[start] == SPACE) : -1]
-            common, claimed = head.nested, head.event
-            session = head.session_id if shape.has_session else None
-            if raw[:1] != b"{" or raw[-1:] != b"}" or data[-1:] != b"}":
-                return None
-            if session is not None:
-                if common.session_id is not None or raw == b"{}":
-                    return None
-                raw = b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
-        time = head.timestamp
-        if time is None or (time.tzinfo is not UTC and (time := _utc(time)) is None):
-            return None
-        facts = (claimed, common.severity, common.level, common.status, common.phase, head.source, head.version)
-        kind, marks = known.kinds.get(facts) or known.kind(*facts)
-        run_id = common.run_id or common.job_id or common.session_id or session
-        return Event(kind, stream, offset, received, time, raw, data, run_id, marks)
-
-    def _looks_large(self, data: bytes) -> bool:
-        """Whether it is, or may be, beyond a limit."""
-        return len(data) > self._max_bytes or data.count(b"{") + data.count(b"[") > self._max_depth
+    def _is_within_limits(self, data: bytes) -> bool:
+        """Surely: what may be too deep is for `read` to find out."""
+        return len(data) <= self._max_bytes and data.count(b"{") + data.count(b"[") <= self._max_depth
 
     def _object(self, data: bytes) -> dict[str, Any]:
         if len(data) > self._max_bytes:
@@ -242,7 +232,7 @@ def _kind(
     in_phase = channel.phase or PHASE_NAMES.get((phase or "").lower())
     usual = kind_of(channel.name, event, in_phase).severity
     found = _severity(event, usual, severity, level, status)
-    kind = kind_of(channel.name, event, in_phase, found, source, version, None if event == claimed else claimed)
+    kind = kind_of(channel.name, event, in_phase, found, source, version, None if event == claimed else claimed or None)
     is_test = looks_like_a_probe(event) or (source is not None and looks_like_a_probe(source))
     return kind, Mark.TEST if is_test else Mark.NONE
 
@@ -268,6 +258,11 @@ def _name(message: dict[str, Any], channel: _Channel) -> str:
     return channel.fallback
 
 
+def _with_session(raw: bytes, session: str) -> bytes:
+    """A nested payload with the session that stands beside it; nothing (so not usual) where there is no room."""
+    return b"" if raw == b"{}" else b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
+
+
 def _merged(message: dict[str, Any], field: str) -> dict[str, Any]:
     """The nested object with its neighbours in it; a neighbour of another value under a taken name: `_outer`."""
     nested: dict[str, Any] = message[field]
@@ -284,7 +279,7 @@ def _word(payload: dict[str, Any], name: str) -> str | None:
     return word if isinstance(word, str) else None
 
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
+_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -306,7 +301,7 @@ def _time(claim: object) -> datetime | None:
     try:
         if isinstance(claim, str):
             return _utc(_iso(claim))
-        if isinstance(claim, int | float) and not isinstance(claim, bool) and claim > 0:
+        if isinstance(claim, int | float) and not isinstance(claim, bool) and 0 < claim < LATEST:
             return datetime.fromtimestamp(_seconds(claim), UTC)
     except (ValueError, OverflowError, OSError):
         return None

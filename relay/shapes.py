@@ -8,7 +8,7 @@ usual message pays nothing for the unusual one.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -16,6 +16,9 @@ NESTED = ("payload", "data", "detection", "calculation")
 """Names of the object in an envelope, in the order in which they are looked for (wire notes, "Envelopes")."""
 ENVELOPE = frozenset({"event", "event_type", "timestamp", "source", "version"})
 TEST_FLAGS = ("test", "is_test", "probe", "dry_run")
+
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Common(msgspec.Struct, gc=False):
@@ -59,7 +62,7 @@ class _Detection(_Envelope, kw_only=True):
 
     nested: Common = msgspec.field(name="detection")
 
-    session_id: str | None = None
+    session_id: _Text = ""
 
 
 class _Calculation(_Envelope, kw_only=True):
@@ -67,7 +70,7 @@ class _Calculation(_Envelope, kw_only=True):
 
     nested: Common = msgspec.field(name="calculation")
 
-    session_id: str | None = None
+    session_id: _Text = ""
 
 
 class Flat(Common):

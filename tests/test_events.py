@@ -1,0 +1,174 @@
+"""The written form of an event, and back."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.events import (
+    MARK_KEYS,
+    Announcement,
+    Event,
+    Kind,
+    Mark,
+    Phase,
+    Record,
+    Severity,
+    decode,
+    encode,
+    encode_lines,
+    kind_of,
+    split_channel,
+    utc_text,
+)
+
+NOW = datetime(2025, 1, 27, 21, 15, tzinfo=UTC)
+
+times = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is beside
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+payloads = st.dictionaries(texts, st.none() | st.booleans() | st.integers(-(2**63), 2**63) | texts, max_size=4)
+events = st.builds(
+    lambda kind, offset, received, timestamp, payload, run_id, marks: Event(
+        kind, "s19a", offset, received, timestamp, msgspec.json.encode(payload), b"as it came", run_id, marks
+    ),
+    kind=st.builds(
+        Kind,
+        channel=texts,
+        event=texts,
+        phase=st.none() | st.sampled_from(Phase),
+        severity=st.sampled_from(Severity),
+        source=st.none() | texts,
+        version=st.none() | texts,
+        wire_event=st.none() | texts,
+    ),
+    offset=st.integers(0, 2**63),
+    received=times,
+    timestamp=times,
+    payload=payloads,
+    run_id=st.none() | texts,
+    marks=st.sets(st.sampled_from(list(MARK_KEYS))).map(lambda found: sum(found, Mark.NONE)),
+)
+
+
+def record_of(event: Event) -> Record:
+    """The written form as its type says it."""
+    return Record(
+        id=event.id,
+        received=utc_text(event.received),
+        timestamp=utc_text(event.timestamp),
+        channel=event.channel,
+        domain=event.domain,
+        action=event.action,
+        event=event.event,
+        phase=event.phase,
+        severity=event.severity.label,
+        source=event.source,
+        version=event.version,
+        wire_event=event.wire_event,
+        run_id=event.run_id,
+        payload=msgspec.Raw(event.raw),
+        **{key: bool(event.marks & mark) for mark, key in MARK_KEYS.items()},
+    )
+
+
+@given(events)
+def test_what_is_written_can_be_read_back(event: Event) -> None:
+    again = decode(encode(event))
+    assert encode(again) == encode(event)
+    assert (again.id, again.received, again.timestamp, again.marks) == (
+        event.id,
+        event.received,
+        event.timestamp,
+        event.marks,
+    )
+    assert again.payload == event.payload
+    assert (again.channel, again.event, again.phase, again.severity) == (
+        event.channel,
+        event.event,
+        event.phase,
+        event.severity,
+    )
+    assert (again.source, again.version, again.wire_event, again.run_id) == (
+        event.source,
+        event.version,
+        event.wire_event,
+        event.run_id,
+    )
+
+
+@given(events)
+def test_the_bytes_put_together_by_hand_are_the_record(event: Event) -> None:
+    written, recorded = json.loads(encode(event)), json.loads(msgspec.json.encode(record_of(event)))
+    always = {"domain": event.domain, "action": event.action, "phase": event.phase, "source": event.source}
+    always |= {"version": event.version, "run_id": event.run_id, "payload": json.loads(event.raw)}
+    assert written == always | recorded
+    assert msgspec.json.decode(encode(event), type=Record) == msgspec.json.decode(
+        msgspec.json.encode(record_of(event)), type=Record
+    )
+
+
+@given(st.lists(events, max_size=5))
+def test_a_batch_is_its_events_one_line_each(batch: list[Event]) -> None:
+    assert encode_lines(batch) == b"".join(encode(event) + b"\n" for event in batch)
+    assert encode_lines(batch).count(b"\n") == len(batch)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"id":"s-x","received":"2025-01-27T21:15:00Z","timestamp":"2025-01-27T21:15:00Z","channel":"c","event":"e","severity":"info"}',
+        b'{"id":"s-1","received":"soon","timestamp":"2025-01-27T21:15:00Z","channel":"c","event":"e","severity":"info"}',
+        b'{"id":"s-1","received":"2025-01-27T21:15:00Z","timestamp":"2025-01-27T21:15:00Z","channel":"c","event":"e","severity":"info","phase":"lunch"}',
+        b'{"id":"s-1","received":"2025-01-27T21:15:00Z","timestamp":"2025-01-27T21:15:00Z","channel":"c","event":"e","severity":"so-so"}',
+        encode(Announcement(channel="relay:x", event="x").as_event("r", 1, NOW))[:-5],
+    ],
+)
+def test_a_line_that_is_no_event_is_refused_by_the_named_errors(line: bytes) -> None:
+    with pytest.raises((msgspec.MsgspecError, ValueError)):
+        decode(line)
+
+
+@pytest.mark.parametrize(
+    ("channel", "domain", "action"),
+    [
+        ("tickstock:processing:status", "processing", "status"),
+        ("tickstock:errors", "errors", ""),
+        ("tickstock:data:import:status", "data", "import:status"),
+        ("tickstock.patterns.detected", "patterns", "detected"),
+        ("relay:gap", "gap", ""),
+        ("plain", "plain", ""),
+        ("", "", ""),
+        (":", ":", ""),
+    ],
+)
+def test_a_channel_is_split_into_domain_and_action(channel: str, domain: str, action: str) -> None:
+    assert split_channel(channel) == (domain, action)
+
+
+def test_a_kind_is_made_once_and_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.events._kinds", {})
+    assert kind_of("tickstock:a:b", "e") is kind_of("tickstock:a:b", "e")
+    assert kind_of("tickstock:a:b", "e", severity=Severity.ERROR) is not kind_of("tickstock:a:b", "e")
+    for number in range(5000):
+        assert kind_of("tickstock:a:b", f"invented-{number}").event == f"invented-{number}"
+    assert kind_of("tickstock:a:b", "one-more") is not kind_of("tickstock:a:b", "one-more")
+    assert kind_of("tickstock:a:b", "e") is kind_of("tickstock:a:b", "e"), "the old ones stay"
+
+
+def test_what_the_relay_says_is_an_event_like_any_other() -> None:
+    said = Announcement(channel="relay:gap", event="gap", severity=Severity.WARNING, payload={"seconds": 1}, run_id="r")
+    event = said.as_event("r1", 3, NOW)
+    assert (event.id, event.channel, event.domain, event.severity) == ("r1-3", "relay:gap", "gap", Severity.WARNING)
+    assert decode(encode(event)).payload == {"seconds": 1}
+
+
+def test_times_are_written_in_utc() -> None:
+    eastern = timezone(timedelta(hours=-5))
+    assert utc_text(datetime(2025, 1, 27, 16, 10, tzinfo=eastern)) == "2025-01-27T21:10:00Z"
+    assert utc_text(NOW.replace(microsecond=5)) == "2025-01-27T21:15:00.000005Z"
