@@ -63,7 +63,7 @@ class Route:
             MatchError: one of its conditions cannot be meant.
         """
         throttle = Throttle(options.throttle) if options.throttle else None
-        return cls(options.name, compile_match(options.match), tuple(options.to), throttle, options.stop)
+        return cls(options.name, compile_match(options.match), tuple(dict.fromkeys(options.to)), throttle, options.stop)
 
 
 @dataclass(slots=True)

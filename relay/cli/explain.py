@@ -1,0 +1,200 @@
+"""`tickstock-relay explain`: where does this event go, by which routes, and why not by the others?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+from rich.text import Text
+
+from relay.cli.api import BadConfig
+from relay.cli.terminal import console, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from relay.events import Event
+    from relay.normalize import Normalizer, Unreadable
+    from relay.routing import Routes, Verdict
+
+MOST_SHOWN = 120
+"""Characters of a value that are shown to people; JSON has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """One event, and what each route says of it."""
+
+    event: Event
+    verdicts: list[Verdict]
+    sinks: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        from relay.events import encode  # noqa: PLC0415 - `--help` does without it
+
+        return {
+            "event": json.loads(encode(self.event)),
+            "routes": [_route_facts(verdict) for verdict in self.verdicts],
+            "sinks": list(self.sinks),
+        }
+
+
+@click.command(
+    help="Show which routes an event takes, why not the others, and which sinks get it.\n\n"
+    "The event is a line of the archive, from FILE or standard input; with --channel it is a message as published"
+    " there, from FILE, standard input or --json. Several lines are explained one after the other.\n\n"
+    "Exit code 1 when a message is none (it would go to the quarantine)."
+)
+@click.argument("file", type=click.File("rb"), required=False)
+@click.option("--channel", help="The message was published there.")
+@click.option(
+    "--json",
+    "message",
+    metavar="[MESSAGE]",
+    is_flag=False,
+    flag_value="",
+    help="The message itself. Without one: print JSON, as --as-json.",
+)
+@click.option("--config", "path", type=click.Path(path_type=Path), default="config.yaml", show_default=True)
+@click.option("--as-json", is_flag=True, help="Print one JSON object for each event.")
+@click.pass_context
+def command(
+    ctx: click.Context, file: BinaryIO | None, channel: str | None, message: str | None, path: Path, as_json: bool
+) -> None:
+    """Read, normalise, explain."""
+    as_json, message = as_json or message == "", message or None
+    if message is not None and (file is not None or channel is None):
+        raise click.UsageError("--json MESSAGE goes with --channel, and in place of FILE")
+    routes, normalizer = _configured(path)
+    data = message.encode(errors="surrogateescape") if message is not None else _given(file)
+    show: Callable[[Event | Unreadable, Routes], bool] = _show_json if as_json else _show
+    quarantined = False
+    for event in [_published(channel, data, normalizer)] if channel is not None else _archived(data):
+        quarantined |= show(event, routes)
+    ctx.exit(int(quarantined))
+
+
+def _configured(path: Path) -> tuple[Routes, Normalizer]:
+    from relay.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.normalize import Normalizer  # noqa: PLC0415
+    from relay.routing import Routes  # noqa: PLC0415
+
+    try:
+        settings = load(path)
+    except ConfigError as wrong:
+        raise BadConfig(str(wrong)) from wrong
+    limits = settings.limits
+    return Routes(settings.routes), Normalizer(max_bytes=limits.max_message_bytes, max_depth=limits.max_depth)
+
+
+def _given(file: BinaryIO | None) -> bytes:
+    stream = file or sys.stdin.buffer
+    if file is None and stream.isatty():
+        raise click.UsageError("give a FILE, --channel and --json, or an event on standard input")
+    return stream.read()
+
+
+def _published(channel: str | None, data: bytes, normalizer: Normalizer) -> Event | Unreadable:
+    from relay.specimen import from_message  # noqa: PLC0415 - `--help` does without it
+
+    return from_message(channel or "", data, datetime.now(UTC), normalizer)
+
+
+def _archived(data: bytes) -> list[Event]:
+    from relay.specimen import SpecimenError, from_line  # noqa: PLC0415 - `--help` does without it
+
+    lines = [line for line in data.splitlines() if line.strip()]
+    try:
+        return [from_line(line) for line in lines]
+    except SpecimenError as error:
+        hint = "a message as it was published needs --channel"
+        raise click.UsageError(f"{plain(str(error))}; {hint}") from None
+
+
+def _explain(event: Event, routes: Routes) -> _Explained:
+    from relay.routing import explain  # noqa: PLC0415 - `--help` does without it
+
+    verdicts = explain(routes, event)
+    sinks = dict.fromkeys(sink for verdict in verdicts if verdict.matches for sink in verdict.route.sinks)
+    return _Explained(event, verdicts, tuple(sinks))
+
+
+def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
+    """Print it; whether it is for the quarantine."""
+    from relay.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
+
+    if isinstance(event, Unreadable):
+        channel = event.channel.decode(errors="backslashreplace")
+        click.echo(json.dumps({"quarantine": event.reason, "channel": channel, "bytes": len(event.data)}))
+        return True
+    click.echo(json.dumps(_explain(event, routes).facts()))
+    return False
+
+
+def _show(event: Event | Unreadable, routes: Routes) -> bool:
+    from relay.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
+
+    out = console()
+    if isinstance(event, Unreadable):
+        out.print(Text.assemble(("quarantine  ", "bold red"), f"{event.reason}: no event can be made of this message"))
+        return True
+    explained = _explain(event, routes)
+    out.print(_headline(event), soft_wrap=True)
+    for verdict in explained.verdicts:
+        out.print(_verdict_line(verdict), soft_wrap=True)
+    where = ", ".join(map(plain, explained.sinks)) or "no sink: it is counted as unrouted"
+    out.print(Text.assemble(("sinks       ", "bold"), where), soft_wrap=True)
+    return False
+
+
+def _headline(event: Event) -> Text:
+    marks = "".join(f" {mark.name.lower()}" for mark in event.marks if mark.name)
+    known_as = f" (published as {event.wire_event})" if event.wire_event else ""
+    facts = {"phase": event.phase, "run": event.run_id, "source": event.source}
+    rest = "".join(f" {name}={value}" for name, value in facts.items() if value is not None)
+    said = f"{event.event}{known_as} on {event.channel}, {event.severity.label},{rest}{marks}".rstrip(",")
+    return Text.assemble(("event       ", "bold"), plain(said))
+
+
+def _verdict_line(verdict: Verdict) -> Text:
+    route = verdict.route
+    if verdict.matches:
+        extra = " at most one of a kind in a while" if route.throttle else ""
+        text = f"{route.name} -> {', '.join(route.sinks) or 'nowhere'}{extra}{'; stop' if route.stop else ''}"
+        return Text.assemble(("matches     ", "green"), plain(text))
+    if verdict.failed is None:
+        return Text.assemble(("not asked   ", "dim"), plain(f"{route.name}: {verdict.stopped_by} has stopped"))
+    return Text.assemble(("no match    ", "yellow"), plain(f"{route.name}: wants {verdict.failed}, {_found(verdict)}"))
+
+
+def _found(verdict: Verdict) -> str:
+    if verdict.failed is not None and verdict.failed.key == "not":
+        return "and all of that holds"
+    if verdict.found is None:
+        return "but the event has none"
+    text = plain(_text(verdict.found))
+    return f"but found {text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '…'}"
+
+
+def _text(value: object) -> str:
+    from relay.events import Severity  # noqa: PLC0415 - `--help` does without it
+    from relay.matching import text_of  # noqa: PLC0415
+
+    return value.label if isinstance(value, Severity) else text_of(value)
+
+
+def _route_facts(verdict: Verdict) -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": verdict.route.name, "matches": verdict.matches, "sinks": list(verdict.route.sinks)}
+    if verdict.failed is not None:
+        from relay.events import Severity  # noqa: PLC0415 - `--help` does without it
+
+        found = verdict.found.label if isinstance(verdict.found, Severity) else verdict.found
+        facts |= {"failed": str(verdict.failed.key), "wanted": verdict.failed.spec, "found": found}
+    if verdict.stopped_by is not None:
+        facts["stopped_by"] = verdict.stopped_by
+    return facts

@@ -1,0 +1,156 @@
+"""Routes decided by plan and cache are those that plain evaluation finds; throttles and stops do what they say."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.events import Event
+from relay.routing import UNROUTED, Routes, explain
+from relay.settings import RouteOptions, ThrottleOptions
+from tests.wire import event, read
+
+NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
+SYMBOLS = ("AAPL", "MSFT", "1", "true", "None")
+VALUES = st.sampled_from((*SYMBOLS, 1, 1.0, True, None, 0.95, ["AAPL"], {"x": 1}))
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "payload.symbol": st.one_of(
+            st.sampled_from((*SYMBOLS, "A*", "=~^M", 1, 1.0, True, None)), st.just(["AAPL", 1])
+        ),
+        "payload.confidence": st.sampled_from((">=0.9", "<0.5", 0.95, "!=1", {"exists": True}, {"in": [0.95, 1]})),
+        "payload.a.b": st.sampled_from(("x", 1)),
+        "severity": st.sampled_from((">=error", "info", ["info", "critical"], "<warning")),
+        "channel": st.sampled_from(("tickstock:errors", "tickstock:*", "relay:*")),
+        "domain": st.sampled_from(("errors", "patterns")),
+        "phase": st.sampled_from(("patterns", "import", ["pattern_detection", "cache"], None)),
+        "event": st.sampled_from(("error", "pattern_detected")),
+        "run_id": st.sampled_from(("r1", "r*", None)),
+        "test": st.booleans(),
+    },
+)
+MATCHES = st.one_of(
+    CONDITIONS,
+    st.builds(lambda match, negated: {**match, "not": negated}, CONDITIONS, CONDITIONS.filter(bool)),
+)
+ROUTES = st.lists(
+    st.builds(
+        lambda match, to, stop: {"match": match, "to": to, "stop": stop},
+        MATCHES,
+        st.lists(st.sampled_from("abcd"), max_size=3),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    payload: dict[str, Any] = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "symbol": VALUES,
+                "confidence": VALUES,
+                "a": st.sampled_from(({"b": "x"}, {"b": 1}, ["x"], "x", None)),
+                "severity": st.sampled_from(("error", "critical", "info", "WARN")),
+                "run_id": st.sampled_from(("r1", "r2", 5)),
+                "test": st.booleans(),
+            },
+        )
+    )
+    channel = draw(st.sampled_from(("tickstock:errors", "tickstock:patterns:detected", "relay:gap", "tickstock.x")))
+    name = draw(st.sampled_from(("error", "pattern_detected", None)))
+    return read(channel, json.dumps({"event": name, "payload": payload}).encode(), NOW)
+
+
+def compiled(routes: list[dict[str, Any]]) -> Routes:
+    return Routes([RouteOptions(name=f"route {number}", **route) for number, route in enumerate(routes)])
+
+
+@settings(max_examples=400, deadline=None)
+@given(routes=ROUTES, heard=st.lists(events(), min_size=1, max_size=8))
+def test_plans_find_the_sinks_that_plain_evaluation_finds(routes: list[dict[str, Any]], heard: list[Event]) -> None:
+    by_plan = compiled(routes)
+    for one in (*heard, *heard):  # the second time from the cache
+        plain = [verdict.route.sinks for verdict in explain(by_plan, one) if verdict.matches]
+        assert by_plan.sinks_for(one) == tuple(dict.fromkeys(sink for sinks in plain for sink in sinks))
+
+
+@settings(max_examples=60, deadline=None)
+@given(routes=ROUTES, heard=st.lists(events(), max_size=12))
+def test_a_batch_is_split_without_losing_or_repeating_an_event(
+    routes: list[dict[str, Any]], heard: list[Event]
+) -> None:
+    parts = compiled(routes).split(heard)
+    for sink, part in parts.items():
+        expected = [one for one in heard if (compiled(routes).sinks_for(one) or (UNROUTED,)).count(sink)]
+        assert [id(one) for one in part] == [id(one) for one in expected]
+    assert {id(one) for part in parts.values() for one in part} == {id(one) for one in heard}
+
+
+def test_many_routes_that_each_want_another_symbol_share_one_lookup() -> None:
+    routes = compiled([{"match": {"payload.symbol": f"S{number}"}, "to": [f"s{number}"]} for number in range(200)])
+    heard = event("patterns:detected", "pattern_detected", NOW, symbol="S77")
+    assert routes.sinks_for(heard) == ("s77",)
+    (plan,) = routes._plans.values()
+    assert [step.route.name for step in plan.candidates(heard)] == ["route 77"]
+
+
+def test_a_route_that_stops_hides_later_ones_only_from_what_it_takes() -> None:
+    routes = compiled([{"match": {"payload.symbol": "AAPL"}, "to": ["a"], "stop": True}, {"match": {}, "to": ["b"]}])
+    assert routes.sinks_for(event("patterns:detected", "p", NOW, symbol="AAPL")) == ("a",)
+    assert routes.sinks_for(event("patterns:detected", "p", NOW, symbol="MSFT")) == ("b",)
+
+
+def test_a_sink_named_twice_gets_an_event_once() -> None:
+    routes = compiled([{"match": {"payload.symbol": "AAPL"}, "to": ["a", "a"]}, {"match": {}, "to": ["a"]}])
+    assert routes.sinks_for(event("patterns:detected", "p", NOW, symbol="AAPL")) == ("a",)
+
+
+def throttled(**options: Any) -> Routes:
+    return Routes([RouteOptions(name="r", to=["a"], throttle=ThrottleOptions(**options))])
+
+
+def test_a_throttle_lets_the_first_of_each_key_pass_in_a_span() -> None:
+    routes = throttled(by=["payload.symbol"], every="5m")
+    moments = [(0, "AAPL"), (1, "MSFT"), (299, "AAPL"), (300, "AAPL"), (301, "MSFT"), (599, "AAPL")]
+    heard = [event("x", "p", NOW + timedelta(seconds=second), symbol=symbol) for second, symbol in moments]
+    passed = [bool(routes.sinks_for(one)) for one in heard]
+    assert passed == [True, True, False, True, True, False]
+    throttle = routes.routes[0].throttle
+    assert throttle is not None
+    assert throttle.held == 2
+
+
+def test_a_throttle_does_not_hold_for_ever_when_the_clock_goes_back() -> None:
+    routes = throttled(every="5m")
+    assert routes.sinks_for(event("x", "p", NOW))
+    assert routes.sinks_for(event("x", "p", NOW - timedelta(hours=1)))
+
+
+def test_a_throttle_remembers_a_bounded_number_of_keys() -> None:
+    routes = throttled(by=["payload.n"], every="5m")
+    for number in range(10_500):
+        assert routes.sinks_for(event("x", "p", NOW, n=number))
+    throttle = routes.routes[0].throttle
+    assert throttle is not None
+    assert len(throttle._last) == 10_000
+
+
+def test_a_throttled_route_that_stops_does_so_also_for_what_it_holds_back() -> None:
+    first = RouteOptions(name="r", to=["a"], throttle=ThrottleOptions(every=60.0), stop=True)
+    routes = Routes([first, RouteOptions(name="rest", to=["b"])])
+    assert [routes.sinks_for(event("x", "p", NOW)) for _ in range(2)] == [("a",), ()]
+
+
+def test_invented_kinds_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.routing.MOST_PLANS", 5)
+    routes = compiled([{"match": {"event": "p*"}, "to": ["a"]}])
+    for number in range(20):
+        assert routes.sinks_for(event("x", f"p{number}", NOW)) == ("a",)
+    assert len(routes._plans) == 5
