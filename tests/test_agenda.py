@@ -80,6 +80,14 @@ def test_a_day_moved_by_next_run_keeps_its_time_when_that_time_comes_near() -> N
     assert agenda.coming.due == utc("2025-03-04 21:10")
 
 
+def test_a_next_run_read_at_the_due_moment_itself_is_already_tomorrow_s() -> None:
+    agenda = new_agenda(MemoryShelf(), START)
+    near = utc("2025-03-03 21:09")  # its clock is ahead of ours
+    agenda.learn(Schedule(trigger_time="16:10", next_run=utc("2025-03-04 21:10")), near, near)
+    assert agenda.coming is not None
+    assert (agenda.coming.due, agenda.coming.is_planned) == (utc("2025-03-03 21:10"), True)
+
+
 def test_what_cannot_be_read_on_the_shelf_is_armed_anew() -> None:
     shelf = MemoryShelf()
     shelf.put("agenda", "{")

@@ -55,3 +55,13 @@ def test_no_ticks_matter_only_while_the_market_is_open() -> None:
         day.pass_(1)
         day.tell("streaming:health", "streaming_health", data_flow={"ticks_per_second": 0}, active_symbols=0)
     assert day.alerts_said == []
+
+
+def test_two_sources_of_one_number_do_not_hide_each_other() -> None:
+    day = world("2025-01-27 15:00")
+    for _ in range(12):
+        day.now += timedelta(seconds=10)
+        day.tell("monitoring", "system_metrics", metrics={"cpu_percent": 97.5})
+        day.tell("streaming:health", "streaming_health", resources={"cpu_percent": 30}, active_symbols=70)
+        day.tick()
+    assert day.alerts_said == ["cpu_percent firing"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from relay.answers import HistoryRun, Status
+from relay.apiview import ApiView
 from relay.events import Severity
 from tests.days import DUE, SCHEDULE, a_run, world
 from tests.wire import utc
@@ -143,3 +144,15 @@ def test_a_manual_run_that_still_goes_on_is_named_when_the_scheduled_one_is_left
     day.status = Status(is_running=True, run_id="by-hand")
     day.until(DUE + timedelta(minutes=6))
     assert "by-hand" in day.alert("never_started")["message"]
+
+
+def test_without_the_history_a_relay_that_came_late_does_not_guess() -> None:
+    day = world("2025-01-27 21:30")
+    view = ApiView(answered_at=day.now, status=Status(is_running=False))
+    for _ in range(100):
+        day.now += timedelta(seconds=30)
+        said = day.watchdog.tick(day.now, replace(view, answered_at=day.now))
+        assert [one for one in said if one.event == "never_started"] == []
+        assert day.watchdog.wants_history
+    said = day.watchdog.tick(day.now, replace(view, answered_at=day.now, history=(), history_at=day.now))
+    assert [one.event for one in said if one.channel.startswith("relay:alert:")] == ["never_started"]

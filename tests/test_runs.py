@@ -1,42 +1,20 @@
-"""Runs followed from events in any order and shape, over restarts, and worked out from the API."""
+"""Runs followed from events in any order and shape, and over restarts."""
 
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.answers import HistoryRun, Status
-from relay.events import Announcement, Event, Mark, Phase, kind_of
-from relay.reconstruction import seed
+from relay.events import Announcement, Mark, Phase, kind_of
 from relay.runs import MAX_OPEN, Runs
 from relay.shelf import MemoryShelf
 from relay.signals import State
 from relay.simulator.flow import Run as SimulatedRun
 from relay.simulator.flow import run_messages
-from tests.wire import a_run, event, read, utc
-
-START = utc("2025-01-27 21:10")
-
-
-def played(runs: Runs, events: list[Event]) -> list[Announcement]:
-    return [said for one in events for said in runs.observe(one, one.received)]
-
-
-def names(said: list[Announcement]) -> list[str]:
-    return [one.channel.removeprefix("relay:run:") + (f" {one.phase}" if one.phase else "") for one in said]
-
-
-def minutes(number: float) -> datetime:
-    return START + timedelta(minutes=number)
-
-
-def only_run(runs: Runs) -> Any:
-    (run,) = runs.recent()
-    return run
+from tests.followed import START, minutes, names, only_run, played
+from tests.wire import a_run, event, read, upto
 
 
 def test_a_good_run_is_told_step_by_step_with_its_durations() -> None:
@@ -299,53 +277,30 @@ def test_only_kinds_that_say_something_about_runs_are_wanted() -> None:
     assert not any(Runs.wants(kind_of(*one)) for one in others)
 
 
-def history(**changes: Any) -> HistoryRun:
-    known: dict[str, Any] = {"run_id": "r1", "start_time": START, "end_time": minutes(35), "status": "completed"}
-    return HistoryRun(**(known | {"duration_seconds": 2100.0, "symbols_processed": 505} | changes))
-
-
-def test_a_run_wholly_inside_a_gap_is_told_once_and_marked() -> None:
+def test_what_comes_late_or_again_after_the_end_begins_nothing_new() -> None:
     runs = Runs(MemoryShelf())
-    gap = (minutes(-5), minutes(50))
-    said = runs.reconstruct([history()], None, gap, minutes(50))
-    assert names(said) == ["started", "completed"]
-    assert all(one.marks & Mark.RECONSTRUCTED and one.payload["reconstructed"] is True for one in said)
-    assert (said[-1].payload["duration_seconds"], said[-1].payload["symbols_processed"]) == (2100, 505)
-    assert runs.reconstruct([history()], None, gap, minutes(51)) == []
+    played(runs, a_run(START, run_id=None))
+    late = event("patterns:progress", "pattern_progress", minutes(35.5), percent_complete=99)
+    again = event("patterns:completed", "pattern_processing_completed", minutes(35.6), total_symbols=505)
+    assert played(runs, [late, again]) == []
+    assert len(runs.recent()) == 1
 
 
-def test_runs_outside_the_gap_and_rows_without_an_end_are_left_alone() -> None:
+def test_a_start_that_comes_after_its_first_phase_belongs_to_that_run() -> None:
     runs = Runs(MemoryShelf())
-    gap = (minutes(60), minutes(70))
-    assert (
-        runs.reconstruct([history(), history(run_id="zombie", status="running", end_time=None)], None, gap, gap[1])
-        == []
+    start, phase = a_run(START, run_id=None)[:2]
+    assert names(played(runs, [phase, start])) == ["started", "phase_started import"]
+    run = only_run(runs)
+    assert (run.start_seen, run.started_at) == (True, START)
+
+
+def test_progress_that_comes_after_the_phase_s_end_does_not_begin_it_again_but_a_retry_does() -> None:
+    runs = Runs(MemoryShelf())
+    played(runs, upto(a_run(START), "import_completed"))
+    late = event(
+        "import:progress", "import_progress", minutes(10.1), stamp=minutes(9.9), run_id="r1", percent_complete=98
     )
-
-
-def test_the_end_of_a_run_that_the_gap_swallowed_comes_from_the_history() -> None:
-    runs = Runs(MemoryShelf())
-    played(runs, a_run(START)[:5])
-    said = runs.reconstruct([history(status="failed")], None, (minutes(12), minutes(40)), minutes(40))
-    assert names(said)[-1] == "failed"
-    assert said[-1].marks & Mark.RECONSTRUCTED
-    assert runs.open == []
-
-
-def test_a_run_that_only_the_status_shows_is_told_once_and_its_events_are_then_its_own() -> None:
-    runs = Runs(MemoryShelf())
-    status = Status(is_running=True, run_id="r1", start_time=START)
-    gap = (START, minutes(3))
-    assert names(runs.reconstruct([], status, gap, minutes(3))) == ["started"]
-    assert runs.reconstruct([], status, gap, minutes(4)) == []
-    said = played(runs, a_run(START)[3:])
-    assert names(said)[-1] == "completed"
-    assert said[-1].payload["duration_seconds"] == 2100
-
-
-def test_what_was_usual_before_the_relay_s_time_is_entered_without_a_word() -> None:
-    runs = Runs(MemoryShelf())
-    rows = [history(run_id=f"d{n}", start_time=START - timedelta(days=n), end_time=None) for n in range(1, 6)]
-    assert seed(runs, rows, START) == 5
-    assert seed(runs, rows, START) == 0
-    assert all(newer.began > older.began for newer, older in pairwise(runs.recent()))
+    assert runs.observe(late, minutes(10.1)) == []
+    retry = event("import:started", "import_started", minutes(12), run_id="r1")
+    assert names(runs.observe(retry, minutes(12))) == ["phase_started import"]
+    assert only_run(runs).phases[Phase.IMPORT].attempts == 2

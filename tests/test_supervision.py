@@ -72,6 +72,20 @@ def test_a_stall_that_lasts_is_not_also_silent_slow_and_overdue() -> None:
     assert day.alerts_said == ["run_stalled firing"]
 
 
+def test_after_a_stall_some_lateness_is_no_news() -> None:
+    day = world(options=WatchdogOptions.model_validate({"phase_limits": {"import": "9h"}}))
+    day.play(upto(a_run(DUE), "import_progress"))
+    day.until(DUE + timedelta(minutes=40))
+    moved = 0
+    while day.now < DUE + timedelta(minutes=190):
+        moved += 1
+        day.tell("import:progress", "import_progress", run_id="r1", percent_complete=moved / 4)
+        day.pass_(1)
+        if day.now < DUE + timedelta(minutes=180):
+            assert day.alerts_said in (["run_stalled firing"], ["run_stalled firing", "run_stalled resolved"])
+    assert day.alerts_said[2:] == ["run_overdue firing"]
+
+
 def test_a_stalled_run_that_dies_is_not_said_to_go_on() -> None:
     day = world()
     day.play(upto(a_run(DUE), "indicator_progress"))

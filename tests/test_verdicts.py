@@ -90,3 +90,26 @@ def test_what_is_unusual_is_said_with_its_numbers_once_there_is_enough_to_compar
     said = day.alert("too_fast")["message"]
     assert "The import phase took only 3 min, 30% of the usual time (usually" in said
     assert "median 10 min of 5 runs" in said
+
+
+def test_the_same_trouble_on_the_next_day_is_said_again_and_both_end_with_a_good_run() -> None:
+    day = world()
+    day.play(a_run(DUE, status="partial"))
+    day.play(a_run(DUE + timedelta(days=1), "r2", status="partial"))
+    day.pass_(1)
+    assert day.alerts_said == ["run_partial firing", "run_partial firing"]
+    day.play(a_run(DUE + timedelta(days=2), "r3"))
+    day.pass_(1)
+    assert day.alerts_said[2:] == ["run_partial resolved", "run_partial resolved"]
+
+
+def test_a_claim_that_is_more_than_its_phases_told_is_said() -> None:
+    day = world()
+    events = a_run(DUE)
+    ends = len(upto(events, "pattern_processing_completed")) - 1
+    at = events[ends].received
+    told = event("patterns:completed", "pattern_processing_completed", at, run_id="r1", patterns_detected=400)
+    day.play([*events[:ends], told, *events[ends + 1 :]])
+    day.pass_(1)
+    assert day.alerts_said == ["claims_differ firing"]
+    assert "It claims 1,250 patterns; its patterns phase told of 400." in day.alert("claims_differ")["message"]
