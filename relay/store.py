@@ -213,7 +213,9 @@ def open_for_tools(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: it is not there, or not ours to read.
     """
-    db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=5 * BUSY_SECONDS, isolation_level=None)
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5 * BUSY_SECONDS, isolation_level=None
+    )
     db.execute("SELECT count(*) FROM outbox").fetchone()
     return db
 

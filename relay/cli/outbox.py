@@ -1,0 +1,227 @@
+"""`tickstock-relay outbox list|show|retry|drop|export`: what waits for delivery and what was given up.
+
+It works on the store of a relay that may be running, which notices within a second.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relay.cli.api import BadConfig
+from relay.cli.terminal import console, fact_table, plain, shown, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from relay.outbox import Row
+    from relay.undelivered import Selection, Undelivered
+
+
+@click.group(help="What waits for delivery, and what was given up (the dead letters).")
+def command() -> None:
+    """`list`, `show`, `retry`, `drop` and `export`."""
+
+
+def _config_option(body: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        default="config.yaml",
+        show_default=True,
+        help="The relay's configuration, for its state directory.",
+    )(body)
+
+
+def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    """`2h` -> the epoch seconds two hours ago."""
+    from sinks.options import parse_duration  # noqa: PLC0415 - `--help` does without pydantic
+
+    if value is None:
+        return None
+    try:
+        return time.time() - float(str(parse_duration(value)))
+    except ValueError:
+        raise click.BadParameter("must be a duration such as 30m, 2h or 1d") from None
+
+
+def _selecting(body: Callable[..., None]) -> Callable[..., None]:
+    """The filters; the command gets them as one `selection`."""
+
+    @click.option("--lane", help="Of this sink only.")
+    @click.option("--dead", "state", flag_value="dead", help="Only what was given up.")
+    @click.option("--waiting", "state", flag_value="waiting", help="Only what still waits.")
+    @click.option("--older-than", "before", callback=_age, metavar="AGE", help="Accepted longer ago, such as 2h.")
+    @functools.wraps(body)
+    def selected(
+        lane: str | None, state: str | None, before: float | None, ids: tuple[int, ...] = (), **given: Any
+    ) -> None:
+        from relay.undelivered import Selection  # noqa: PLC0415 - `--help` does without it
+
+        body(selection=Selection(ids, lane, state, before), **given)
+
+    return selected
+
+
+@contextmanager
+def _opened(config: Path) -> Iterator[Undelivered]:
+    """The outbox of the relay with that configuration."""
+    from relay.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.store import open_for_tools  # noqa: PLC0415
+    from relay.undelivered import Undelivered  # noqa: PLC0415
+
+    try:
+        path = load(config).state_dir / "relay.db"
+    except ConfigError as wrong:
+        raise BadConfig(plain(str(wrong))) from wrong
+    if not path.exists():
+        raise click.ClickException(f"there is no store {path}: has a relay run with this state_dir, and from here?")
+    try:
+        db = open_for_tools(path)
+    except sqlite3.Error as error:
+        raise click.ClickException(f"cannot open the relay's store {path}: {error}") from error
+    try:
+        yield Undelivered(db)
+    except sqlite3.Error as error:
+        raise click.ClickException(f"cannot use the relay's store {path}: {error}") from error
+    finally:
+        db.close()
+
+
+@command.command(name="list", help="List events that wait or were given up, oldest first.")
+@_selecting
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_config_option
+def list_(selection: Selection, limit: int, as_json: bool, config: Path) -> None:
+    """Rows, and how many there are in all."""
+    with _opened(config) as outbox:
+        rows, counts = list(outbox.rows(selection, limit)), outbox.counts(selection)
+    if as_json:
+        totals = [{"lane": lane, "state": state, "events": count} for (lane, state), count in counts.items()]
+        click.echo(json.dumps({"totals": totals, "events": [_facts(row) for row in rows]}, indent=2))
+        return
+    if rows:
+        console().print(_table(rows))
+    told = ", ".join(f"{lane}: {count:,} {state}" for (lane, state), count in sorted(counts.items()))
+    click.echo(plain(told) or "nothing waits, and nothing was given up")
+    if len(rows) < sum(counts.values()):
+        click.echo(f"(the oldest {len(rows)} are shown; --limit shows more)")
+
+
+@command.command(help="Show one event with all that is known of its delivery.")
+@click.argument("row_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_config_option
+def show(row_id: int, as_json: bool, config: Path) -> None:
+    """One row."""
+    from relay.undelivered import Selection  # noqa: PLC0415 - `--help` does without it
+
+    with _opened(config) as outbox:
+        row = next(outbox.rows(Selection((row_id,))), None)
+    if row is None:
+        raise click.ClickException(f"there is no event {row_id} (any more)")
+    facts = _facts(row)
+    event = facts.pop("event")
+    if as_json:
+        click.echo(json.dumps(facts | {"event": event}, indent=2))
+        return
+    console().print(fact_table({name: value for name, value in facts.items() if value is not None}))
+    click.echo(json.dumps(event, indent=2))  # ASCII, so that nothing in it steers the terminal
+
+
+@command.command(help="Try events again at once, also those given up: those with these IDs or that the filters choose.")
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@_selecting
+@click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
+@_config_option
+def retry(selection: Selection, everything: bool, config: Path) -> None:
+    """Revive rows."""
+    _must_choose(selection, everything=everything)
+    with _opened(config) as outbox:
+        count = outbox.retry(selection)
+    click.echo(f"{count:,} to be tried again")
+    _nothing_found(selection, count)
+
+
+@command.command(help="Forget events for good: those with these IDs or that the filters choose.")
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@_selecting
+@click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_config_option
+def drop(selection: Selection, everything: bool, yes: bool, config: Path) -> None:
+    """Delete rows."""
+    _must_choose(selection, everything=everything)
+    with _opened(config) as outbox:
+        counts = outbox.counts(selection)
+        told = ", ".join(f"{count:,} {state} for {lane}" for (lane, state), count in sorted(counts.items()))
+        if counts and not yes:
+            click.confirm(plain(f"Forget {told}? They cannot be brought back"), abort=True, err=True)
+        count = outbox.drop(selection)
+    click.echo(f"{count:,} dropped")
+    _nothing_found(selection, count)
+
+
+@command.command(help="Write events as lines of the archive (JSONL), for `replay` or for looking at elsewhere.")
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@_selecting
+@click.option("--output", "-o", type=click.File("wb"), default="-", help="A file in place of standard output.")
+@_config_option
+def export(selection: Selection, output: Any, config: Path) -> None:
+    """One line a row; nothing is changed."""
+    with _opened(config) as outbox:
+        for row in outbox.rows(selection):
+            output.write(row.event.partition(b"\n")[0] + b"\n")
+
+
+def _must_choose(selection: Selection, *, everything: bool) -> None:
+    if selection.is_everything and not everything:
+        raise click.UsageError("say which: IDs, --lane, --dead, --waiting, --older-than, or --all")
+
+
+def _nothing_found(selection: Selection, count: int) -> None:
+    if selection.ids and not count:
+        raise click.ClickException("there are no such events (any more)")
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    from datetime import UTC, datetime  # noqa: PLC0415 - for these commands only
+
+    def moment(seconds: float) -> str:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+    return {
+        "id": row.id,
+        "lane": row.lane,
+        "state": row.state,
+        "accepted": moment(row.accepted),
+        "next_try": moment(row.not_before) if row.state == "waiting" else None,
+        "attempts": row.attempts,
+        "error": row.error or None,
+        "delivery": row.delivery,
+        "order_key": row.order_key,
+        "repeat_key": row.repeat_key,
+        "bytes": len(row.event),
+        "event": json.loads(row.event.partition(b"\n")[0]),
+    }
+
+
+def _table(rows: list[Row]) -> Any:
+    from rich.table import Table  # noqa: PLC0415 - for people only
+
+    table = Table("id", "lane", "state", "age", "next try", "tries", "event", "channel", "error", box=None)
+    now = time.time()
+    for row in rows:
+        event = json.loads(row.event.partition(b"\n")[0])
+        due = f"in {span(row.not_before - now)}" if row.not_before > now else "now"
+        cells = (row.lane, row.state, span(now - row.accepted), due if row.state == "waiting" else None, row.attempts)
+        table.add_row(str(row.id), *map(shown, (*cells, event.get("event"), event.get("channel"), row.error)))
+    return table
