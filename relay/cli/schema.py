@@ -1,0 +1,40 @@
+"""`tickstock-relay schema`: what may be written, and what is written, as JSON Schema."""
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["config", "event"]))
+def command(what: str) -> None:
+    """Print the JSON Schema of config.yaml, or of an archived event: for editors, and for readers of the archive."""
+    click.echo(json.dumps(_config() if what == "config" else _event(), indent=2))
+
+
+def _config() -> dict[str, Any]:
+    """The sections' schema, with each sink's own options by its type."""
+    from relay.settings import Settings  # noqa: PLC0415 - this command only
+    from sinks.registry import sink_class, sink_names  # noqa: PLC0415
+
+    schema = Settings.model_json_schema()
+    kinds = []
+    for name in sink_names():
+        options = sink_class(name).Options.model_json_schema(ref_template=f"#/$defs/sink_{name}_{{model}}")
+        for inner, definition in options.pop("$defs", {}).items():
+            schema["$defs"][f"sink_{name}_{inner}"] = definition
+        options["properties"] = {"type": {"const": name}, **options.get("properties", {})}
+        options["required"] = ["type", *options.get("required", [])]
+        kinds.append(options)
+    schema["properties"]["sinks"]["additionalProperties"] = {"oneOf": kinds}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _event() -> dict[str, Any]:
+    """The written form of an event."""
+    import msgspec  # noqa: PLC0415
+
+    from relay.events import Record  # noqa: PLC0415
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Record)}
