@@ -70,6 +70,8 @@ def test_it_starts_as_its_own_user_and_says_ready(running: Machine) -> None:
     assert running.show("StatusText")
     owner = running.lab.run("stat", "--format=%U %a", f"/proc/{running.show('MainPID')}", STATE).stdout.split()
     assert owner == ["tickstock-relay", "555", "tickstock-relay", "750"]
+    assert running.lab.run("find", STATE, "-type", "f").stdout
+    assert running.lab.run("find", STATE, "-perm", "/o=rwx").stdout == ""
 
 
 def test_a_reload_keeps_the_process_and_refuses_a_bad_configuration(running: Machine) -> None:
@@ -88,6 +90,7 @@ def test_it_stops_cleanly_and_at_once(running: Machine) -> None:
 
 
 def test_a_hanging_relay_is_replaced(running: Machine) -> None:
+    assert running.show("WatchdogUSec") == "30s"
     running.drop_in("impatient", "[Service]\nWatchdogSec=2s\n")
     running.lab.systemctl("restart", UNIT)
     hung = running.show("MainPID")
