@@ -316,7 +316,7 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
     version: str | None = None
     wire_event: str | None = None
     run_id: str | None = None
-    payload: msgspec.Raw = msgspec.Raw(b"{}")
+    payload: msgspec.Raw
     undated: bool = False
     test: bool = False
     reconstructed: bool = False

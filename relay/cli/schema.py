@@ -31,10 +31,16 @@ def _config() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
+def _any_object(_: type) -> dict[str, Any]:
+    """The payload is whatever the publisher put there, but an object."""
+    return {"type": "object"}
+
+
 def _event() -> dict[str, Any]:
     """The written form of an event."""
     import msgspec  # noqa: PLC0415
 
     from relay.events import Record  # noqa: PLC0415
 
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Record)}
+    schema = msgspec.json.schema(Record, schema_hook=_any_object)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
