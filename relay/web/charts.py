@@ -59,7 +59,7 @@ def trend(runs: Sequence[RunView], usual: Band | None, least: float, most: float
         return HEIGHT * (1 - (seconds - least) / (most - least))
 
     step = WIDTH / max(len(runs), 1)
-    parts: list[Html | None] = [_line("grid", height) for height in (HEIGHT * 0.25, HEIGHT * 0.5, HEIGHT * 0.75)]
+    parts: list[Html | None] = []
     if usual:
         parts.append(_rect("band", 0, WIDTH, y(usual.high), y(usual.low) - y(usual.high)))
         parts.append(_line("median", y(usual.median)))

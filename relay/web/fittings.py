@@ -49,6 +49,7 @@ def _past(one: PastAlert, zone: ZoneInfo, now: datetime) -> Html:
         end = f"resolved after {lasting((one.resolved_at - one.fired_at).total_seconds())}"
     else:
         end = "firing"
+    words = one.message if one.is_notice else one.resolution  # what still fires is told above
     state = "ok" if one.resolved_at else "notice" if one.is_notice else _loudness(one.severity)
     return tag(
         "li",
@@ -56,7 +57,7 @@ def _past(one: PastAlert, zone: ZoneInfo, now: datetime) -> Html:
         tag(
             "div",
             tag("strong", wired(one.title)),
-            tag("p", wired(one.resolution or one.message), class_="dim") if one.message or one.resolution else None,
+            tag("p", wired(words), class_="dim") if words else None,
         ),
         tag("span", end, class_=f"state is-{state}"),
     )

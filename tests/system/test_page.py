@@ -8,18 +8,14 @@ from __future__ import annotations
 import os
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from relay.schedule import is_trading_day
-from relay.simulator.tickstockpl import Simulator
 from tests.parts import Valkey
-from tests.parts.warped_relay import WarpedRelay
+from tests.parts.scene import MONDAY, Scene, scene
 from tests.system.browser import Browser, chromium
 
 if TYPE_CHECKING:
@@ -30,51 +26,19 @@ pytestmark = pytest.mark.system
 CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / ".cache" / "screenshots"
 IN_DOCS = CHECKOUT / "docs" / "images" / "status.png"
-NEW_YORK = ZoneInfo("America/New_York")
-MONDAY = datetime(2025, 1, 27, 16, 10, tzinfo=NEW_YORK)
 SIZES = {"wide": 1240, "phone": 390}
 SAYS = "document.querySelector('.hero h2').textContent.endsWith({!r})"
 WIDEST = "document.documentElement.scrollWidth"
 
 
-def before(day: date, count: int) -> list[datetime]:
-    """The due moments of the trading days before `day`, the oldest first."""
-    days = [day - timedelta(days=back) for back in range(1, 60)]
-    trading = [each for each in days if is_trading_day(each)][:count]
-    return [datetime.combine(each, MONDAY.time(), NEW_YORK) for each in reversed(trading)]
-
-
-@dataclass
-class Scene:
-    """A relay with a past, and the TickStockPL that it hears."""
-
-    relay: WarpedRelay
-    simulator: Simulator
-
-    @asynccontextmanager
-    async def seen(self, directory: Path) -> AsyncIterator[Browser]:
-        """Its page, open in a browser."""
-        async with chromium(directory / "profile") as browser:
-            await browser.look_like(width=SIZES["wide"])
-            await browser.go(self.relay.url)
-            await browser.until("document.documentElement.dataset.live === 'yes'")
-            yield browser
-
-
 @asynccontextmanager
-async def scene(
-    directory: Path, valkey: Valkey, *, starts: datetime, speed: float = 60.0, faults: tuple[str, ...] = ()
-) -> AsyncIterator[Scene]:
-    """Both on the same fast clock, which shows `starts` now."""
-    async with Simulator(
-        valkey.url, speed=speed, start=starts, clock="simulated", run="scheduled", runs=1, faults=faults
-    ) as simulator:
-        config = {"tickstockpl": {"base_url": simulator.url}, "watchdog": {"poll_interval": "1s"}}
-        relay = WarpedRelay(directory, valkey.url, config=config)
-        relay.remember(before(starts.date(), 17))
-        relay.set_clock(simulator.clock.now(), speed)
-        with relay:
-            yield Scene(relay, simulator)
+async def seen(its: Scene, directory: Path) -> AsyncIterator[Browser]:
+    """Its page, open in a browser."""
+    async with chromium(directory / "profile") as browser:
+        await browser.look_like(width=SIZES["wide"])
+        await browser.go(its.relay.url)
+        await browser.until("document.documentElement.dataset.live === 'yes'")
+        yield browser
 
 
 async def photograph(browser: Browser, name: str) -> None:
@@ -94,7 +58,7 @@ async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_t
 ) -> None:
     burst = ("html-in-error", "error-burst:12")
     starts = MONDAY - timedelta(minutes=5)
-    async with scene(tmp_path, valkey, starts=starts, faults=burst) as its, its.seen(tmp_path) as browser:
+    async with scene(tmp_path, valkey, starts=starts, faults=burst) as its, seen(its, tmp_path) as browser:
         await browser.until(SAYS.format("run is in progress"))
         await browser.until("document.querySelector('#errors').textContent.includes('<script>')")
         await browser.until("document.querySelector('#current .p-indicators progress').value > 30")
@@ -113,7 +77,7 @@ async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_t
 
 async def test_a_finished_run_is_all_right_at_a_glance(tmp_path: Path, valkey: Valkey) -> None:
     starts = MONDAY - timedelta(minutes=2)
-    async with scene(tmp_path, valkey, starts=starts, speed=180) as its, its.seen(tmp_path) as browser:
+    async with scene(tmp_path, valkey, starts=starts, speed=180) as its, seen(its, tmp_path) as browser:
         await browser.until(SAYS.format("run completed"))
         await browser.until("document.querySelector('.hero.mood-good')")
         await photograph(browser, "finished")
@@ -122,12 +86,14 @@ async def test_a_finished_run_is_all_right_at_a_glance(tmp_path: Path, valkey: V
 
 
 async def test_a_run_that_never_starts_is_seen_at_once(tmp_path: Path, valkey: Valkey) -> None:
-    starts = MONDAY - timedelta(minutes=2)
+    starts = MONDAY - timedelta(minutes=20)
     async with (
-        scene(tmp_path, valkey, starts=starts, speed=120, faults=("never-starts",)) as its,
-        its.seen(tmp_path) as browser,
+        scene(tmp_path, valkey, starts=starts, speed=400, faults=("never-starts",)) as its,
+        seen(its, tmp_path) as browser,
     ):
         await browser.until("document.querySelector('.hero.mood-bad')")
+        await browser.until(SAYS.format("run is late"))
+        await browser.until(SAYS.format("run never started"))
         await photograph(browser, "missed")
         assert browser.complaints == []
 
@@ -136,7 +102,7 @@ async def test_a_failed_run_says_where_and_why(tmp_path: Path, valkey: Valkey) -
     starts = MONDAY - timedelta(minutes=2)
     async with (
         scene(tmp_path, valkey, starts=starts, speed=120, faults=("fails-at:indicators",)) as its,
-        its.seen(tmp_path) as browser,
+        seen(its, tmp_path) as browser,
     ):
         await browser.until(SAYS.format("run failed"))
         await photograph(browser, "failed")
@@ -144,7 +110,7 @@ async def test_a_failed_run_says_where_and_why(tmp_path: Path, valkey: Valkey) -
 
 
 async def test_the_page_says_that_it_has_lost_the_relay_and_comes_back(tmp_path: Path, valkey: Valkey) -> None:
-    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as its, its.seen(tmp_path) as browser:
+    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as its, seen(its, tmp_path) as browser:
         began = time.monotonic()
         assert its.relay.terminate() == 0
         assert time.monotonic() - began < 5

@@ -1,0 +1,250 @@
+"""What `top` shows, as lines that fit a terminal of any size: nothing wraps, whatever the wire's texts hold. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from relay.cli.terminal import plain
+from relay.wording import figure, lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relay.recent import ErrorGroup, PastAlert
+    from relay.snapshot import FiringAlert, PhaseView, RunView, SinkView, Snapshot
+
+MOOD_STYLES = {
+    "good": "bold green",
+    "busy": "bold cyan",
+    "waiting": "bold",
+    "warning": "bold yellow",
+    "bad": "bold red",
+}
+MARKS = {"good": "✓", "busy": "▶", "waiting": "·", "warning": "!", "bad": "✗"}
+STATE_STYLES = {
+    "completed": "green",
+    "running": "bold cyan",
+    "stalled": "bold red",
+    "failed": "bold red",
+    "partial": "yellow",
+    "cancelled": "yellow",
+}
+LOUD = ("error", "critical", "emergency")
+PHASE_STYLES = {"import": "blue", "cache": "magenta", "indicators": "cyan", "patterns": "yellow"}
+BAR = 20
+LEAST_HEIGHT = 12
+
+
+def board(snapshot: Snapshot, width: int, height: int) -> list[Text]:
+    """Lines of at most `width` cells, at most `height` of them (or `LEAST_HEIGHT`)."""
+    zone = ZoneInfo(snapshot.timezone)
+    top = [*_answer(snapshot, zone), Text(), *(_run(snapshot, zone) or _last_runs(snapshot, zone)), Text()]
+    bottom = _intake(snapshot)
+    parts = [_alerts(snapshot, zone), _errors(snapshot, zone), _sinks(snapshot)]
+    room = max(height, LEAST_HEIGHT) - len(top) - len(bottom) - 1
+    lines = [*top, *(line for part in shared(parts, room) for line in part), Text(), *bottom]
+    return [fitted(line, width) for line in lines[: max(height, LEAST_HEIGHT)]]
+
+
+def trouble(words: str, width: int) -> Text:
+    """One line of bad news."""
+    return fitted(Text(plain(words), style="bold white on red"), width)
+
+
+def fitted(line: Text, width: int) -> Text:
+    """`line` in at most `width` cells, its end cut off with an ellipsis."""
+    line.truncate(width, overflow="ellipsis")
+    line.no_wrap = True
+    return line
+
+
+def shared(parts: Sequence[list[Text]], room: int) -> list[list[Text]]:
+    """The parts cut so that they fill `room` lines together: each gets its turn, line by line."""
+    kept = [0] * len(parts)
+    left = room
+    while left > 0 and any(count < len(part) for count, part in zip(kept, parts, strict=True)):
+        for number, part in enumerate(parts):
+            if left > 0 and kept[number] < len(part):
+                kept[number] += 1
+                left -= 1
+    return [part[:count] for part, count in zip(parts, kept, strict=True)]
+
+
+def cell(value: object, width: int, *, right: bool = False) -> str:
+    """`value` in exactly `width` cells: wide characters count for two."""
+    said = plain(str(value))
+    if cell_len(said) > width:
+        said = set_cell_size(said, width - 1).rstrip() + "…"
+    padding = " " * (width - cell_len(said))
+    return padding + said if right else said + padding
+
+
+def _answer(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
+    today, now = snapshot.today, snapshot.at
+    style = MOOD_STYLES[today.mood]
+    head = Text.assemble(("TickStock Relay ", "bold"), (f"{snapshot.version}   ", "dim"), f"{_clock(now, zone)}")
+    if today.next_due is not None:
+        when = today.next_due.astimezone(zone)
+        coming = (
+            f"next run {when:%a} {when.day} {when:%b %H:%M %Z}, in {lasting((today.next_due - now).total_seconds())}"
+        )
+    else:
+        coming = today.next_note or "no next run is planned"
+    return [
+        Text.assemble(head, ("   ", ""), (plain(coming), "dim")),
+        Text.assemble((f"{MARKS[today.mood]} ", style), (plain(today.headline), style)),
+        Text(f"  {plain(today.detail)}"),
+    ]
+
+
+def _run(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
+    if not snapshot.running:
+        return []
+    run = snapshot.running[0]
+    percent = run.percent or 0.0
+    facts = [f"{lasting(run.seconds or 0.0)} so far"]
+    if run.usual:
+        facts.append(f"usually {lasting(run.usual.median)}")
+    if run.eta:
+        facts.append(f"ends {run.eta.astimezone(zone):%H:%M}")
+    if len(snapshot.running) > 1:
+        facts.append(f"and {len(snapshot.running) - 1} more")
+    facts.append(run.run_id)
+    head = Text.assemble(
+        (cell("RUN", 11), "bold"),
+        bar(percent, BAR, STATE_STYLES[run.state]),
+        f" {percent:3.0f} %  ",
+        plain(" · ".join(facts)),
+    )
+    return [head, *(_phase(phase, zone) for phase in run.phases)]
+
+
+def _phase(phase: PhaseView, zone: ZoneInfo) -> Text:
+    is_open = phase.state in ("running", "stalled")
+    percent = 100.0 if phase.state == "completed" else phase.percent or 0.0
+    facts = []
+    if phase.seconds is not None:
+        facts.append(lasting(phase.seconds))
+    if phase.usual:
+        facts.append(f"usually {lasting(phase.usual.median)}")
+    if is_open and phase.eta:
+        facts.append(f"ends {phase.eta.astimezone(zone):%H:%M}")
+    if is_open and phase.last_symbol:
+        facts.append(f"at {phase.last_symbol}")
+    style = STATE_STYLES.get(phase.state, "dim")
+    state = f"{percent:3.0f} %" if phase.state == "running" else phase.state
+    return Text.assemble(
+        cell(phase.name, 11),
+        bar(percent, BAR, PHASE_STYLES.get(phase.name, "white")),
+        (f" {cell(state, 10)}", style),
+        (plain(" · ".join(facts)), "" if is_open else "dim"),
+    )
+
+
+def bar(percent: float, width: int, style: str) -> Text:
+    """A bar of `width` cells."""
+    full = min(width, max(0, round(percent / 100 * width)))
+    return Text.assemble(("█" * full, style), ("░" * (width - full), "dim"))
+
+
+def _last_runs(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
+    runs = snapshot.runs[:4]
+    longest = max((run.seconds or 0.0 for run in runs), default=0.0) or 1.0
+    usual = f"usually {lasting(snapshot.usual.low)} to {lasting(snapshot.usual.high)}" if snapshot.usual else ""
+    head = Text.assemble(("LAST RUNS  ", "bold"), (usual if runs else "none yet", "dim"))
+    return [head, *(_past_run(run, longest, zone) for run in runs)]
+
+
+def _past_run(run: RunView, longest: float, zone: ZoneInfo) -> Text:
+    began = run.began.astimezone(zone)
+    took = lasting(run.seconds) if run.seconds is not None else "?"
+    return Text.assemble(
+        f"  {cell(f'{began:%a} {began.day} {began:%b %H:%M}', 17)}",
+        bar(100 * (run.seconds or 0.0) / longest, BAR, "dim cyan"),
+        f" {cell(took, 11, right=True)}  ",
+        (cell(run.state, 10), STATE_STYLES.get(run.state, "")),
+        "" if run.is_scheduled else (" manual", "dim"),
+    )
+
+
+def _alerts(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
+    firing = [_firing(one, snapshot.at) for one in snapshot.firing]
+    firing += [Text.assemble(("  ! ", "bold red"), plain(words)) for words in snapshot.trouble]
+    past = [_past_alert(one, zone) for one in snapshot.alerts if one.resolved_at or one.is_notice]
+    said = (f"{len(firing)} firing", "bold red") if firing else ("none firing", "green")
+    return [Text.assemble((cell("ALERTS", 11), "bold"), said), *firing, *past[:3]]
+
+
+def _firing(one: FiringAlert, now: datetime) -> Text:
+    style = "bold red" if one.severity in LOUD else "bold yellow"
+    lasts = lasting(max(0.0, (now - one.since).total_seconds()))
+    return Text.assemble(("  ! ", style), (plain(one.title), style), (f"  {one.severity}, for {lasts}", "dim"))
+
+
+def _past_alert(one: PastAlert, zone: ZoneInfo) -> Text:
+    end = "" if one.resolved_at is None else f"  resolved {_clock(one.resolved_at, zone)}"
+    return Text.assemble(("    ", ""), (plain(one.title), "dim"), (end, "dim"))
+
+
+def _errors(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
+    total = snapshot.intake.errors
+    said = f"{figure(total)} since {_clock(snapshot.started, zone)}" if total else "none since the start"
+    head = Text.assemble((cell("ERRORS", 11), "bold"), (said, "" if total else "green"))
+    return [head, *(_error(group, zone) for group in snapshot.errors)]
+
+
+def _error(group: ErrorGroup, zone: ZoneInfo) -> Text:
+    style = "red" if group.severity in LOUD else "yellow"
+    origin = " ".join(word for word in (group.component, group.code) if word)
+    return Text.assemble(
+        (f"  {cell(figure(group.count), 5, right=True)}× ", style),  # noqa: RUF001 - times
+        f"{_clock(group.last, zone)[:8]}  {plain(group.message)}",
+        (f"  {plain(origin)}", "dim"),
+    )
+
+
+def _sinks(snapshot: Snapshot) -> list[Text]:
+    failing = sum(bool(sink.error) for sink in snapshot.sinks)
+    said = (
+        (f"{failing} failing", "bold red") if failing else ("all work", "green") if snapshot.sinks else ("none", "dim")
+    )
+    ordered = sorted(snapshot.sinks, key=lambda sink: not sink.error)
+    return [Text.assemble((cell("SINKS", 11), "bold"), said), *(_sink(sink, snapshot.at) for sink in ordered)]
+
+
+def _sink(sink: SinkView, now: datetime) -> Text:
+    state = "resting" if sink.breaker == "open" else "failing" if sink.error else "works"
+    waiting = f"{figure(sink.waiting)} waiting"
+    if sink.oldest:
+        waiting += f" since {lasting(max(0.0, (now - sink.oldest).total_seconds()))}"
+    lost = f" · {figure(sink.dropped)} lost" if sink.dropped else ""
+    return Text.assemble(
+        f"  {cell(sink.name, 16)} ",
+        (cell(state, 8), "red" if sink.error else "green"),
+        f"{figure(sink.delivered)} delivered · {waiting}{lost}",
+        (f"  {plain(sink.error)}", "red"),
+    )
+
+
+def _intake(snapshot: Snapshot) -> list[Text]:
+    its = snapshot.intake
+    heard = ("subscribed", "green") if its.subscribed else (plain(its.reason) or "not subscribed", "bold red")
+    facts = [
+        f"{figure(round(its.rate, 1))} events/s",
+        f"lag {its.lag:.1f} s" if its.lag else "no lag",
+        f"{figure(its.gaps)} gaps" if its.gaps else "no gaps",
+    ]
+    if its.unread_bytes:
+        facts.insert(2, f"{its.unread_bytes:,} bytes unread")
+    api = {"answers": ("API answers", "green"), "fails": ("API does not answer", "bold red")}
+    shown = api.get(its.api, ("API not asked", "dim"))
+    return [Text.assemble((cell("INTAKE", 11), "bold"), heard, f" · {' · '.join(facts)} · ", shown)]
+
+
+def _clock(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%H:%M:%S %Z}"

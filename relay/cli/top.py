@@ -1,0 +1,211 @@
+"""`tickstock-relay top`: a live view of a running relay, from its `/api/state`. `relay.cli.board` draws it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from relay.cli.api import BadConfig
+from relay.cli.board import board, fitted, trouble
+from relay.cli.terminal import PIPED_WIDTH, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from relay.snapshot import Snapshot
+
+DEFAULT_URL = "http://127.0.0.1:9108"
+TOKEN_VARIABLE = "TICKSTOCK_RELAY_TOKEN"  # noqa: S105 - the variable's name
+TIMEOUT = 2.0
+UNAUTHORIZED = 401
+QUIT = b"qQ\x03\x04"
+
+
+class UnreachableError(Exception):
+    """The relay does not answer; one line for people."""
+
+
+@dataclass(slots=True)
+class View:
+    """What was seen last, and what is wrong now."""
+
+    url: str
+    snapshot: Snapshot | None = None
+    error: str = ""
+    since: float = 0.0
+
+    def lines(self, width: int, height: int) -> Group:
+        """The whole screen."""
+        shown: list[Text] = []
+        if self.error:
+            ago = round(time.monotonic() - self.since)
+            shown.append(trouble(f" {self.url} does not answer since {ago} s: {self.error}; trying again ", width))
+            if self.snapshot is None:
+                shown += [Text(), fitted(Text("Is the relay running? `systemctl status tickstock-relay`"), width)]
+        if self.snapshot is not None:
+            shown += board(self.snapshot, width, height - len(shown) - 1)
+            if self.error:
+                shown[1:] = [fitted(Text(line.plain, style="dim"), width) for line in shown[1:]]
+        shown = shown[: height - 1]
+        shown += [Text()] * (height - 1 - len(shown))
+        return Group(*shown, fitted(Text("q quits", style="dim"), width))
+
+
+@click.command()
+@click.option("--url", help=f"Where the relay's own HTTP is.  [default: the config's, else {DEFAULT_URL}]")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take address and token from this config.yaml.",
+)
+@click.option(
+    "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--once", is_flag=True, help="Print one view and end; exit code 1 when the relay does not answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole state as one JSON object and end.")
+def command(url: str | None, config: Path | None, interval: float, *, once: bool, as_json: bool) -> None:
+    """Live view of the current run, errors, alerts, sinks and lag.
+
+    A token is taken from the config, else from the environment variable TICKSTOCK_RELAY_TOKEN.
+    """
+    found, token = _where(url, config)
+    with _client(found, token) as client:
+        if once or as_json:
+            _print_once(client, as_json=as_json)
+        else:
+            _watch(client, plain(found), interval)
+
+
+def _where(url: str | None, config: Path | None) -> tuple[str, str | None]:
+    """Address and token: what was typed goes before the config file, and that before the environment."""
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    if config is None:
+        return (url or DEFAULT_URL).rstrip("/"), token
+    from relay.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+
+    try:
+        http = load(config).http
+    except ConfigError as wrong:
+        raise BadConfig(str(wrong)) from wrong
+    host, port = http.address
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what the config may say
+    at = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return (url or at).rstrip("/"), http.token.get_secret_value() if http.token else token
+
+
+def _client(url: str, token: str | None) -> httpx.Client:
+    import httpx  # noqa: PLC0415 - `--help` does without it
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        return httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
+    except (httpx.InvalidURL, ValueError) as wrong:
+        raise click.UsageError(f"--url {plain(url)}: {plain(str(wrong))}") from None
+
+
+def _fetch(client: httpx.Client) -> bytes:
+    import httpx  # noqa: PLC0415
+
+    try:
+        answer = client.get("/api/state")
+    except httpx.TimeoutException:
+        raise UnreachableError(f"no answer within {TIMEOUT:.0f} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise UnreachableError(plain(str(error)) or type(error).__name__) from None
+    if answer.status_code == UNAUTHORIZED:
+        raise UnreachableError(f"it asks for a token: give --config or set {TOKEN_VARIABLE}")
+    if not answer.is_success:
+        raise UnreachableError(f"it answers HTTP {answer.status_code}")
+    return answer.content
+
+
+def _look(client: httpx.Client) -> Snapshot:
+    from relay.snapshot import Snapshot  # noqa: PLC0415
+
+    try:
+        return msgspec.json.decode(_fetch(client), type=Snapshot)
+    except msgspec.MsgspecError as error:
+        raise UnreachableError(f"this is no relay's state: {plain(str(error))}") from None
+
+
+def _print_once(client: httpx.Client, *, as_json: bool) -> None:
+    try:
+        if as_json:
+            click.echo(msgspec.json.format(_fetch(client), indent=2).decode())
+            return
+        snapshot = _look(client)
+    except (UnreachableError, msgspec.MsgspecError) as error:
+        raise click.ClickException(f"{plain(str(client.base_url))}: {error}") from None
+    console = Console(highlight=False, markup=False, emoji=False)
+    width = console.width if console.is_terminal else PIPED_WIDTH
+    for line in board(snapshot, width, 60):
+        console.print(line, no_wrap=True, crop=False, soft_wrap=True)
+
+
+def _watch(client: httpx.Client, url: str, interval: float) -> None:
+    """Until q, Ctrl-C or Ctrl-D."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        raise click.UsageError("this is no terminal: use --once or --json")
+    view = View(url)
+    first = view.lines(*console.size)
+    stopped = contextlib.suppress(KeyboardInterrupt)
+    with stopped, _keys() as pressed, Live(first, console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            try:
+                view.snapshot, view.error = _look(client), ""
+            except UnreachableError as error:
+                view.since = view.since if view.error else time.monotonic()
+                view.error = str(error)
+            live.update(view.lines(*console.size), refresh=True)
+            if pressed(interval):
+                return
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[_Pressed]:
+    """Single keys from the terminal, unseen; it is as it was afterwards."""
+    if not sys.stdin.isatty():
+        yield _Pressed(None)
+        return
+    import termios  # noqa: PLC0415 - not everywhere
+    import tty  # noqa: PLC0415
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield _Pressed(descriptor)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@dataclass(slots=True)
+class _Pressed:
+    descriptor: int | None
+
+    def __call__(self, seconds: float) -> bool:
+        """Wait for so long; whether somebody wants to quit."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self.descriptor is None:
+                time.sleep(left)
+            elif select.select([self.descriptor], [], [], left)[0]:
+                key = os.read(self.descriptor, 64)
+                if not key or any(byte in QUIT for byte in key):
+                    return True
+        return False
