@@ -1,6 +1,6 @@
 # The one place that says how each thing is done; CI calls the same targets.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
-	command -v $$p >/dev/null && $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	command -v $$p >/dev/null && $$p -c 'import sys, ensurepip; ensurepip.version(); sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +34,7 @@ soak: $(READY)            ## five million events: is everything flat?
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "need Python 3.11 or later with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
