@@ -58,7 +58,7 @@ class Outbox:
     def __init__(self, store: Store, options: OutboxOptions) -> None:
         self._store = store
         self._options = options
-        self._last_id = 0
+        self._last_id = cast("int", store.read("SELECT coalesce(max(id), 0) FROM outbox")[0][0])
         self._rows = 0
         self._bytes = 0
         self.dropped: dict[str, int] = {}
@@ -77,7 +77,7 @@ class Outbox:
     ) -> None:
         """Have an event wait for a lane from the next commit on; when all is full, somebody loses, and is counted."""
         if self._is_full(len(event)):
-            if self._options.when_full == "refuse":
+            if self._options.when_full == "refuse" or len(event) > self._options.max_bytes:
                 self._lost(lane, 1)
                 return
             self._drop_oldest(len(event))
@@ -178,13 +178,26 @@ class Outbox:
     def _drop_oldest(self, size: int) -> None:
         """Make room a hundredth at a time, so that a full outbox does not cost a transaction for each event."""
         self._store.commit()
-        while self._rows and self._is_full(size):
-            doomed = self._select("state = 'waiting' ORDER BY id LIMIT ?", (max(1, self._options.max_rows // 100),))
+        most_rows, most_bytes = self._options.max_rows, self._options.max_bytes
+        most_rows -= max(1, most_rows // 100)
+        most_bytes -= max(size, most_bytes // 100)
+        while self._rows > most_rows or self._bytes > most_bytes:
+            doomed = self._oldest(self._rows - most_rows, self._bytes - most_bytes)
             if not doomed:
                 return
             self.delivered(doomed)
             for row in doomed:
                 self._lost(row.lane, 1)
+
+    def _oldest(self, rows: int, size: int) -> list[Row]:
+        """The first waiting rows, as many as make up so many rows and bytes, but not too many at once."""
+        found: list[Row] = []
+        for row in self._select("state = 'waiting' ORDER BY id LIMIT 200", ()):
+            if len(found) >= rows and size <= 0:
+                break
+            found.append(row)
+            size -= len(row.event)
+        return found
 
     def _lost(self, lane: str, count: int) -> None:
         self.dropped[lane] = self.dropped.get(lane, 0) + count

@@ -39,7 +39,7 @@ class Quarantine:
         """Lines lost because neither disk nor memory had room."""
         self.error = ""
         self._flush()
-        self._last = self._file.last_position() if self._file else None
+        self._last = self._position()
 
     def accept(self, messages: Sequence[Unreadable]) -> None:
         """Keep messages; those that a crash has us meet again are kept once."""
@@ -66,6 +66,10 @@ class Quarantine:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _position(self) -> tuple[str, int] | None:
+        """Stream and offset of the last message that is kept."""
+        return self._file.last_position() if self._file else None
 
     def _flush(self) -> None:
         try:

@@ -54,6 +54,12 @@ class StoredShelf:
         self._store = store
         self._name = name
         self._values = store.read_shelf(name)
+        store.shelves.append(self)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._name
 
     def get(self, key: str) -> str | None:
         """The value last put under `key`."""
@@ -86,6 +92,8 @@ class Store:
         self._path = path or Path(":memory:")
         self._staged: list[Change] = []
         self._shelved: dict[tuple[str, str], str | None] = {}
+        self.shelves: list[StoredShelf] = []
+        """Those that were asked for; what they hold survives a damaged file."""
         self._tried = time.monotonic()
         self._version: list[tuple[object, ...]] = []
         self.is_whole = True
@@ -177,8 +185,13 @@ class Store:
         memory, self.is_whole = _memory(), True
         try:
             self._db.backup(memory)
-        except sqlite3.Error:  # damaged: what it held cannot be read, so the file must not be replaced by this
+            if not isinstance(error, sqlite3.OperationalError):  # damaged, and a backup copies the damage
+                _check(memory)
+        except sqlite3.Error:  # what it held cannot be read, so the file must not be replaced by this
             memory, self.is_whole = _memory(), False
+            for shelf in self.shelves:
+                for key, value in shelf.items().items():
+                    _shelve(memory, shelf.name, key, value)
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         self._db = memory
@@ -241,8 +254,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA cache_size = -2048")
-        if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(found)
+        _check(db)
         with _transaction(db):  # also finds out whether the file can be written
             _prepare(db)
             _shelve(db, "store", "opened", str(int(time.time())))
@@ -251,6 +263,12 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise
     path.chmod(0o640)
     return db
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """Raise DatabaseError if it is damaged."""
+    if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(found)
 
 
 def _memory() -> sqlite3.Connection:
