@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from relay.events import PHASE_NAMES
-from relay.quantities import amount, count, moment, percent, text
+from relay.runs.quantities import amount, count, moment, percent, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
-from relay.delivery import QueuedLane
+from relay.config.settings import OutboxOptions, Settings
 from relay.events import Event
-from relay.lanes import DirectLane, Lane
-from relay.outbox import Outbox
+from relay.lanes.delivery import QueuedLane
+from relay.lanes.lanes import DirectLane, Lane
 from relay.redaction import Redactor
-from relay.settings import OutboxOptions, Settings
-from relay.store import Store
+from relay.store.outbox import Outbox
+from relay.store.store import Store
 from sinks.base import DirectSink, QueuedSink, Sink, SinkContext, SinkError
 from sinks.registry import UnknownSinkError, sink_class
 

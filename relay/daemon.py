@@ -17,32 +17,32 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from relay import systemd
-from relay.agenda import Agenda
-from relay.alerts import Alerts
 from relay.assembly import LaneSet, Surroundings, make_lanes
-from relay.config import ConfigError, load
-from relay.delivery import why_muted
+from relay.config.config import ConfigError, load
+from relay.config.settings import Settings
 from relay.events import Announcement, Event, Kind
-from relay.gaps import Gaps
-from relay.handover import Handover
 from relay.intake import Intake
-from relay.lanes import Lane
+from relay.lanes.delivery import why_muted
+from relay.lanes.lanes import Lane
+from relay.lanes.quarantine import Quarantine
 from relay.matching import predicate
 from relay.metrics import RelayMetrics
-from relay.normalize import Normalizer
-from relay.outbox import Outbox
-from relay.quarantine import Quarantine
-from relay.recent import Recent
+from relay.normalize.normalize import Normalizer
 from relay.routing import Routes
 from relay.run_metrics import RunMetrics
-from relay.runs import Runs
-from relay.settings import Settings
-from relay.signals import without_superseded
-from relay.silences import Silences
-from relay.store import Store
-from relay.subscription import Link, Subscription
-from relay.vitals import Vitals
-from relay.watch import Watch
+from relay.runs.runs import Runs
+from relay.runs.signals import without_superseded
+from relay.store.outbox import Outbox
+from relay.store.store import Store
+from relay.subscription.gaps import Gaps
+from relay.subscription.handover import Handover
+from relay.subscription.subscription import Link, Subscription
+from relay.watchdog.agenda import Agenda
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.silences import Silences
+from relay.watchdog.vitals import Vitals
+from relay.watchdog.watch import Watch
+from relay.web.recent import Recent
 from relay.web.server import WebServer
 from sinks.base import SinkError
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from relay.events import Announcement, Event, Kind, PerKind
-from relay.lanes import DirectLane, Lane
-from relay.normalize import Normalizer
-from relay.quarantine import Quarantine
+from relay.lanes.lanes import DirectLane, Lane
+from relay.lanes.quarantine import Quarantine
+from relay.normalize.normalize import Normalizer
 from relay.routing import UNROUTED, Routes
-from relay.store import Store
-from relay.subscription import Batch
+from relay.store.store import Store
+from relay.subscription.subscription import Batch
 
 Tracker = Callable[[Sequence[Event], datetime], list[Announcement]]
 """Sees the events that it wants and says what follows from them (`relay.runs`, `relay.watchdog`)."""

@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from relay.settings import LogOptions
+from relay.config.settings import LogOptions
 
 
 def set_up(options: LogOptions) -> None:

@@ -12,9 +12,9 @@ from prometheus_client import disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from relay.breaker import BreakerState
-from relay.delivery import QueuedLane
-from relay.lanes import Lane
+from relay.lanes.breaker import BreakerState
+from relay.lanes.delivery import QueuedLane
+from relay.lanes.lanes import Lane
 
 if TYPE_CHECKING:
     from relay.daemon import Daemon

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import Event, Kind
 from relay.matching import Condition, compile_match, field_getter, text_of
-from relay.settings import RouteOptions, ThrottleOptions
 
 UNROUTED = ""
 """Where events go that no route takes: no sink can be called that."""

@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from relay.events import Phase
-from relay.run import Run
-from relay.signals import State
+from relay.runs.run import Run
+from relay.runs.signals import State
 
 if TYPE_CHECKING:
     from relay.daemon import Daemon

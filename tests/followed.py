@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from relay.events import Announcement, Event
-from relay.runs import Runs
+from relay.runs.runs import Runs
 from tests.wire import utc
 
 START = utc("2025-01-27 21:10")

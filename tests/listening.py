@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.handover import Handover
-from relay.settings import RedisOptions
-from relay.subscription import Batch, Link, Subscription
+from relay.config.settings import RedisOptions
+from relay.subscription.handover import Handover
+from relay.subscription.subscription import Batch, Link, Subscription
 from tests.parts import eventually
 
 

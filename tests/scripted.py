@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.delivery import QueuedLane
+from relay.config.settings import OutboxOptions
 from relay.events import Event, kind_of
-from relay.outbox import Outbox
-from relay.settings import OutboxOptions
-from relay.store import Store
+from relay.lanes.delivery import QueuedLane
+from relay.store.outbox import Outbox
+from relay.store.store import Store
 from sinks.base import DELIVERED, Batching, DirectSink, Options, Outcome, QueuedSink
 from sinks.testing import make_context
 

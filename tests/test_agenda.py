@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.agenda import Agenda
 from relay.answers import Schedule
-from relay.shelf import MemoryShelf
-from relay.thresholds import ScheduleOptions
+from relay.config.thresholds import ScheduleOptions
+from relay.store.shelf import MemoryShelf
+from relay.watchdog.agenda import Agenda
 from tests.wire import utc
 
 START = utc("2025-03-03 14:00")  # a Monday; the clocks go forward on the Sunday after

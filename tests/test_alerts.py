@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.alerts import MAX_ALERTS, Alerts
 from relay.events import Announcement, Severity
-from relay.shelf import MemoryShelf
+from relay.store.shelf import MemoryShelf
+from relay.watchdog.alerts import MAX_ALERTS, Alerts
 from tests.wire import utc
 
 START = utc("2025-01-27 21:15")

@@ -4,11 +4,11 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from relay.agenda import Slot
-from relay.apiview import HISTORY_EVERY, SCHEDULE_EVERY, Poller
-from relay.autotrigger import attempt
 from relay.events import Severity
 from relay.tickstockpl import TickStockPL
+from relay.watchdog.agenda import Slot
+from relay.watchdog.apiview import HISTORY_EVERY, SCHEDULE_EVERY, Poller
+from relay.watchdog.autotrigger import attempt
 from tests.test_tickstockpl import Stand, http, standing
 from tests.wire import utc
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from relay.config import ConfigError, load
-from relay.settings import Settings
+from relay.config.config import ConfigError, load
+from relay.config.settings import Settings
 
 MISTAKES = sorted((Path(__file__).parent / "testdata" / "config").glob("*.yaml"))
 DEFAULT = Path(__file__).parent.parent / "config.yaml"

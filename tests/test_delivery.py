@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from structlog.testing import capture_logs
 
-from relay.breaker import Breaker, BreakerState
 from relay.events import Event
-from relay.store import Store
+from relay.lanes.breaker import Breaker, BreakerState
+from relay.store.store import Store
 from sinks.base import DELIVERED, Batching, Outcome, Reason
 from tests.parts import eventually
 from tests.scripted import Rig, ScriptedSink, numbered
@@ -149,7 +149,7 @@ async def test_an_event_that_makes_the_sink_raise_does_not_keep_its_batch_from_a
 
 
 async def test_a_delivery_that_hangs_is_given_up_and_the_lane_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.delivery.HANG_SECONDS", 0.05)
+    monkeypatch.setattr("relay.lanes.delivery.HANG_SECONDS", 0.05)
 
     async def hang() -> Outcome:
         await asyncio.Event().wait()

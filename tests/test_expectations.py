@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.expectations import usual
-from relay.thresholds import LearnedOptions
+from relay.config.thresholds import LearnedOptions
+from relay.watchdog.expectations import usual
 
 OPTIONS = LearnedOptions()
 

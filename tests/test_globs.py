@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from relay.globs import matches, overlap
-from relay.settings import COMMAND_CHANNELS
+from relay.config.globs import matches, overlap
+from relay.config.settings import COMMAND_CHANNELS
 from tests.parts import Valkey
 
 PATTERNS = st.text(st.sampled_from("ab:c*?[]^-\\"), max_size=8)

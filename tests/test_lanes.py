@@ -5,7 +5,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from relay.lanes import DirectLane
+from relay.lanes.lanes import DirectLane
 from sinks.base import Reason
 from tests.scripted import BEGIN, DirectScript, numbered
 
@@ -64,7 +64,7 @@ def test_a_hold_is_bounded_the_oldest_go_and_are_counted() -> None:
 
 
 def test_a_sink_that_fails_halfway_through_the_hold_keeps_the_rest(monkeypatch: Any) -> None:
-    monkeypatch.setattr("relay.lanes.HELD_SLICE", 3)
+    monkeypatch.setattr("relay.lanes.lanes.HELD_SLICE", 3)
     sink = DirectScript()
     lane = a_lane(sink)
     sink.error = FULL

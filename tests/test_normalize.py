@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.events import Event, Mark, Phase, Severity, encode
-from relay.normalize import Normalizer, Reason, Unreadable, depth_of
-from relay.shapes import NESTED, Flat
+from relay.normalize.normalize import Normalizer, Reason, Unreadable, depth_of
+from relay.normalize.shapes import NESTED, Flat
 from relay.simulator.shapes import every_shape, malformed, oversized
 
 NOW = datetime(2025, 1, 27, 21, 15, 30, tzinfo=UTC)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from relay.grouping import group
-from relay.outbox import Depth, Outbox, Row
-from relay.settings import OutboxOptions
-from relay.store import Store
+from relay.config.settings import OutboxOptions
+from relay.lanes.grouping import group
+from relay.store.outbox import Depth, Outbox, Row
+from relay.store.store import Store
 
 
 def outbox(store: Store | None = None, **options: Any) -> Outbox:
@@ -52,7 +52,7 @@ def test_none_overtakes_an_earlier_one_of_its_key() -> None:
 def test_order_is_kept_over_a_restart_with_the_clock_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path / "relay.db")
     put(outbox(store), b"1")
-    monkeypatch.setattr("relay.outbox.time.time_ns", lambda: 5)
+    monkeypatch.setattr("relay.store.outbox.time.time_ns", lambda: 5)
     again = outbox(store)
     put(again, b"2", b"3")
     assert texts(again.waiting("app", 100.0, 10)) == [b"1", b"2", b"3"]

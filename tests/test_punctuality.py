@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from relay.answers import HistoryRun, Status
-from relay.apiview import ApiView
 from relay.events import Severity
+from relay.watchdog.apiview import ApiView
 from tests.days import DUE, SCHEDULE, a_run, world
 from tests.wire import utc
 

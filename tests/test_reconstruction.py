@@ -6,9 +6,9 @@ from typing import Any
 
 from relay.answers import HistoryRun, Status
 from relay.events import Mark
-from relay.reconstruction import seed
-from relay.runs import Runs
-from relay.shelf import MemoryShelf
+from relay.runs.reconstruction import seed
+from relay.runs.runs import Runs
+from relay.store.shelf import MemoryShelf
 from tests.followed import START, minutes, names, played
 from tests.wire import a_run
 

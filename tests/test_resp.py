@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.resp import FEED, FrameParser, Message, ProtocolViolationError, reply_length
+from relay.subscription.resp import FEED, FrameParser, Message, ProtocolViolationError, reply_length
 
 
 def bulk(text: bytes) -> bytes:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import Event
 from relay.routing import UNROUTED, Routes, explain
-from relay.settings import RouteOptions, ThrottleOptions
 from tests.wire import event, read
 
 NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)

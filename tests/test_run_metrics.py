@@ -6,19 +6,19 @@ from typing import cast
 
 from prometheus_client.core import Metric
 
-from relay.agenda import Agenda
-from relay.alerts import Alerts
 from relay.answers import Schedule
-from relay.apiview import ApiView
+from relay.config.settings import Settings
+from relay.config.thresholds import ScheduleOptions
 from relay.daemon import Daemon
 from relay.run_metrics import RunMetrics
-from relay.runs import Runs
-from relay.settings import Settings
-from relay.shelf import MemoryShelf, Shelf
+from relay.runs.runs import Runs
 from relay.simulator.flow import Run as SimulatedRun
 from relay.simulator.flow import ending, run_messages
 from relay.simulator.wire import plain_ink
-from relay.thresholds import ScheduleOptions
+from relay.store.shelf import MemoryShelf, Shelf
+from relay.watchdog.agenda import Agenda
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.apiview import ApiView
 from tests.wire import a_run, read, utc
 
 START = utc("2025-01-27 21:10")

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.events import Announcement, Mark, Phase, kind_of
-from relay.runs import MAX_OPEN, Runs
-from relay.shelf import MemoryShelf
-from relay.signals import State
+from relay.runs.runs import MAX_OPEN, Runs
+from relay.runs.signals import State
 from relay.simulator.flow import Run as SimulatedRun
 from relay.simulator.flow import run_messages
+from relay.store.shelf import MemoryShelf
 from tests.followed import START, minutes, names, only_run, played
 from tests.wire import a_run, event, read, upto
 

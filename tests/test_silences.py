@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from relay.alerts import Alerts
 from relay.events import Event, Severity
 from relay.matching import MatchError, predicate
-from relay.shelf import MemoryShelf
-from relay.silences import KEPT, MAX_SILENCES, Silences
+from relay.store.shelf import MemoryShelf
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.silences import KEPT, MAX_SILENCES, Silences
 from tests.wire import event, utc
 
 NOW = utc("2025-01-27 21:00")

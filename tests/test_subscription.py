@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.dial import DialError, dial
-from relay.settings import RedisOptions
-from relay.subscription import Link
-from relay.wire import LOOK_AT_MOST
+from relay.config.settings import RedisOptions
+from relay.subscription.dial import DialError, dial
+from relay.subscription.subscription import Link
+from relay.subscription.wire import LOOK_AT_MOST
 from tests.listening import Listener, listening
 from tests.parts import TcpProxy, Valkey, eventually, free_port
 
@@ -188,8 +188,8 @@ async def test_redis_that_comes_back_is_heard_within_two_seconds(valkey: Valkey)
 
 async def test_redis_that_is_away_for_hours_is_still_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait doubles with each attempt; in a quarter of an hour that was once more than a float can hold."""
-    monkeypatch.setattr("relay.subscription.LONGEST_WAIT", 0.0)
-    monkeypatch.setattr("relay.subscription.dial", _refuse)
+    monkeypatch.setattr("relay.subscription.subscription.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("relay.subscription.subscription.dial", _refuse)
     listener = Listener({"url": "redis://127.0.0.1:1/0"})
     attempts = 0
 

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from relay.answers import HistoryRun, Status
-from relay.thresholds import WatchdogOptions
+from relay.config.thresholds import WatchdogOptions
 from tests.days import DUE, a_run, running, world
 from tests.wire import upto
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from relay.config.thresholds import LevelOptions, MaintenanceOptions, WatchdogOptions
 from relay.events import Phase
-from relay.thresholds import LevelOptions, MaintenanceOptions, WatchdogOptions
 from tests.wire import utc
 
 

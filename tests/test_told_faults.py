@@ -9,7 +9,7 @@ import pytest
 
 from relay.answers import HistoryRun, Status
 from relay.events import Event
-from relay.normalize import Normalizer, Unreadable
+from relay.normalize.normalize import Normalizer, Unreadable
 from relay.simulator.disturbance import Disturbance, failure
 from relay.simulator.faults import FAULTS, Faults
 from relay.simulator.flow import Run, ending, steps

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from relay.answers import Status
-from relay.signals import State
-from relay.thresholds import WatchdogOptions
+from relay.config.thresholds import WatchdogOptions
+from relay.runs.signals import State
 from tests.days import DUE, a_run, world
 from tests.wire import utc
 

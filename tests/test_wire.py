@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from relay.wire import LOOK_AT_MOST, PeekWire, WireClosedError
+from relay.subscription.wire import LOOK_AT_MOST, PeekWire, WireClosedError
 from tests.parts import until
 
 Pair = tuple[PeekWire, socket.socket]

@@ -11,7 +11,7 @@ import pytest
 
 from relay import schedule
 from relay.answers import Schedule
-from relay.thresholds import WatchdogOptions
+from relay.config.thresholds import WatchdogOptions
 from tests.wire import utc
 from tests.world import World
 from tests.year import Day, play_day, utc_of

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from relay.events import Event, utc_text
-from relay.normalize import Normalizer, Unreadable
+from relay.normalize.normalize import Normalizer, Unreadable
 
 _offsets = count(1)
 _normalizer = Normalizer()

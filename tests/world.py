@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from relay.alerts import Alerts
 from relay.answers import HistoryRun, Schedule, Status
-from relay.apiview import HISTORY_EVERY, SCHEDULE_EVERY, ApiView, _is_old
+from relay.config.thresholds import WatchdogOptions
 from relay.events import Announcement, Event
-from relay.runs import Runs
-from relay.shelf import MemoryShelf
-from relay.thresholds import WatchdogOptions
-from relay.watchdog import Watchdog
+from relay.runs.runs import Runs
+from relay.store.shelf import MemoryShelf
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.apiview import HISTORY_EVERY, SCHEDULE_EVERY, ApiView, _is_old
+from relay.watchdog.watchdog import Watchdog
 from tests.wire import event
 
 IDLE = Status(is_running=False)

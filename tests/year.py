@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from relay.answers import HistoryRun, Schedule
-from relay.shelf import MemoryShelf
+from relay.store.shelf import MemoryShelf
 from tests.wire import a_run, event, upto
 from tests.world import IDLE, World
 

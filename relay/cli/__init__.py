@@ -1,7 +1,7 @@
 """The command line: one file a command, loaded only when that command is asked for.
 
-`tickstock-relay run` has to be ready within half a second, so a command's module `relay.cli.<name>` is imported
-when its name is typed; it holds one click command called `command`.
+`tickstock-relay run` has to be ready within half a second, so a command's module `relay.cli.<name>` is
+imported when its name is typed; it holds one click command called `command`.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _found_api(config: Path | None, base_url: str | None, *, as_json: bool) -> A
     if config is None:
         url = base_url or os.environ.get("TICKSTOCKPL_BASE_URL") or DEFAULT_URL
         return Api(url, os.environ.get(TOKEN_VARIABLE) or None, DEFAULT_TIMEOUT, as_json)
-    from relay.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
 
     try:
         settings = load(config).tickstockpl

@@ -10,13 +10,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from relay.cli.terminal import plain
-from relay.wording import figure, lasting
+from relay.watchdog.wording import figure, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relay.recent import ErrorGroup, PastAlert
-    from relay.snapshot import FiringAlert, PhaseView, RunView, SinkView, Snapshot
+    from relay.web.recent import ErrorGroup, PastAlert
+    from relay.web.snapshot import FiringAlert, PhaseView, RunView, SinkView, Snapshot
 
 MOOD_STYLES = {
     "good": "bold green",

@@ -15,10 +15,10 @@ from rich.text import Text
 from relay.cli.terminal import console, plain
 
 if TYPE_CHECKING:
-    from relay.config import Problem
-    from relay.selftest import Result
-    from relay.settings import Settings
-    from relay.trials import Trial
+    from relay.config.config import Problem
+    from relay.config.selftest import Result
+    from relay.config.settings import Settings
+    from relay.config.trials import Trial
 
 WRONG_CONFIG = 2
 
@@ -69,9 +69,9 @@ def command(ctx: click.Context, path: Path, connect: bool, as_json: bool) -> Non
 
 
 def _report(path: Path, *, connect: bool) -> _Report:
-    from relay.advice import warnings  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.config import ConfigError, load  # noqa: PLC0415
-    from relay.selftest import run_tests  # noqa: PLC0415
+    from relay.config.advice import warnings  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.config import ConfigError, load  # noqa: PLC0415
+    from relay.config.selftest import run_tests  # noqa: PLC0415
 
     try:
         settings = load(path)
@@ -85,7 +85,7 @@ def _report(path: Path, *, connect: bool) -> _Report:
 
 async def _trials(settings: Settings) -> list[Trial]:
     from relay.assembly import Surroundings  # noqa: PLC0415 - for --connect only
-    from relay.trials import try_all  # noqa: PLC0415
+    from relay.config.trials import try_all  # noqa: PLC0415
 
     return await try_all(
         settings,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from relay.events import Event
-    from relay.normalize import Normalizer, Unreadable
+    from relay.normalize.normalize import Normalizer, Unreadable
     from relay.routing import Routes, Verdict
 
 MOST_SHOWN = 120
@@ -80,8 +80,8 @@ def command(
 
 
 def _configured(path: Path) -> tuple[Routes, Normalizer]:
-    from relay.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.normalize import Normalizer  # noqa: PLC0415
+    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.normalize.normalize import Normalizer  # noqa: PLC0415
     from relay.routing import Routes  # noqa: PLC0415
 
     try:
@@ -100,13 +100,13 @@ def _given(file: BinaryIO | None) -> bytes:
 
 
 def _published(channel: str | None, data: bytes, normalizer: Normalizer) -> Event | Unreadable:
-    from relay.specimen import from_message  # noqa: PLC0415 - `--help` does without it
+    from relay.config.specimen import from_message  # noqa: PLC0415 - `--help` does without it
 
     return from_message(channel or "", data, datetime.now(UTC), normalizer)
 
 
 def _archived(data: bytes) -> list[Event]:
-    from relay.specimen import SpecimenError, from_line  # noqa: PLC0415 - `--help` does without it
+    from relay.config.specimen import SpecimenError, from_line  # noqa: PLC0415 - `--help` does without it
 
     lines = [line for line in data.splitlines() if line.strip()]
     try:
@@ -126,7 +126,7 @@ def _explain(event: Event, routes: Routes) -> _Explained:
 
 def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
     """Print it; whether it is for the quarantine."""
-    from relay.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
 
     if isinstance(event, Unreadable):
         channel = event.channel.decode(errors="backslashreplace")
@@ -137,7 +137,7 @@ def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
 
 
 def _show(event: Event | Unreadable, routes: Routes) -> bool:
-    from relay.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
 
     out = console()
     if isinstance(event, Unreadable):

@@ -16,7 +16,7 @@ def command(path: Path) -> None:
     """
     import uvloop  # noqa: PLC0415 - this command only
 
-    from relay.config import ConfigError, load  # noqa: PLC0415
+    from relay.config.config import ConfigError, load  # noqa: PLC0415
     from relay.logs import set_up  # noqa: PLC0415
 
     try:

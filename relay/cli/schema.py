@@ -15,7 +15,7 @@ def command(what: str) -> None:
 
 def _config() -> dict[str, Any]:
     """The sections' schema, with each sink's own options by its type."""
-    from relay.settings import Settings  # noqa: PLC0415 - this command only
+    from relay.config.settings import Settings  # noqa: PLC0415 - this command only
     from sinks.registry import sink_class, sink_names  # noqa: PLC0415
 
     schema = Settings.model_json_schema()

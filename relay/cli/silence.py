@@ -15,7 +15,7 @@ from relay.cli.api import BadConfig
 from relay.cli.terminal import both_times, console, plain, shown
 
 if TYPE_CHECKING:
-    from relay.silences import Silence, Silences
+    from relay.watchdog.silences import Silence, Silences
 
 SHELF = "silences"
 MATCH_HELP = "FIELD=TEST as in a route's match, such as event=error, severity=>=error or payload.component=data_import."
@@ -43,10 +43,10 @@ class _Shelf:
 @contextmanager
 def _silences(config: Path) -> Iterator["Silences"]:
     """The silences of the relay with that config."""
-    from relay.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
     from relay.matching import predicate  # noqa: PLC0415
-    from relay.silences import Silences  # noqa: PLC0415
-    from relay.store import open_for_tools  # noqa: PLC0415
+    from relay.store.store import open_for_tools  # noqa: PLC0415
+    from relay.watchdog.silences import Silences  # noqa: PLC0415
 
     try:
         path = load(config).state_dir / "relay.db"

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from relay import daemon, delivery, watch
+from relay import daemon
+from relay.lanes import delivery
+from relay.watchdog import watch
 
 LOOK_EVERY = 10.0
 """Simulated seconds between two looks, where an hour lasts half a minute; once a second is for real time."""
@@ -32,7 +34,7 @@ def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
     """
     import uvloop  # noqa: PLC0415 - for this process only
 
-    from relay.config import load  # noqa: PLC0415
+    from relay.config.config import load  # noqa: PLC0415
     from relay.logs import set_up  # noqa: PLC0415
 
     daemon.TICK = watch.LOOK_AGAIN = min(1.0, LOOK_EVERY / speed)

@@ -4,7 +4,7 @@ import click
 
 from relay.demo.notes import Note
 from relay.simulator.wire import NEW_YORK
-from relay.snapshot import Snapshot
+from relay.web.snapshot import Snapshot
 
 NAMES = {"scene": "-----", "tickstockpl": "TickStockPL", "slack": "Slack"}
 

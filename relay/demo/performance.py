@@ -17,7 +17,7 @@ from relay.demo.notes import Note, Notes
 from relay.demo.stage import Stage
 from relay.demo.story import START, Story, speed_for
 from relay.demo.view import View
-from relay.snapshot import Snapshot
+from relay.web.snapshot import Snapshot
 
 PLACE = Path("demo-run")
 PICTURES = 5

@@ -22,7 +22,7 @@ import yaml
 from relay.simulator.slack import SlackStandIn
 from relay.simulator.tickstockpl import Simulator
 from relay.simulator.webhook import WebhookStandIn
-from relay.snapshot import Snapshot
+from relay.web.snapshot import Snapshot
 
 CHANNEL = "#tickstock-ops"
 WEBHOOK_SECRET = "whsec_dGhlIGRlbW8ncyBzZWNyZXQsIG9mIG5vIHVzZQ=="  # noqa: S105 - opens nothing

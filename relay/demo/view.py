@@ -14,7 +14,7 @@ from rich.text import Text
 
 from relay.demo.notes import Note, Notes
 from relay.simulator.wire import NEW_YORK
-from relay.snapshot import PhaseView, RunView, Snapshot
+from relay.web.snapshot import PhaseView, RunView, Snapshot
 
 BAR = 10
 ALERTS = 4

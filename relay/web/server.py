@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from relay.settings import HttpOptions
-from relay.viewpoint import Viewpoint
+from relay.config.settings import HttpOptions
 from relay.web.guard import Guard
 from relay.web.live import Live
 from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
+from relay.web.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from relay.daemon import Daemon

@@ -26,7 +26,9 @@ def test_the_config_schema_knows_every_section_and_every_sink() -> None:
 def test_the_event_schema_names_the_fields_of_an_archived_line() -> None:
     record = _printed("event")["$defs"]
     assert isinstance(record, dict)
-    assert {"id", "received", "timestamp", "channel", "event", "severity", "payload"} == set(record["Record"]["required"])
+    assert {"id", "received", "timestamp", "channel", "event", "severity", "payload"} == set(
+        record["Record"]["required"]
+    )
 
 
 def test_an_unknown_schema_is_a_wrong_use() -> None:

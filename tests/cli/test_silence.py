@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from relay.cli.silence import command
 from relay.matching import predicate
-from relay.silences import Silences
-from relay.store import Store
+from relay.store.store import Store
+from relay.watchdog.silences import Silences
 from tests.wire import event, utc
 
 

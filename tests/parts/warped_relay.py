@@ -9,8 +9,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from relay.runs import Runs
-from relay.store import Store
+from relay.runs.runs import Runs
+from relay.store.store import Store
 from tests.parts.relay_process import RelayProcess
 from tests.wire import a_run
 
@@ -45,7 +45,7 @@ class WarpedRelay(RelayProcess):
 def _main(config: Path) -> None:
     import uvloop  # noqa: PLC0415 - for the process of its own only
 
-    from relay.config import load  # noqa: PLC0415
+    from relay.config.config import load  # noqa: PLC0415
     from relay.daemon import Daemon  # noqa: PLC0415
     from relay.logs import set_up  # noqa: PLC0415
 

@@ -111,12 +111,27 @@ def test_the_subscription_outlives_the_process(running: Machine) -> None:
     assert connection(running) == subscribed
 
 
+def test_a_changed_program_takes_over_in_the_same_process(running: Machine) -> None:
+    process, subscribed = running.show("MainPID"), connection(running)
+    before = starts(running, process)
+    running.lab.systemctl("kill", "--kill-whom=main", "--signal=USR2", UNIT)
+    wait_until(lambda: starts(running, process) == before + 1, "the relay has started in itself")
+    assert connection(running) == subscribed
+    assert running.show("MainPID") == process
+    assert running.active()
+
+
 def test_the_subscription_outlives_a_stop_where_systemd_can_keep_it(running: Machine) -> None:
     subscribed = connection(running)
     running.lab.systemctl("stop", UNIT)
     running.start()
     kept = systemd_version(running.lab) >= PRESERVES
     assert (connection(running) == subscribed) is kept
+
+
+def starts(machine: Machine, process: str) -> int:
+    """How often the relay has said, as this process, that it started."""
+    return sum(f"[{process}]" in line and '"event": "started"' in line for line in machine.journal().splitlines())
 
 
 def let_through(machine: Machine, name: str, settings: str) -> list[str]:

@@ -1,0 +1,248 @@
+"""config.yaml -> Settings. Every mistake is reported at once, with its line, key and what would be right.
+
+Environment variables (`${NAME}`, `${NAME:-default}`) are put in after parsing, so that a secret's characters can never
+become YAML. What the sections may say is in `relay.config.settings` and in each sink's own options.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from relay.config.mistakes import QUOTE, in_words, is_tag, match_hint, nearest, yaml_hint
+from relay.config.settings import Settings
+from relay.config.specimen import FACTS, SpecimenError, UnknownFactError, from_facts
+from relay.config.yaml_tree import Document, YamlError, parse
+from relay.config.yaml_tree import Path as Key
+from relay.matching import MatchError, compile_match, field_getter
+from sinks.registry import UnknownSinkError, sink_class, sink_names
+
+LOOPBACK = ("127.", "localhost", "::1")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_COMMENT = re.compile(r":\s+#[^\s#]")
+"""`channel: #ops`: meant as a value, but nothing is written there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: where, what, and what would be right."""
+
+    line: int
+    key: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        where = f"line {self.line}: {self.key}" if self.key else f"line {self.line}"
+        return f"{where}: {self.message}{hint}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; its text lists every problem."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join([f"{path}: {count}", *(f"  {problem}" for problem in self.problems)]))
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check a configuration.
+
+    Raises:
+        ConfigError: it cannot be read, or has mistakes; all of them are in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(path, [Problem(1, "", f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(path, [Problem(line, "", "is not UTF-8 text")]) from None
+    try:
+        document = parse(text)
+    except YamlError as error:
+        raise ConfigError(path, [Problem(error.line, "", f"not YAML: {error}", yaml_hint(str(error)))]) from None
+    return _Reader(path, document, text, os.environ if environment is None else environment).settings()
+
+
+class _Reader:
+    """One reading of one document; collects problems until the end."""
+
+    def __init__(self, path: Path, document: Document, text: str, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._document = document
+        self._source = text.splitlines()
+        self._environment = environment
+        self._unset: set[Key] = set()
+        """Where a variable without a value stands: what else is wrong there follows from that."""
+        self._problems = [
+            Problem(line, _dotted(key), "is written twice", "keep one of them") for key, line in document.repeated
+        ]
+
+    def settings(self) -> Settings:
+        values = {} if self._document.values is None else self._expanded(self._document.values, ())
+        if not isinstance(values, dict):
+            raise ConfigError(self._path, [Problem(1, "", "must be a mapping of sections such as `redis:`")])
+        settings = self._validated(Settings, values, ())
+        sinks = values.get("sinks")
+        self._check_sinks(sinks if isinstance(sinks, dict) else {})
+        for section in ("routes", "tests"):
+            entries = values.get(section)
+            self._check_entries(section, entries if isinstance(entries, list) else [], sinks)
+        if isinstance(settings, Settings):
+            self._check_listen(settings)
+            self._check_redis(settings.redis.url.get_secret_value())
+        if self._problems or not isinstance(settings, Settings):
+            raise ConfigError(self._path, self._problems)
+        return settings
+
+    def _problem(self, key: Key, message: str, hint: str = "") -> None:
+        self._problems.append(Problem(self._document.line(key), _dotted(key), message, hint))
+
+    def _expanded(self, value: Any, key: Key) -> Any:
+        if isinstance(value, dict):
+            return {name: self._expanded(item, (*key, name)) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._expanded(item, (*key, index)) for index, item in enumerate(value)]
+        if value is None and _COMMENT.search(self._source[self._document.line(key) - 1]):
+            self._problem(key, "is empty: YAML takes what begins with # for a comment", QUOTE)
+            self._unset.add(key)
+        return _VARIABLE.sub(lambda found: self._variable(found, key), value) if isinstance(value, str) else value
+
+    def _variable(self, found: re.Match[str], key: Key) -> str:
+        name, default = found[1], found[2]
+        value = self._environment.get(name)
+        if value is None and default is None:
+            self._problem(key, f"the environment has no {name}", f"set it, or write ${{{name}:-default}}")
+            self._unset.add(key)
+        return value if value is not None else default or ""
+
+    def _validated(self, model: type[BaseModel], values: dict[str, Any], key: Key) -> BaseModel | None:
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_input=False, include_context=False):
+                where: Key = tuple(part for part in found["loc"] if not is_tag(part))
+                message, hint = in_words(found, model)
+                self._found((*key, *where), message, hint)
+            return None
+
+    def _found(self, key: Key, message: str, hint: str) -> None:
+        """Note what pydantic found, unless it follows from a value that is not there."""
+        about, colon, rest = message.partition(": ")
+        if colon and (*key, about) in self._document.lines:  # a section's own check names the key
+            key, message = (*key, about), rest
+        if not any(unset[: len(key)] == key or key[: len(unset)] == unset for unset in self._unset):
+            self._problem(key, message, hint)
+
+    def _check_sinks(self, sinks: dict[Any, Any]) -> None:
+        for name, options in sinks.items():
+            key: Key = ("sinks", name)
+            if not str(name).strip():
+                self._problem(key, "a sink needs a name")
+            if not isinstance(options, dict):
+                continue  # reported with the section
+            kind = options.get("type")
+            if not isinstance(kind, str):
+                self._problem(key, "has no type", "one of " + ", ".join(sink_names()))
+                continue
+            try:
+                model = sink_class(kind).Options
+            except UnknownSinkError as error:
+                self._problem((*key, "type"), str(error), nearest(kind, sink_names()))
+                continue
+            self._validated(model, {k: v for k, v in options.items() if k != "type"}, key)
+
+    def _check_entries(self, section: str, entries: list[Any], sinks: Any) -> None:
+        """What pydantic cannot know of routes and tests: conditions, and the sinks' names."""
+        names = [str(name) for name in sinks] if isinstance(sinks, dict) else []
+        conditions, targets = ("match", "to") if section == "routes" else ("given", "expect")
+        seen: set[object] = set()
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                continue
+            key: Key = (section, index)
+            match = entry.get(conditions)
+            if isinstance(match, dict) and all(isinstance(name, str) for name in match):
+                check = self._check_match if section == "routes" else self._check_given
+                check(match, (*key, conditions))
+            self._check_throttle(entry.get("throttle"), key)
+            for target in _strings(entry.get(targets)):
+                if target not in names:
+                    self._problem((*key, targets), f"there is no sink {target!r}", nearest(target, names))
+            if section == "routes" and isinstance(name := entry.get("name"), str):
+                if name in seen:
+                    self._problem((*key, "name"), f"another route is called {name!r}", "each needs a name of its own")
+                seen.add(name)
+
+    def _check_match(self, match: dict[str, Any], key: Key) -> None:
+        for name, wanted in match.items():
+            try:
+                compile_match({name: wanted})
+            except MatchError as error:
+                self._problem((*key, name), str(error), match_hint(error))
+
+    def _check_given(self, given: dict[str, Any], key: Key) -> None:
+        """One fact after the other, so that all mistakes are told; then all together."""
+        before = len(self._problems)
+        for name, value in given.items():
+            alone = {} if name in ("channel", "domain", "action") else {"channel": "tickstock:monitoring"}
+            alone |= {"domain": "monitoring"} if name == "action" else {}
+            self._try_given(alone | {name: value}, key)
+        if len(self._problems) == before:
+            self._try_given(given, key)
+
+    def _try_given(self, given: dict[str, Any], key: Key) -> None:
+        try:
+            from_facts(given, datetime.now(UTC))
+        except SpecimenError as error:
+            hint = nearest(error.key, FACTS) if isinstance(error, UnknownFactError) else ""
+            self._problem((*key, error.key) if error.key else key, str(error), hint)
+
+    def _check_throttle(self, throttle: Any, key: Key) -> None:
+        for field in _strings(throttle.get("by")) if isinstance(throttle, dict) else ():
+            try:
+                field_getter(field)
+            except MatchError as error:
+                self._problem((*key, "throttle", "by"), str(error), match_hint(error))
+
+    def _check_listen(self, settings: Settings) -> None:
+        http = settings.http
+        if http.enabled and http.token is None and not http.address[0].startswith(LOOPBACK):
+            self._problem(
+                ("http", "listen"),
+                f"{http.listen} can be reached from other machines",
+                "set http.token, or use 127.0.0.1",
+            )
+
+    def _check_redis(self, url: str) -> None:
+        """The address, as far as it can be known without a Redis. It is a secret: nothing of it is shown."""
+        try:
+            if "+sentinel://" in url:
+                from relay.subscription.dial import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
+
+                parse_sentinel_url(url)
+            elif not url.startswith("unix://"):
+                _ = urlsplit(url).port
+        except ValueError as error:
+            usable = str(error) if "sentinel" in str(error) else "its port is no number from 0 to 65535"
+            self._problem(("redis", "url"), usable)
+
+
+def _dotted(key: Key) -> str:
+    text = ""
+    for part in key:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _strings(value: Any) -> Iterable[str]:
+    return (item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -1,0 +1,176 @@
+"""What config.yaml may say: one model for each section, every field with its meaning and default.
+
+`docs/config.md` is generated from here. Loading, environment and error reports are in `relay.config`.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from relay.config.thresholds import WatchdogOptions
+from relay.redaction import RedactionOptions
+from sinks.options import Duration, Options, Size
+
+COMMAND_CHANNELS = ("tickstock:commands:*", "tickstock:monitoring:control", "tickstock:processing:control")
+"""The web app publishes commands there and looks at how many listen (wire notes): a relay that covers them hides
+"nobody is listening"."""
+
+
+class TlsOptions(Options):
+    """TLS to Redis (`rediss://`)."""
+
+    ca_file: Path | None = Field(None, description="CA certificates (PEM); default: the system's.")
+    cert_file: Path | None = Field(None, description="Client certificate (PEM), where the server asks for one.")
+    key_file: Path | None = Field(None, description="Key of the client certificate (PEM).")
+    check_hostname: bool = Field(True, description="The server's certificate must be for the name in the URL.")
+
+
+class RedisOptions(Options):
+    """Where TickStockPL publishes."""
+
+    url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"),
+        description="`redis://`, `rediss://` (TLS), `unix://`, `redis+sentinel://host:port,host:port/master/db`.",
+    )
+    username: str | None = Field(None, description="ACL user, where the URL does not say it.")
+    password: SecretStr | None = Field(None, description="Password, where the URL does not say it.")
+    patterns: list[str] = Field(["tickstock:*"], min_length=1, description="What to PSUBSCRIBE to.")
+    tls: TlsOptions = Field(TlsOptions(), description="Certificates for `rediss://`.")
+    protocol: Literal[2, 3] = Field(2, description="RESP version.")
+    connect_timeout: Duration = Field(3.0, gt=0, description="For connecting, logging in and subscribing.")
+    ping_interval: Duration = Field(10.0, gt=0, description="Silence after which the connection is tried with PING.")
+    ping_timeout: Duration = Field(10.0, gt=0, description="Silence after a PING that means: dead, connect anew.")
+    coalesce: Duration = Field(
+        0.002, ge=0, le=0.1, description="Wait between two batches of a trickle: a little latency for much less CPU."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr) -> SecretStr:
+        schemes = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+        if not url.get_secret_value().startswith(schemes):
+            raise ValueError("must begin with one of " + ", ".join(schemes))
+        return url
+
+    @field_validator("patterns")
+    @classmethod
+    def _patterns_say_something(cls, patterns: list[str]) -> list[str]:
+        if any(not pattern.strip() for pattern in patterns):
+            raise ValueError("an empty pattern matches nothing")
+        return list(dict.fromkeys(patterns))
+
+
+class TickStockPLOptions(Options):
+    """TickStockPL's HTTP API."""
+
+    base_url: str = Field("http://localhost:8080", pattern="^https?://", description="Its address, without `/api`.")
+    token: SecretStr | None = Field(None, description="Bearer token, if it asks for one.")
+    timeout: Duration = Field(5.0, gt=0, description="For one request.")
+
+
+class HttpOptions(Options):
+    """The relay's own pages: metrics, health, status."""
+
+    listen: str = Field("127.0.0.1:9108", description="Address and port; beyond loopback a token is needed.")
+    token: SecretStr | None = Field(None, description="Bearer token for every page but `/healthz` and `/readyz`.")
+    enabled: bool = Field(True, description="Whether to serve at all.")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, listen: str) -> str:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+            raise ValueError("write host:port, such as 127.0.0.1:9108 or [::1]:9108")
+        return listen
+
+
+class LimitOptions(Options):
+    """What a message may be; beyond it, the quarantine."""
+
+    max_message_bytes: Size = Field(16 << 20, gt=0, description="Size of one message.")
+    max_depth: int = Field(250, gt=0, le=500, description="How deep its JSON may nest.")
+
+
+class OutboxOptions(Options):
+    """The durable lanes' store: what waits for Slack, webhooks and other places over the network."""
+
+    max_rows: int = Field(100_000, gt=0, description="Deliveries that may wait, all lanes together.")
+    max_bytes: Size = Field(256 << 20, gt=0, description="Bytes that may wait, all lanes together.")
+    max_age: Duration = Field(86400.0 * 3, gt=0, description="A delivery older than this is given up.")
+    when_full: Literal["drop_oldest", "refuse"] = Field(
+        "drop_oldest", description="Whether the oldest waiting or the newest coming delivery is lost, and counted."
+    )
+    max_attempts: int = Field(0, ge=0, description="Attempts before the dead letters; 0: until `max_age`.")
+    retry_first: Duration = Field(1.0, gt=0, description="Wait after the first failure; doubles, with jitter.")
+    retry_most: Duration = Field(60.0, gt=0, description="Longest wait between two attempts.")
+    breaker_failures: int = Field(5, gt=0, description="Failures in a row that open a sink's breaker.")
+    breaker_rest: Duration = Field(15.0, gt=0, description="How long an open breaker rests before one trial.")
+    dead_letters: int = Field(10_000, ge=0, description="How many given-up deliveries are kept to look at.")
+
+
+class QuarantineOptions(Options):
+    """Messages that are no JSON object: kept byte for byte."""
+
+    directory: Path | None = Field(None, description="Default: `quarantine` in `state_dir`.")
+    max_bytes: Size = Field(64 << 20, gt=0, description="Size of one file; then the next begins.")
+    keep: Duration = Field(86400.0 * 30, gt=0, description="How long old files are kept.")
+
+
+class LogOptions(Options):
+    """The relay's own log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+
+
+class ThrottleOptions(Options):
+    """At most one event of each `by` in `every`."""
+
+    by: list[str] = Field([], description="Fields whose values tell events apart, such as `payload.symbol`.")
+    every: Duration = Field(..., gt=0, description="The span in which one event passes.")
+
+
+class RouteOptions(Options):
+    """Which events go to which sinks. Every route is tried, in order, until one that matches says `stop`."""
+
+    name: str = Field(..., min_length=1, description="For explain, logs and metrics.")
+    match: dict[str, Any] = Field({}, description="Conditions that must all hold; none: everything.")
+    to: list[str] = Field(..., description="Names of sinks.")
+    throttle: ThrottleOptions | None = Field(None, description="Let few of many pass.")
+    stop: bool = Field(False, description="When this route matches, later ones are not tried.")
+
+
+class TestOptions(Options):
+    """One expectation about the routes, held by `check`."""
+
+    __test__ = False  # not a pytest class
+
+    name: str | None = Field(None, description="For the report.")
+    given: dict[str, Any] = Field(..., description="Fields of an event: channel, event, severity, payload …")
+    expect: list[str] = Field(..., description="The sinks that it must reach, in any order, and no others.")
+
+
+class Settings(Options):
+    """The whole of config.yaml."""
+
+    redis: RedisOptions = Field(RedisOptions(), description="Where TickStockPL publishes.")
+    tickstockpl: TickStockPLOptions = Field(TickStockPLOptions(), description="TickStockPL's HTTP API.")
+    watchdog: WatchdogOptions = Field(WatchdogOptions(), description="What is alerted, and when.")
+    sinks: dict[str, dict[str, Any]] = Field({}, description="Name -> type and options.")
+    routes: list[RouteOptions] = Field([], description="Which events go to which sinks.")
+    tests: list[TestOptions] = Field([], description="Expectations about the routes, held by `check`.")
+    state_dir: Path = Field(Path("/var/lib/tickstock-relay"), description="The outbox and all other state.")
+    http: HttpOptions = Field(HttpOptions(), description="Metrics, health, status page.")
+    limits: LimitOptions = Field(LimitOptions(), description="What a message may be.")
+    outbox: OutboxOptions = Field(OutboxOptions(), description="Durable delivery.")
+    quarantine: QuarantineOptions = Field(QuarantineOptions(), description="Where unreadable messages go.")
+    redaction: RedactionOptions = Field(RedactionOptions(), description="What never leaves the machine.")
+    log: LogOptions = Field(LogOptions(), description="The relay's own log.")
+    shutdown_timeout: Duration = Field(10.0, gt=0, description="How long SIGTERM may take.")

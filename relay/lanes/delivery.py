@@ -1,0 +1,293 @@
+"""The lane of a sink that takes its time: from the outbox, in a task of its own.
+
+Group, deliver, retry, rest when the other side is down, give up what cannot be delivered. Nothing here waits for more
+than its own sink.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from relay.config.settings import OutboxOptions
+from relay.events import Event, Mark, decode, encode
+from relay.lanes.breaker import Breaker, BreakerState
+from relay.lanes.grouping import MOST_REPEATS, group
+from relay.lanes.lanes import Lane
+from relay.store.outbox import Depth, Outbox, Row
+from sinks.base import Outcome, QueuedSink, Reason
+
+HANG_SECONDS = 60.0
+"""A delivery that takes longer is taken for hanging; sinks have shorter timeouts of their own."""
+LEAST_WAIT = 0.1
+"""Seconds; a row may be due and still wait for an earlier one of its order key."""
+CLOCK_STEP = 60.0
+"""Seconds between two ticks, which come every second, from which on the clock must have been set."""
+
+log = structlog.get_logger(__name__)
+
+
+class QueuedLane(Lane):
+    """Delivers from the outbox, in a task of its own."""
+
+    def __init__(
+        self,
+        sink: QueuedSink,
+        outbox: Outbox,
+        options: OutboxOptions,
+        *,
+        now: Callable[[], datetime],
+        redact: Callable[[Event], Event],
+        muted: Callable[[Event], str | None],
+    ) -> None:
+        """`muted` says why an event must not wake anyone (silenced, a test, a replay), for alerting sinks."""
+        super().__init__(sink)
+        self._sink = sink
+        self._outbox = outbox
+        self._options = options
+        self._now = now
+        self._redact = redact
+        self._muted = muted
+        self._batching = sink.batching()
+        self._windows: dict[str, float] = {}
+        self._wake = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._ticked: datetime | None = None
+        self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
+        self.results: Counter[str] = Counter(dict.fromkeys(Reason, 0))
+        """Deliveries by how they ended."""
+        self.retries = 0
+
+    def accept(self, events: Sequence[Event]) -> None:
+        """Stage events for the outbox; the store's commit makes them safe."""
+        now = self._now().timestamp()
+        self.accepted += len(events)
+        for event in events:
+            if self._sink.alerting and (why := self._muted(event)):
+                self.dropped[why] += 1
+                continue
+            key = self._ask(self._sink.repeat_key, event)
+            self._outbox.stage(
+                self.name,
+                _packed(event) if self._sink.wants_original else encode(event),
+                now=now,
+                not_before=self._hold_repeats(key, now),
+                order_key=self._ask(self._sink.order_key, event),
+                repeat_key=key,
+            )
+        if not self._sink.durable:
+            self._outbox.commit()  # one of its own, that the intake does not know
+        self._wake.set()
+
+    def _ask(self, key: Callable[[Event], str | None], event: Event) -> str | None:
+        """A key of the event; a bug in the sink is this lane's trouble, not the intake's."""
+        try:
+            return key(event)
+        except Exception:
+            log.exception("sink raised", sink=self.name, kind=event.kind)
+            return None
+
+    def depth(self) -> Depth:
+        """What is in this lane's part of the outbox."""
+        return self._outbox.depth(self.name)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self.accepted += self._outbox.count_of(self.name)  # what the last process left
+        self._worker = asyncio.create_task(self._work(), name=f"lane {self.name}")
+
+    async def stop(self, grace: float) -> None:
+        """Finish the deliveries underway if they end in time; what waits stays in the outbox."""
+        self._stopping = True
+        self._wake.set()
+        if self._worker is not None:
+            await asyncio.wait([self._worker], timeout=grace)
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        await super().stop(grace)
+
+    def tick(self, now: datetime) -> None:
+        """Give up what has waited too long; count what a full outbox lost; look again, others may have revived rows."""
+        self._follow_clock(now)
+        if lost := self._outbox.dropped.pop(self.name, 0):
+            self.dropped["outbox_full"] += lost
+        self._recount()
+        if expired := self._outbox.expired(self.name, now.timestamp()):
+            self._bury(expired, "expired", "waited too long")
+        self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
+        self._wake.set()
+
+    def _recount(self) -> None:
+        """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
+        gone = self.waiting - self._outbox.count_of(self.name)
+        if gone > 0:
+            self.dropped["removed" if self._outbox.is_whole else "store_damaged"] += gone
+        else:
+            self.accepted -= gone
+
+    def _follow_clock(self, now: datetime) -> None:
+        """When the clock was set, everything that waits for a time moves with it."""
+        step = 0.0 if self._ticked is None else (now - self._ticked).total_seconds()
+        self._ticked = now
+        if not -1.0 < step < CLOCK_STEP:
+            log.warning("the clock was set", lane=self.name, seconds=round(step))
+            self._outbox.shift(self.name, step)
+            self.breaker.shift(step)
+            self._windows = {key: end + step for key, end in self._windows.items()}
+
+    def _hold_repeats(self, key: str | None, now: float) -> float:
+        """When an event may go out: at once, or at the end of the window that a like one has opened."""
+        window = self._batching.repeat_window
+        if key is None or window <= 0:
+            return now
+        end = self._windows.get(key, 0.0)
+        if end > now:
+            return end
+        self._windows[key] = now + window
+        return now
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            try:
+                await self._round()
+            except Exception:  # the lane must outlive whatever one round meets
+                log.exception("lane stumbled", lane=self.name)
+                await asyncio.sleep(1)
+
+    async def _round(self) -> None:
+        """One look at the outbox: deliver what is due, or wait for something to be due."""
+        now = self._now().timestamp()
+        rest = self.breaker.waits(now)
+        rows = [] if rest else self._outbox.waiting(self.name, now, self._most_rows())
+        if not rows:
+            due = self._outbox.next_due(self.name)
+            await self._sleep(None if due is None else max(rest, due - now, LEAST_WAIT))
+            return
+        deliveries = group(rows, self._batching.max_events)
+        if self._batching.max_wait and not self._worth_sending(deliveries, now):
+            await self._sleep(self._batching.max_wait / 4)
+            return
+        if self.breaker.state is BreakerState.HALF_OPEN:
+            deliveries = deliveries[:1]  # one trial decides
+        for start in range(0, len(deliveries), self._batching.concurrency):
+            if self._stopping or self.breaker.waits(self._now().timestamp()):
+                return
+            await asyncio.gather(*map(self._deliver, deliveries[start : start + self._batching.concurrency]))
+
+    def _most_rows(self) -> int:
+        return max(100, self._batching.max_events, MOST_REPEATS if self._batching.repeat_window else 0)
+
+    def _worth_sending(self, deliveries: list[list[Row]], now: float) -> bool:
+        first = deliveries[0]
+        return len(first) >= self._batching.max_events or now - first[0].accepted >= self._batching.max_wait
+
+    async def _deliver(self, rows: list[Row]) -> None:
+        events = [event for row in rows if (event := self._event_of(row))]
+        if len(events) < len(rows):
+            return  # the damaged ones are buried; the others come next time
+        delivery = rows[0].delivery or events[0].id
+        if not rows[0].delivery and (rows[0].repeat_key or self._batching.max_events > 1):
+            for row in rows:
+                row.delivery = delivery
+            self._outbox.postpone(rows)  # whatever happens, these go out together and under this id, or not at all
+        self.retries += rows[0].attempts > 0
+        outcome = await self._attempt(events, delivery)
+        self.results[outcome.reason] += 1
+        self._settle(rows, outcome)
+
+    def _event_of(self, row: Row) -> Event | None:
+        try:
+            return _unpacked(row.event)
+        except (msgspec.MsgspecError, ValueError) as error:
+            self._bury([row], "unreadable", f"cannot be read back: {error}")
+            return None
+
+    async def _attempt(self, events: list[Event], delivery: str) -> Outcome:
+        try:
+            async with asyncio.timeout(HANG_SECONDS):
+                if self._sink.remote:
+                    events = list(map(self._redact, events))
+                return await self._sink.deliver(events, delivery)
+        except TimeoutError:
+            return Outcome(Reason.TIMEOUT, f"no outcome within {HANG_SECONDS:.0f} s")
+        except Exception as error:  # a sink's bug is this lane's trouble alone
+            log.exception("sink raised", sink=self.name)
+            return Outcome(Reason.FAILED, f"{type(error).__name__} in the sink")
+
+    def _settle(self, rows: list[Row], outcome: Outcome) -> None:
+        now = self._now()
+        if outcome.delivered:
+            self.breaker.succeeded()
+            self._outbox.delivered(rows)
+            self.delivered += len(rows)
+            self._well()
+            return
+        error = f"{outcome.reason}: {outcome.detail}" if outcome.detail else str(outcome.reason)
+        self._trouble(error, now)
+        for row in rows:
+            row.attempts += 1
+            row.error = error
+        most = self._options.max_attempts
+        poisoned = outcome.reason is Reason.FAILED and len(rows) > 1
+        if outcome.worth_retrying and not poisoned and not (most and rows[0].attempts >= most):
+            self._retry_later(rows, outcome, now.timestamp())
+        elif len(rows) > 1:
+            self._send_singly(rows)
+        else:
+            self._bury(rows, outcome.reason, error)
+
+    def _retry_later(self, rows: list[Row], outcome: Outcome, now: float) -> None:
+        if outcome.reason is Reason.RATE_LIMITED:
+            self.breaker.rest_until(now + (outcome.retry_after or self._options.retry_first))
+        else:
+            self.breaker.failed(now)
+        backoff = min(self._options.retry_most, self._options.retry_first * 2 ** min(rows[0].attempts - 1, 30))
+        wait = outcome.retry_after or backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        for row in rows:
+            row.not_before = now + wait
+        self._outbox.postpone(rows)
+
+    def _send_singly(self, rows: list[Row]) -> None:
+        """One bad event must not take its neighbours with it: each is its own delivery from now on."""
+        for row in rows:
+            row.delivery = _unpacked(row.event).id
+        self._outbox.postpone(rows)
+
+    def _bury(self, rows: list[Row], reason: str, error: str) -> None:
+        log.warning("events given up", lane=self.name, count=len(rows), error=error)
+        self._outbox.bury(rows, error)
+        self.dropped[reason] += len(rows)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def _packed(event: Event) -> bytes:
+    """The event, and behind a line break the message as it came, for sinks that send that."""
+    return encode(event) + b"\n" + event.original
+
+
+def _unpacked(stored: bytes) -> Event:
+    line, _, original = stored.partition(b"\n")
+    event = decode(line)
+    if original:
+        event.original = original
+    return event
+
+
+def why_muted(event: Event, silenced: Callable[[Event], bool]) -> str | None:
+    """Why `event` must wake nobody, as the reason under which it is counted; None: it may."""
+    if event.marks & Mark.TEST:
+        return "test"
+    if event.marks & Mark.REPLAYED:
+        return "replayed"
+    return "silenced" if silenced(event) else None

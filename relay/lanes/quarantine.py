@@ -1,0 +1,114 @@
+"""What is no JSON object: kept byte for byte, with channel, time and reason, one line each.
+
+A line is `{"id", "received", "channel", "reason", "size", "data"}`; `data` is base64 of the bytes as they came, and so
+is `channel_bytes` where a channel's name is not UTF-8.
+"""
+
+import base64
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from relay.events import utc_text
+from relay.normalize.normalize import Reason, Unreadable
+from sinks.jsonl import LineFile
+
+HOLD_BYTES = 64 << 20
+"""Bytes held in memory while the file cannot be written."""
+
+log = structlog.get_logger(__name__)
+
+
+class Quarantine:
+    """The file of unreadable messages: accepted like by any lane, never sent anywhere."""
+
+    def __init__(self, directory: Path, *, max_bytes: int, keep: float) -> None:
+        """`max_bytes` for one file; rotated files are deleted after `keep` seconds."""
+        self._path = directory / "quarantine.jsonl"
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._file: LineFile | None = None
+        self._held: list[bytes] = []
+        self.counts: Counter[str] = Counter(dict.fromkeys(Reason, 0))
+        """Messages by reason."""
+        self.dropped = 0
+        """Lines lost because neither disk nor memory had room."""
+        self.error = ""
+        self._flush()
+        self._last = self._position()
+
+    def accept(self, messages: Sequence[Unreadable]) -> None:
+        """Keep messages; those that a crash has us meet again are kept once."""
+        for message in messages:
+            if self._last and message.stream == self._last[0] and message.offset <= self._last[1]:
+                continue
+            self.counts[message.reason] += 1
+            self._held.append(_line(message))
+            log.warning(
+                "message quarantined",
+                channel=message.channel.decode(errors="backslashreplace")[:200],
+                reason=message.reason,
+                size=len(message.data),
+            )
+        self._flush()
+
+    def tick(self) -> None:
+        """Try again what could not be written."""
+        if self._held:
+            self._flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _position(self) -> tuple[str, int] | None:
+        """Stream and offset of the last message that is kept."""
+        return self._file.last_position() if self._file else None
+
+    def _flush(self) -> None:
+        try:
+            if self._file is None:
+                self._file = LineFile(self._path)
+            elif self._file.size >= self._max_bytes:
+                self._rotate()
+            if self._held:
+                self._file.append(b"".join(self._held))
+        except OSError as error:
+            if not self.error:
+                log.error("the quarantine cannot be written", path=str(self._path), error=error.strerror)  # noqa: TRY400 - no news in a traceback
+            self.error = error.strerror or str(error)
+            while sum(map(len, self._held)) > HOLD_BYTES:
+                self._held.pop(0)
+                self.dropped += 1
+        else:
+            self._held.clear()
+            self.error = ""
+
+    def _rotate(self) -> None:
+        self.close()
+        self._path.rename(self._path.with_name(f"quarantine-{time.time_ns()}.jsonl"))
+        for old in self._path.parent.glob("quarantine-*.jsonl"):
+            if old.stat().st_mtime < time.time() - self._keep:
+                old.unlink()
+        self._file = LineFile(self._path)
+
+
+def _line(message: Unreadable) -> bytes:
+    channel = message.channel.decode(errors="backslashreplace")
+    fields: dict[str, object] = {
+        "id": f"{message.stream}-{message.offset}",
+        "received": utc_text(message.received),
+        "channel": channel,
+        "reason": message.reason,
+        "size": len(message.data),
+        "data": base64.b64encode(message.data).decode(),
+    }
+    if channel.encode() != message.channel:
+        fields["channel_bytes"] = base64.b64encode(message.channel).decode()
+    return msgspec.json.encode(fields) + b"\n"

@@ -1,0 +1,1 @@
+"""Message -> Event: the usual shapes in one decode, everything else the plain way."""

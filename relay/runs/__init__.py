@@ -1,0 +1,1 @@
+"""What is happening now: runs and phases, followed from events. Pure."""

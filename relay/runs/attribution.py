@@ -1,0 +1,60 @@
+"""Which run an event is about: the one it names, else the one it must mean. Pure; it changes nothing."""
+
+from datetime import datetime, timedelta
+
+from relay.events import Event
+from relay.runs.ledger import Ledger
+from relay.runs.quantities import text
+from relay.runs.run import Run
+from relay.runs.signals import Signal, Verb
+
+REPEAT = timedelta(minutes=1)
+"""An event this close after the end belongs to what has ended: a repeat, or one that came late."""
+YOUNG = timedelta(minutes=2)
+"""A run that was only inferred, and not longer ago, is the one whose start now comes."""
+
+
+def begins_run(signal: Signal) -> bool:
+    """Whether the signal is the start of a whole run."""
+    return signal.verb is Verb.STARTED and signal.phase is None
+
+
+def meant(ledger: Ledger, signal: Signal, event: Event, now: datetime, run_id: str | None) -> Run | None:
+    """The run that is meant, open or ended; None when it must be a new one.
+
+    Only the payload's `run_id` is sure to name a run: a `job_id` or `session_id` may name something smaller.
+    """
+    named = text(event.payload.get("run_id")) is not None
+    known = ledger.get(run_id)
+    if known is not None and not _begins_anew(known, signal, event):
+        return known
+    running = ledger.open
+    if begins_run(signal):
+        return next((run for run in reversed(running) if _lacks_this_start(run, event, now, named=named)), None)
+    if named:
+        return running[0] if len(running) == 1 and running[0].is_unnamed else None
+    if running:
+        return next((run for run in reversed(running) if _is_in_phase(run, signal)), running[-1])
+    last = ledger.latest
+    return last if last and last.ended_at and event.time - last.ended_at < REPEAT else None
+
+
+def _is_in_phase(run: Run, signal: Signal) -> bool:
+    its = run.phases.get(signal.phase) if signal.phase else None
+    return its is not None and its.state.is_open
+
+
+def _begins_anew(known: Run, signal: Signal, event: Event) -> bool:
+    """Whether a run that was told to have ended starts again under its old id."""
+    if signal.verb is not Verb.STARTED or known.is_guessed:
+        return False
+    return known.ended_at is not None and event.time - known.ended_at > REPEAT
+
+
+def _lacks_this_start(run: Run, event: Event, now: datetime, *, named: bool) -> bool:
+    """Whether a start is the one that `run`, unnamed so far, has been waiting for, or a repeat of its own."""
+    if not run.is_unnamed:
+        return False
+    if run.start_seen:
+        return not named and run.started_at == event.time
+    return now - run.first_seen < YOUNG

@@ -1,0 +1,137 @@
+"""Runs that the API knows and no event told of: worked out, and marked as such.
+
+Pure. It must not touch a run of which events told the end, and says each thing once, however often it is asked.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from relay.answers import HistoryRun, Status
+from relay.events import Announcement
+from relay.runs.run import LONGEST, Run
+from relay.runs.signals import FINAL_STATES, State
+from relay.runs.transitions import of_run, present
+
+if TYPE_CHECKING:
+    from relay.runs.runs import Runs
+
+LONG_AGO = datetime(1971, 1, 1, tzinfo=UTC)
+LAG = timedelta(seconds=30)
+MOST = 100
+"""Rows of the history that are looked at, so that the runs that are remembered always cover them."""
+SAME_START = timedelta(minutes=5)
+"""A run without a common id is the same one when both began this close together."""
+
+
+def reconstruct(
+    runs: "Runs", history: Sequence[HistoryRun], status: Status | None, gap: tuple[datetime, datetime], now: datetime
+) -> list[Announcement]:
+    """What the API's history and status add to what was heard; runs wholly outside of `gap` are left alone."""
+    said: list[Announcement] = []
+    for told in sorted(history, key=_start)[-MOST:]:
+        if _start(told) <= gap[1] and _ended(told) >= gap[0]:
+            said += _from_history(runs, told, now)
+    if status is not None and status.is_running:
+        said += _from_status(runs, status, now)
+    return said
+
+
+def seed(runs: "Runs", history: Sequence[HistoryRun], now: datetime) -> int:
+    """Enter ended runs from before the relay's time, without a word; returns how many. For what is usual."""
+    entered = 0
+    for told in sorted(history, key=_start)[-MOST:]:
+        state = _state(told)
+        if state is not None and told.start_time and _same(runs, told.run_id, told.start_time) is None:
+            run = _enter(runs, told, now)
+            _end(runs, run, told, state, now)
+            runs.judged(run, now)
+            entered += 1
+    return entered
+
+
+def _from_history(runs: "Runs", told: HistoryRun, now: datetime) -> list[Announcement]:
+    state = _state(told)
+    if state is None or told.start_time is None:
+        return []  # a row that says "running" may be years old: only the status tells what runs now
+    known = _same(runs, told.run_id, told.start_time)
+    if known is None:
+        run = _enter(runs, told, now)
+        return [of_run(run, "started", reconstructed=True), *_end(runs, run, told, state, now)]
+    if not known.state.is_open and not known.is_guessed:
+        return []
+    known.is_reconstructed = True
+    return _end(runs, known, told, state, now)
+
+
+def _from_status(runs: "Runs", status: Status, now: datetime) -> list[Announcement]:
+    if runs.get(status.run_id) if status.run_id else runs.open:
+        return []
+    if _same(runs, status.run_id, status.start_time) is not None or _just_ended(runs, now):
+        return []
+    unnamed = f"unnamed-{runs.ledger.next_number}-{status.start_time or now:%Y%m%dT%H%M%SZ}"
+    known = {"is_reconstructed": True, "is_unnamed": status.run_id is None, "had_gap": True}
+    run = runs.begin(status.run_id or unnamed, now, status.start_time, **known)
+    return [of_run(run, "started", reconstructed=True)]
+
+
+def _just_ended(runs: "Runs", now: datetime) -> bool:
+    """The status may lag behind the events by a little."""
+    last = runs.ledger.latest
+    return last is not None and last.ended_at is not None and now - last.last_seen < LAG
+
+
+def _same(runs: "Runs", run_id: str | None, start: datetime | None) -> Run | None:
+    """The run that we know by that id, else an unnamed one that began at that time."""
+    found = runs.get(run_id) if run_id else None
+    if found is not None or start is None:
+        return found
+    for run in runs.newest_first():
+        close = abs(run.began - start) <= SAME_START or (run.state.is_open and not run.start_seen)
+        if close and (run.is_unnamed or run_id is None):
+            if run_id:
+                runs.ledger.rename(run, run_id)
+            return run
+    return None
+
+
+def _enter(runs: "Runs", told: HistoryRun, now: datetime) -> Run:
+    unnamed = f"unnamed-{runs.ledger.next_number}-{_start(told):%Y%m%dT%H%M%SZ}"
+    run = runs.begin(
+        told.run_id or unnamed,
+        now,
+        told.start_time,
+        is_reconstructed=True,
+        is_unnamed=told.run_id is None,
+        had_gap=True,
+        run_date=told.run_date.isoformat() if told.run_date else None,
+        trigger_type=told.trigger_type,
+    )
+    run.first_seen = _start(told)
+    return run
+
+
+def _end(runs: "Runs", run: Run, told: HistoryRun, state: State, now: datetime) -> list[Announcement]:
+    names = (
+        "duration_seconds",
+        "symbols_processed",
+        "symbols_failed",
+        "patterns_detected",
+        "indicators_calculated",
+    )
+    claims = present(**{name: getattr(told, name) for name in names})
+    return runs.end(run, state, now, ended_at=_ended(told), claims=claims)
+
+
+def _state(told: HistoryRun) -> State | None:
+    """How the run ended; None when it goes on, or nobody knows."""
+    said = FINAL_STATES.get(told.status.lower()) if told.status else None
+    return said or (State.COMPLETED if told.end_time and told.status is None else None)
+
+
+def _start(told: HistoryRun) -> datetime:
+    return told.start_time or LONG_AGO
+
+
+def _ended(told: HistoryRun) -> datetime:
+    return told.end_time or _start(told) + timedelta(seconds=min(told.duration_seconds or 0, LONGEST))

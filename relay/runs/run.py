@@ -1,0 +1,263 @@
+"""One run and its phases: what is known of them, and how what is heard changes it.
+
+Pure: no run decides here which events are its own (`relay.runs` does), and none looks at a clock.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from relay.events import PHASE_NAMES, Event, Phase
+from relay.runs.quantities import amount, count, moment, percent, text
+from relay.runs.signals import State
+
+MAX_CATEGORIES = 32
+MAX_SURPRISES = 16
+LONGEST = 7 * 86400.0
+"""Seconds that a run can last and be believed."""
+CLAIM_TOLERANCE = 60.0
+"""Seconds by which a claimed duration may differ from the measured one in any case; beyond it, by half."""
+
+
+class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One phase of one run. Times are UTC; `started_at` is None when its start was not seen."""
+
+    state: State = State.RUNNING
+    first_seen: datetime
+    last_seen: datetime
+    moved_at: datetime
+    """When its progress was last another than before, by our own clock: what a stall is measured with."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_seconds: float | None = None
+    progress_events: int = 0
+    percent: float | None = None
+    eta: datetime | None = None
+    last_symbol: str | None = None
+    symbols_total: int | None = None
+    symbols_processed: int | None = None
+    symbols_failed: int | None = None
+    success_rate: float | None = None
+    indicators_calculated: int | None = None
+    patterns_detected: int | None = None
+    attempts: int = 1
+    setbacks: int = 0
+    """How often its progress went back."""
+    told: list[str] = []
+    """The counts that came with its end; the others are the last that progress told."""
+    is_judged: bool = False
+
+    def read(self, payload: Mapping[str, Any], *, success: bool = False) -> None:
+        """Take over the numbers that `payload` has; with `success`, also work out the success rate."""
+        total = _first(payload, _TOTAL, count)
+        failed = _first(payload, _FAILED, count)
+        done = _first(payload, _DONE, count)
+        if done is None and (good := count(payload.get("successful_symbols"))) is not None:
+            done = good + (failed or 0)
+        if total is None and done is not None and (remaining := count(payload.get("remaining"))) is not None:
+            total = done + remaining
+        self.symbols_total = self.symbols_total if total is None else total
+        self.symbols_failed = self.symbols_failed if failed is None else failed
+        self.symbols_processed = self.symbols_processed if done is None else done
+        self.indicators_calculated = _newer(payload, "indicators_calculated", self.indicators_calculated)
+        self.patterns_detected = _newer(payload, "patterns_detected", self.patterns_detected)
+        if success:
+            given = {"symbols_processed": done}
+            given |= {name: count(payload.get(name)) for name in ("indicators_calculated", "patterns_detected")}
+            self.told = [name for name, value in given.items() if value is not None]
+            self.success_rate = _success_rate(payload, total or done, failed)
+
+    def advance(self, payload: Mapping[str, Any], now: datetime) -> None:
+        """Take one report of progress, forward or back."""
+        before = (self.percent, self.symbols_processed, self.last_symbol)
+        self.read(payload)
+        said = next((payload[key] for key in _PERCENT if payload.get(key) is not None), None)
+        reached = percent(said, self.symbols_processed, self.symbols_total)
+        if reached is None and self.symbols_total and self.symbols_processed is not None:
+            reached = min(100.0, 100 * self.symbols_processed / self.symbols_total)
+        if reached is not None:
+            if self.percent is not None and reached < self.percent - 1:
+                self.setbacks += 1
+            self.percent = reached
+        symbol = text(payload.get("current_symbol") or payload.get("symbol"))
+        self.last_symbol = symbol or self.last_symbol
+        self.eta = _eta(payload, now)
+        says_nothing = reached is None and symbol is None
+        if says_nothing or before != (self.percent, self.symbols_processed, self.last_symbol):
+            self.moved_at = now
+        self.progress_events += 1
+
+
+class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One daily processing, scheduled or by hand, as far as it was heard of. Times are UTC."""
+
+    run_id: str
+    number: int
+    """Counts the runs of this relay; orders them."""
+    first_seen: datetime
+    last_seen: datetime
+    """When an event of its own last came, by our own clock."""
+    state: State = State.RUNNING
+    is_unnamed: bool = False
+    """No event gave an id; `run_id` is our own."""
+    start_seen: bool = False
+    is_reconstructed: bool = False
+    """No event told of its start or its end: it was worked out from the API."""
+    had_gap: bool = False
+    """The relay was not listening for a part of it: what is missing may have been there."""
+    run_date: str | None = None
+    trigger_type: str | None = None
+    universe: str | None = None
+    expected: tuple[Phase, ...] = tuple(Phase)
+    phases: dict[Phase, PhaseRun] = {}
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_seconds: float | None = None
+    symbols_processed: int | None = None
+    symbols_failed: int | None = None
+    success_rate: float | None = None
+    indicators_calculated: int | None = None
+    patterns_detected: int | None = None
+    errors: int = 0
+    categories: dict[str, int] = {}
+    last_error: str | None = None
+    reason: str | None = None
+    is_guessed: bool = False
+    """Nobody told of its end: the relay holds it to be over, until something proves otherwise."""
+    surprises: list[str] = []
+    said: list[str] = []
+    """Names of the alerts that were given while it ran: its end need not say the same again."""
+    is_judged: bool = False
+    """Ended, and the watchdog has looked at how good it was."""
+    events: int = 0
+    """Events of its own that were heard; 0 when only the API told of it."""
+
+    @property
+    def current_phase(self) -> Phase | None:
+        """The phase that goes on; of several, the one that began last."""
+        going = [phase for phase, its in self.phases.items() if its.state.is_open]
+        return max(going, key=lambda phase: self.phases[phase].first_seen) if going else None
+
+    @property
+    def last_symbol(self) -> str | None:
+        """The symbol last named in any phase."""
+        named = [its for its in self.phases.values() if its.last_symbol]
+        return max(named, key=lambda its: its.moved_at).last_symbol if named else None
+
+    @property
+    def began(self) -> datetime:
+        """When it started, or was first heard of."""
+        return self.started_at or self.first_seen
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it says, or leaves open, that the scheduler began it."""
+        return (self.trigger_type or "automatic").lower() not in {"manual", "api", "user"}
+
+    def describe(self, payload: Mapping[str, Any]) -> None:
+        """Take over what a start says about the run."""
+        self.run_date = text(payload.get("run_date"), 10) or self.run_date
+        self.trigger_type = text(payload.get("trigger_type"), 40) or self.trigger_type
+        self.universe = text(payload.get("universe"), 100) or self.universe
+        names = payload.get("phases")
+        if isinstance(names, list):
+            known = {PHASE_NAMES.get(name.lower()) for name in names if isinstance(name, str)}
+            self.expected = tuple(phase for phase in Phase if phase in known) or self.expected
+
+    def conclude(self, payload: Mapping[str, Any]) -> None:
+        """Take over what an end says about the run; what it leaves out comes from the phases."""
+        phases = self.phases.values()
+        processed = _first(payload, _DONE, count)
+        if processed is None:
+            processed = _largest(phases, "symbols_processed")
+        self.symbols_processed = processed
+        failed = _first(payload, _FAILED, count)
+        self.symbols_failed = failed if failed is not None else _largest(phases, "symbols_failed")
+        for name in ("indicators_calculated", "patterns_detected"):
+            said = count(payload.get(name))
+            setattr(self, name, _largest(phases, name) if said is None else said)
+        self.success_rate = _success_rate(payload, processed, failed)
+        if self.success_rate is None:
+            rates = [its.success_rate for its in phases if its.success_rate is not None]
+            self.success_rate = min(rates, default=None)
+
+    def count_error(self, event: Event) -> None:
+        """One more error; its category and words are kept, bounded."""
+        self.errors += 1
+        category = error_category(event)
+        if category in self.categories or len(self.categories) < MAX_CATEGORIES:
+            self.categories[category] = self.categories.get(category, 0) + 1
+        self.last_error = text(event.payload.get("message"), 500) or category
+
+    def surprise(self, what: str) -> None:
+        """Remember something out of the contract's order."""
+        if what not in self.surprises and len(self.surprises) < MAX_SURPRISES:
+            self.surprises.append(what)
+
+
+def error_category(event: Event) -> str:
+    """What errors are grouped by: category, else code, else component."""
+    payload = event.payload
+    for key in ("category", "error_code", "component"):
+        if found := text(payload.get(key), 80):
+            return found
+    return "unknown"
+
+
+def believable_duration(
+    claimed: object, began: datetime | None, ended: datetime, *, seen_for: float | None = None
+) -> float | None:
+    """Seconds: the claim if it can be true, else what was measured, else None.
+
+    `began` is None when the start was not seen. `seen_for` is the least that it lasted, by our own clock.
+    """
+    said = amount(claimed)
+    measured = (ended - began).total_seconds() if began else None
+    if measured is not None and measured < 0:
+        measured = seen_for
+    if said is None or said > LONGEST:
+        return measured
+    if measured is None:
+        return said if seen_for is None or said >= seen_for * 0.5 - CLAIM_TOLERANCE else seen_for
+    tolerance = CLAIM_TOLERANCE + max(said, measured) / 2
+    return said if abs(said - measured) <= tolerance and (said > 0 or measured < 1) else measured
+
+
+_DONE = ("symbols_processed", "completed_symbols", "symbols_completed", "processed_symbols", "completed", "symbols")
+_TOTAL = ("total_symbols", "symbols_total", "symbols_count", "total")
+_FAILED = ("failed_symbols", "symbols_failed", "failed")
+_PERCENT = ("percent_complete", "percentage", "progress_percent", "percent", "progress")
+
+
+def _first(payload: Mapping[str, Any], names: tuple[str, ...], read: Any) -> Any:
+    for name in names:
+        if (value := payload.get(name)) is not None and (found := read(value)) is not None:
+            return found
+    return None
+
+
+def _newer(payload: Mapping[str, Any], name: str, old: int | None) -> int | None:
+    said = payload.get(name)
+    found = count(said) if said is not None else None
+    return old if found is None else found
+
+
+def _largest(phases: Any, name: str) -> int | None:
+    known = [value for its in phases if (value := getattr(its, name)) is not None]
+    return max(known, default=None)
+
+
+def _success_rate(payload: Mapping[str, Any], of: int | None, failed: int | None) -> float | None:
+    said = percent(payload.get("success_rate"))
+    if said is not None:
+        return said
+    return round(100 * (of - min(of, failed)) / of, 2) if of and failed is not None else None
+
+
+def _eta(payload: Mapping[str, Any], now: datetime) -> datetime | None:
+    seconds = amount(payload.get("eta_seconds"))
+    if seconds is not None and seconds < LONGEST:
+        return now + timedelta(seconds=seconds)
+    return moment(payload.get("estimated_completion"))

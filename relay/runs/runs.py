@@ -1,0 +1,252 @@
+"""What is happening now: runs and phases, followed from events in whatever order and shape they come.
+
+Pure: `now` is passed in, what changed is handed back as announcements on `relay:run:*`, and what must outlive a restart
+goes on a shelf. When a run is due, and whether one was any good, is for the watchdog.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from relay.answers import HistoryRun, Status
+from relay.events import Announcement, Event, Kind, Mark
+from relay.runs.attribution import begins_run, meant
+from relay.runs.ledger import GIVEN_UP, Ledger
+from relay.runs.phases import end_phases, final_state, observe_phase
+from relay.runs.quantities import text
+from relay.runs.run import Run, believable_duration
+from relay.runs.signals import Signal, State, Verb, signal_of
+from relay.runs.transitions import of_run
+from relay.store.shelf import Shelf
+
+MAX_OPEN = 16
+UNHEARD = timedelta(hours=12)
+"""A run of which nothing was heard for so long is over, whatever became of it."""
+IGNORED = Mark.TEST | Mark.REPLAYED | Mark.RECONSTRUCTED
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+class Runs:
+    """Follows runs. `observe` costs some microseconds for progress, and asks nothing of kinds that `wants` refuses."""
+
+    def __init__(self, shelf: Shelf, *, keep: int = 400) -> None:
+        """Go on from what is on `shelf`; `keep` runs are remembered."""
+        self.ledger = Ledger(shelf, keep)
+        self.last_heard: datetime | None = None
+        """When any event, of a run or not, was last received."""
+
+    @staticmethod
+    def wants(kind: Kind) -> bool:
+        """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
+        return signal_of(kind) is not None
+
+    def heard(self, now: datetime, count: int = 1) -> None:
+        """Some events of any kind were received."""
+        if count > 0:
+            self.last_heard = now
+
+    @property
+    def open(self) -> list[Run]:
+        """The runs that go on, the oldest first."""
+        return self.ledger.open
+
+    def recent(self, most: int = 20) -> list[Run]:
+        """The last runs, open or ended, the newest first."""
+        return list(islice(self.ledger.newest_first(), most))
+
+    def newest_first(self) -> Iterator[Run]:
+        """All runs that are remembered."""
+        return self.ledger.newest_first()
+
+    def get(self, run_id: str) -> Run | None:
+        """The newest run of that id."""
+        return self.ledger.get(run_id)
+
+    def observe(self, event: Event, now: datetime) -> list[Announcement]:
+        """Take one event; what it changed, in order."""
+        signal = signal_of(event.kind)
+        if signal is None or event.marks & IGNORED:
+            return []
+        said: list[Announcement] = []
+        run = self._attribute(event, signal, now, said)
+        if run is None:
+            return said
+        run.last_seen = max(run.last_seen, now)
+        run.events += 1
+        before = len(said)
+        if run.is_guessed and run.ended_at and signal.verb is not Verb.ERROR and event.time > run.ended_at:
+            said += _reopen(run)
+        if signal.verb is Verb.ERROR:
+            run.count_error(event)
+        elif signal.phase is not None:
+            said += observe_phase(run, signal, event, now)
+        elif signal.verb is Verb.STARTED:
+            self._started(run, event)
+        elif signal.verb is Verb.ENDED:
+            state = final_state(event.payload, signal.state)
+            run.is_reconstructed = False
+            said += self.end(run, state, now, ended_at=event.time, claims=event.payload)
+        if len(said) > before or not run.state.is_open or signal.verb is Verb.STARTED:
+            self.ledger.save(run, now)
+        else:
+            self.ledger.save_sometimes(run, now)
+        return said
+
+    def tick(self, now: datetime) -> list[Announcement]:
+        """Close runs of which nothing was heard for half a day."""
+        said: list[Announcement] = []
+        for run in self.open:
+            if now - run.last_seen > UNHEARD:
+                reason = "nothing was heard of it for 12 hours"
+                said += self.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason)
+        return said
+
+    def missed_events(self, now: datetime) -> None:
+        """The relay was not listening for a while until `now`: what open runs seem to lack may have been told then."""
+        for run in self.open:
+            run.had_gap = True
+            self.ledger.save(run, now)
+
+    def reconstruct(
+        self,
+        history: Sequence[HistoryRun],
+        status: Status | None,
+        gap: tuple[datetime, datetime],
+        now: datetime,
+    ) -> list[Announcement]:
+        """Runs that the API knows and no event told of, as far as they overlap `gap` (from, to)."""
+        from relay.runs.reconstruction import reconstruct  # noqa: PLC0415 - it needs this module
+
+        return reconstruct(self, history, status, gap, now)
+
+    def begin(self, run_id: str, now: datetime, started_at: datetime | None = None, **known: Any) -> Run:
+        """Enter a new run; announcing it is the caller's."""
+        run = Run(
+            run_id=run_id,
+            number=self.ledger.next_number,
+            first_seen=now,
+            last_seen=now,
+            started_at=started_at,
+            **known,
+        )
+        if run.run_date is None:
+            run.run_date = run.began.astimezone(NEW_YORK).date().isoformat()
+        self.ledger.add(run, now)
+        return run
+
+    def end(
+        self,
+        run: Run,
+        state: State,
+        now: datetime,
+        *,
+        ended_at: datetime,
+        claims: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> list[Announcement]:
+        """End an open run in `state`; one that has ended stays as it is, unless that was a guess.
+
+        `claims` are the numbers that came with the end, `reason` why the relay thinks that it is over.
+        """
+        corrected = run.is_guessed and reason is None
+        if not run.state.is_open and not corrected:
+            return []
+        claims = claims or {}
+        said = end_phases(run, state, now, ended_at)
+        run.state, run.reason, run.is_guessed = state, reason or _reason(claims), reason is not None
+        run.ended_at = ended_at
+        run.duration_seconds = believable_duration(
+            claims.get("duration_seconds"), run.started_at, ended_at, seen_for=(now - run.first_seen).total_seconds()
+        )
+        if run.started_at is None and run.duration_seconds is not None:
+            run.started_at = ended_at - timedelta(seconds=run.duration_seconds)
+        run.conclude(claims)
+        run.is_judged = False
+        self.ledger.save(run, now)
+        return [*said, of_run(run, state.value, corrected=corrected or None)]
+
+    @property
+    def unjudged(self) -> list[Run]:
+        """Runs that have ended and were not marked as judged yet."""
+        return self.ledger.unjudged
+
+    def judged(self, run: Run, now: datetime) -> None:
+        """The watchdog has looked at how good an ended run, or the ended phases of an open one, were."""
+        for its in run.phases.values():
+            its.is_judged = not its.state.is_open
+        run.is_judged = not run.state.is_open
+        self.ledger.save(run, now)
+
+    def keep(self, run: Run, now: datetime) -> None:
+        """Put a run that somebody else noted something on back on the shelf."""
+        self.ledger.save(run, now)
+
+    def stall(self, run: Run, now: datetime) -> list[Announcement]:
+        """The watchdog finds that `run` does not get on."""
+        if run.state is not State.RUNNING:
+            return []
+        run.state = State.STALLED
+        if phase := run.current_phase:
+            run.phases[phase].state = State.STALLED
+        self.ledger.save(run, now)
+        return [of_run(run, "stalled", phase=phase, last_symbol=run.last_symbol)]
+
+    def _attribute(self, event: Event, signal: Signal, now: datetime, said: list[Announcement]) -> Run | None:
+        """The run that the event is about: one that is known, or a new one."""
+        is_start = begins_run(signal)
+        own_id = text(event.payload.get("run_id"))
+        any_id = own_id or (text(event.run_id) if event.run_id else None)
+        run = meant(self.ledger, signal, event, now, own_id or any_id)
+        if run is not None:
+            if run.is_unnamed and any_id and (own_id or is_start):
+                self.ledger.rename(run, any_id)
+            return run
+        if signal.verb is Verb.ERROR or signal.is_loose:
+            return None
+        return self._begin(any_id if own_id or is_start else None, is_start, event, now, said)
+
+    def _begin(self, run_id: str | None, is_start: bool, event: Event, now: datetime, said: list[Announcement]) -> Run:
+        if run_id is None:
+            said += self._end_unnamed(now)
+        while len(self.open) >= MAX_OPEN:
+            said += self._give_one_up(now)
+        unnamed = f"unnamed-{self.ledger.next_number}-{event.time:%Y%m%dT%H%M%SZ}"
+        known = {"is_unnamed": run_id is None, "start_seen": is_start}
+        run = self.begin(run_id or unnamed, now, event.time if is_start else None, **known)
+        if is_start:
+            run.describe(event.payload)
+        said.append(of_run(run, "started", inferred=None if is_start else True))
+        return run
+
+    def _end_unnamed(self, now: datetime) -> list[Announcement]:
+        """A second run without a name: the first is over, or its events could not be told from the new one's."""
+        reason = "another run began before its end was told"
+        unnamed = [run for run in self.open if run.is_unnamed]
+        return [
+            one for run in unnamed for one in self.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason)
+        ]
+
+    def _give_one_up(self, now: datetime) -> list[Announcement]:
+        least = min(self.open, key=lambda run: (run.start_seen and run.events > 1, run.last_seen))
+        return self.end(least, State.FAILED, now, ended_at=least.last_seen, reason=GIVEN_UP)
+
+    def _started(self, run: Run, event: Event) -> None:
+        """The start of a run that is already known: it came late, or again."""
+        if not run.start_seen:
+            run.start_seen, run.started_at = True, min(event.time, run.started_at or event.time)
+            run.describe(event.payload)
+
+
+def _reopen(run: Run) -> list[Announcement]:
+    """It was held to be over, and goes on."""
+    run.state, run.is_guessed, run.reason, run.ended_at, run.duration_seconds = State.RUNNING, False, None, None, None
+    return [of_run(run, "resumed", corrected=True)]
+
+
+def _reason(claims: Mapping[str, Any]) -> str | None:
+    for key in ("error", "error_message", "reason", "message"):
+        if found := text(claims.get(key), 500):
+            return found
+    return None

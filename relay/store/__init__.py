@@ -1,0 +1,1 @@
+"""The one SQLite file: the outbox and the shelves of small state."""

@@ -1,0 +1,1 @@
+"""Redis pub/sub read so that nothing is lost: dial, wire, whole messages, handover, gaps."""

@@ -1,0 +1,72 @@
+"""Acting, only if asked: start the day's run by the API when it never started. Once a day, whatever comes of it.
+
+The decision is pure; `attempt` is the thin shell that POSTs. TickStockPL's own market check is left on.
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from relay.config.thresholds import WatchdogOptions
+from relay.events import Announcement, Severity
+from relay.runs.signals import State
+from relay.store.shelf import Shelf
+from relay.watchdog.agenda import Agenda, Slot
+from relay.watchdog.apiview import ApiView
+from relay.watchdog.wording import clock
+
+if TYPE_CHECKING:
+    from relay.tickstockpl import TickStockPL
+
+_KEY = "auto_trigger"
+
+
+class AutoTrigger:
+    """Remembers the day on which it last acted."""
+
+    def __init__(self, agenda: Agenda, shelf: Shelf) -> None:
+        self._agenda = agenda
+        self._shelf = shelf
+
+    def wanted(self, now: datetime, api: ApiView, options: WatchdogOptions) -> Slot | None:
+        """The slot whose run is to be started now: late, planned, TickStockPL idle by its own word, not tried today."""
+        slot = self._agenda.current
+        if not options.auto_trigger or slot is None or slot.state is not State.LATE or slot.is_excused:
+            return None
+        in_time = now < slot.due + timedelta(seconds=options.finish_grace)
+        idle = api.is_running is False and api.answered_since(slot.due + timedelta(seconds=options.start_grace))
+        known = api.history_at is not None and api.history_at > slot.due
+        if in_time and idle and known and self._agenda.enabled and self._shelf.get(_KEY) != slot.day.isoformat():
+            return slot
+        return None
+
+    def note(self, slot: Slot) -> None:
+        """It is tried now. To be on disk before the request goes out, so that no restart tries again."""
+        self._shelf.put(_KEY, slot.day.isoformat())
+
+
+async def attempt(client: "TickStockPL", slot: Slot) -> list[Announcement]:
+    """Ask TickStockPL to start the run of `slot`; what came of it. Call `AutoTrigger.note` first."""
+    from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
+
+    day = f"{slot.day:%a} {slot.day.day} {slot.day:%b}"
+    why = (
+        f"It was due at {clock(slot.due)} and had not started; watchdog.auto_trigger is on. No second attempt is made."
+    )
+    try:
+        answer = await client.trigger()
+    except ApiError as failed:
+        title = f"The relay tried to start the run of {day}, in vain"
+        return [_announce(slot, "failed", title, f"{failed}. {why}", None)]
+    title = f"The relay has started the run of {day}"
+    said = f" TickStockPL says: {answer.message or answer.status}." if answer.message or answer.status else ""
+    return [_announce(slot, "triggered", title, f"{why}{said}", answer.run_id)]
+
+
+def _announce(slot: Slot, outcome: str, title: str, message: str, run_id: str | None) -> Announcement:
+    return Announcement(
+        channel="relay:watchdog:auto_triggered",
+        event="auto_triggered",
+        severity=Severity.WARNING if outcome == "triggered" else Severity.ERROR,
+        run_id=run_id,
+        payload={"title": title, "message": message, "outcome": outcome, "run_date": slot.day.isoformat()},
+    )

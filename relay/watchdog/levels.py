@@ -1,0 +1,142 @@
+"""Levels that must not be passed for long: CPU, memory, health score, lag, ticks; and errors that come too often.
+
+Pure. One number is one condition for each channel that tells it, so that two sources do not hide each other.
+"""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from relay.config.thresholds import LevelOptions, RateOptions
+from relay.events import SEVERITIES, Announcement, Event, Kind, Mark, Severity
+from relay.runs.quantities import amount, text
+from relay.runs.run import error_category
+from relay.schedule import market_is_open
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.wording import figure
+
+PLACES = ("metrics", "resources", "data_flow", "connection", "system")
+"""Objects in a payload that hold such numbers (wire notes, "Envelopes")."""
+OTHER_NAMES = {
+    "cpu_percent": ("cpu_usage", "cpu_usage_percent", "cpu"),
+    "memory_percent": ("memory_usage", "memory_usage_percent", "memory"),
+    "lag_ms": ("latency_ms", "streaming_lag_ms", "lag"),
+}
+MAX_ERRORS = 2000
+"""Errors remembered within the window; more than any threshold asks for."""
+TOLD = frozenset({"monitoring", "streaming"})
+
+
+def tells_levels(kind: Kind) -> bool:
+    """Whether events of this kind may hold levels."""
+    return kind.domain in TOLD and not kind.event.startswith("job_")
+
+
+class Levels:
+    """Numbers in monitoring and streaming health against their limits."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
+
+    def observe(self, event: Event, now: datetime, limits: Mapping[str, LevelOptions]) -> list[Announcement]:
+        """Take the numbers of one event."""
+        said: list[Announcement] = []
+        payload = event.payload
+        for name, limit in limits.items():
+            field = name.partition(" ")[0]
+            number = find_number(payload, field)
+            if number is None:
+                continue
+            is_bad = limit.is_passed_by(number) and (limit.when == "always" or market_is_open(now))
+            key = f"{name.replace(' ', '_')}:{event.channel}"
+            if is_bad or self._alerts.holds(key):
+                said += self._set(key, field, number, limit, is_bad, event, now)
+        return said
+
+    def _set(
+        self, key: str, field: str, number: float, limit: LevelOptions, is_bad: bool, event: Event, now: datetime
+    ) -> list[Announcement]:
+        words = field.replace("_", " ")
+        side = f"above {figure(limit.above)}" if limit.above is not None else f"below {figure(limit.below or 0)}"
+        last = f"It is {figure(number)}, told by {event.source or event.channel}"
+        where = f"on {event.channel}; it has been {side} for {figure(limit.for_at_least)} s without a break."
+        return self._alerts.set(
+            key,
+            is_bad,
+            now,
+            severity=SEVERITIES[limit.severity],
+            title=f"{words[0].upper()}{words[1:]} {side}",
+            message=f"{last} {where}" if is_bad else f"{last}.",
+            facts={"level": field, "value": number},
+            for_=limit.for_at_least,
+            resolve_after=limit.resolved_after,
+        )
+
+
+def find_number(payload: Mapping[str, Any], field: str) -> float | None:
+    """The number of that name in a payload, or one level deeper."""
+    for place in (payload, *(inner for name in PLACES if isinstance(inner := payload.get(name), dict))):
+        for name in (field, *OTHER_NAMES.get(field, ())):
+            if (value := place.get(name)) is not None and (found := amount(value)) is not None:
+                return found
+    return None
+
+
+class ErrorRates:
+    """How often errors come: in all, of one category, for one symbol. Too often is one alert, whichever way."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
+        self._errors: deque[tuple[datetime, str, str | None]] = deque(maxlen=MAX_ERRORS)
+        self._dirty = False
+
+    def observe(self, event: Event, now: datetime) -> None:
+        """Count an error event; test, replayed and harmless ones are none."""
+        if event.severity < Severity.ERROR or event.marks & (Mark.TEST | Mark.REPLAYED):
+            return
+        payload = event.payload
+        context = payload.get("context")
+        symbol = payload.get("symbol") or (context.get("symbol") if isinstance(context, dict) else None)
+        self._errors.append((now, error_category(event), text(symbol, 20)))
+        self._dirty = True
+
+    def tick(self, now: datetime, limits: RateOptions) -> list[Announcement]:
+        """Look at the rates of the moment."""
+        while self._errors and (now - self._errors[0][0]).total_seconds() > max(limits.window, 60.0):
+            self._errors.popleft()
+            self._dirty = True
+        if not self._dirty:
+            return self._alerts.set("error_rate", False, now) if not self._errors else []
+        self._dirty = False
+        found = self._too_often(now, limits)
+        return self._alerts.set(
+            "error_rate",
+            bool(found),
+            now,
+            severity=Severity.ERROR,
+            title=f"Errors come often: {found[0]}" if found else "",
+            message=f"{'; '.join(found)}. Look at the component that reports them."
+            if found
+            else "Errors have become rare.",
+            facts={"errors_per_minute": self._last_minute(now)},
+            resolve_after=limits.resolved_after,
+        )
+
+    def _too_often(self, now: datetime, limits: RateOptions) -> list[str]:
+        recent = [one for one in self._errors if (now - one[0]).total_seconds() <= limits.window]
+        found = []
+        if (rate := self._last_minute(now)) > limits.per_minute:
+            found.append(f"{rate} within a minute ({limits.per_minute} are usual at most)")
+        span = f"within {figure(limits.window / 60)} min"
+        for category, number in Counter(category for _, category, _ in recent).most_common(1):
+            if number > limits.per_category:
+                found.append(f"{number} of category {category} {span}")
+        for symbol, number in Counter(symbol for _, _, symbol in recent if symbol).most_common(1):
+            if number > limits.per_symbol:
+                found.append(f"{number} for symbol {symbol} {span}")
+        return found
+
+    def _last_minute(self, now: datetime) -> int:
+        minute = now - timedelta(minutes=1)
+        return sum(at > minute for at, _, _ in self._errors)

@@ -1,0 +1,132 @@
+"""The relay's own health as alerts: a sink that fails, an intake that falls behind, a store that cannot be written.
+
+They are conditions like the watchdog's, with a *for at least*, and take the same routes. It looks; it mends nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from relay.events import Announcement, Severity
+from relay.lanes.lanes import Lane
+from relay.lanes.quarantine import Quarantine
+from relay.store.store import Store
+from relay.subscription.subscription import Subscription
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.wording import lasting
+
+FAILING_FOR = 60.0
+"""Seconds that a sink fails before it is said: a restart of the other side is no news."""
+BEHIND_FOR = 5.0
+"""Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
+NO_LOSS = ("test", "replayed", "silenced", "removed")
+"""Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
+QUIET_FOR = 30.0
+"""Seconds that a trouble must be over before it is said to be."""
+
+
+class Vitals:
+    """Looks at lanes, store, quarantine and intake about once a second."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
+        self._lost: dict[str, int] = {}
+        self._quarantined = 0
+        self._calm_since: dict[str, datetime] = {}
+
+    def look(
+        self,
+        now: datetime,
+        *,
+        lanes: Mapping[str, Lane],
+        store: Store,
+        quarantine: Quarantine,
+        subscription: Subscription,
+    ) -> list[Announcement]:
+        """What there is to say now."""
+        said = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
+        for lane in lanes.values():
+            said += self._failing(lane, now)
+            said += self._losing(lane, now)
+        return said
+
+    def _failing(self, lane: Lane, now: datetime) -> list[Announcement]:
+        since = lane.failing_since
+        for_ = lasting((now - since).total_seconds()) if since else ""
+        return self._alerts.set(
+            f"sink_failing:{lane.name}",
+            bool(lane.error),
+            now,
+            severity=Severity.ERROR,
+            title=f"Sink {lane.name} is failing",
+            message=f"Nothing has reached {lane.name} for {for_}: {lane.error}. {lane.waiting} events wait."
+            if lane.error
+            else f"{lane.name} takes events again.",
+            facts={"sink": lane.name, "waiting": lane.waiting},
+            for_=FAILING_FOR,
+        )
+
+    def _losing(self, lane: Lane, now: datetime) -> list[Announcement]:
+        lost = sum(count for reason, count in lane.dropped.items() if reason not in NO_LOSS)
+        return self._rising(
+            f"events_lost:{lane.name}",
+            lost,
+            now,
+            title=f"Sink {lane.name} has lost events",
+            message=f"{lost} events for {lane.name} were given up or dropped so far; the last trouble: "
+            f"{lane.error or 'see the dead letters'}. `tickstock-relay outbox list --dead` shows what is kept.",
+        )
+
+    def _quarantine(self, quarantine: Quarantine, now: datetime) -> list[Announcement]:
+        count = sum(quarantine.counts.values())
+        return self._rising(
+            "messages_quarantined",
+            count,
+            now,
+            severity=Severity.WARNING,
+            title="Unreadable messages",
+            message=f"{count} messages since the start were no JSON objects and are in the quarantine file.",
+        )
+
+    def _rising(
+        self, key: str, count: int, now: datetime, *, title: str, message: str, severity: Severity = Severity.ERROR
+    ) -> list[Announcement]:
+        """An alert while a count rises, over when it has not risen for ten minutes."""
+        before, self._lost[key] = self._lost.get(key, 0), count
+        if count > before:
+            self._calm_since[key] = now
+        rose = self._calm_since.get(key)
+        rising = rose is not None and now - rose < timedelta(minutes=10)
+        if not rising:
+            message = "No more for ten minutes."
+        return self._alerts.set(
+            key, rising, now, severity=severity, title=title, message=message, facts={"count": count}
+        )
+
+    def _store(self, store: Store, now: datetime) -> list[Announcement]:
+        return self._alerts.set(
+            "store_in_memory",
+            bool(store.trouble),
+            now,
+            severity=Severity.ERROR,
+            title="The relay's store cannot be written",
+            message=f"{store.trouble}. Deliveries and state are kept in memory and would be lost with the process."
+            if store.trouble
+            else "The store is on disk again; what was kept in memory has been written.",
+            resolve_after=QUIET_FOR,
+        )
+
+    def _intake(self, subscription: Subscription, now: datetime) -> list[Announcement]:
+        behind = subscription.behind_since
+        return self._alerts.set(
+            "intake_behind",
+            behind is not None,
+            now,
+            severity=Severity.ERROR,
+            title="The relay falls behind",
+            message=f"{subscription.unread():,} bytes are unread here and more wait in Redis, which cuts a reader off"
+            " at 32 MB, or at 8 MB for 60 s, by default: see `client-output-buffer-limit pubsub`."
+            if behind
+            else "All that was published has been read.",
+            for_=BEHIND_FOR,
+            resolve_after=QUIET_FOR,
+        )

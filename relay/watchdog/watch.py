@@ -1,0 +1,101 @@
+"""The watchdog's thin shell: asks the API in its turn, acts if it was told to, and hands on what there is to say.
+
+Everything that is decided is decided in `relay.watchdog`, without waiting; what waits is here.
+"""
+
+import asyncio
+import importlib
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from relay.config.settings import Settings
+from relay.events import Announcement, Event, Kind, PerKind
+from relay.runs.runs import Runs
+from relay.store.store import Store
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.apiview import ApiView, Poller
+from relay.watchdog.autotrigger import attempt
+from relay.watchdog.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from relay.tickstockpl import TickStockPL
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at whether the API is to be asked now."""
+
+
+class Watch:
+    """One watchdog, and the API that it looks at."""
+
+    def __init__(
+        self, settings: Settings, runs: Runs, alerts: Alerts, store: Store, clock: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._view = ApiView()
+        self._asked: datetime | None = None
+        self._history_wanted = False
+        self._wanted = PerKind(Watchdog.wants)
+        self.dog = Watchdog(settings.watchdog, runs, alerts, store.shelf("watchdog"), clock())
+
+    @property
+    def api(self) -> ApiView:
+        """What the API last said."""
+        return self._view
+
+    def wants(self, kind: Kind) -> bool:
+        """Whether `observe` needs to see events of this kind."""
+        return self._wanted[kind]
+
+    def observe(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
+        """Levels, error rates and the schedule."""
+        wanted = self._wanted
+        return [said for event in events if wanted[event.kind] for said in self.dog.observe(event, now)]
+
+    def tick(self, now: datetime) -> list[Announcement]:
+        """What there is to say now."""
+        return self.dog.tick(now, self._view)
+
+    def hearing(self, since: datetime | None, *, missed: bool = False) -> None:
+        """Since when the relay is subscribed; `missed`: not without a gap, so the API is asked what happened in it."""
+        self.dog.hearing(since)
+        self._history_wanted = self._history_wanted or missed
+
+    def reload(self, settings: Settings, now: datetime) -> None:
+        """Take new options; what is known stays."""
+        self._settings = settings
+        self.dog.reload(settings.watchdog, now)
+
+    async def run(self, announce: Callable[[list[Announcement], datetime], None]) -> None:
+        """Ask the API in its turn, for ever; start a run where the watchdog is told to and wants one."""
+        module = await asyncio.to_thread(importlib.import_module, "relay.tickstockpl")  # httpx is not needed to start
+        options = self._settings.tickstockpl
+        token = options.token.get_secret_value() if options.token else None
+        async with module.TickStockPL(options.base_url, token=token, timeout=options.timeout) as client:
+            poller = Poller(client, self._clock)
+            while True:
+                if self._settings.watchdog.enabled and self._is_time(self._clock()):
+                    await self._ask(poller)
+                    await self._act(client, announce)
+                await asyncio.sleep(min(LOOK_AGAIN, self._settings.watchdog.poll_interval))
+
+    def _is_time(self, now: datetime) -> bool:
+        if self._asked is None or self._history_wanted or self.dog.wants_history:
+            return True
+        since = (now - self._asked).total_seconds()
+        return since < 0 or since >= self._settings.watchdog.poll_interval
+
+    async def _ask(self, poller: Poller) -> None:
+        wanted = self._history_wanted or self.dog.wants_history
+        self._asked, self._history_wanted = self._clock(), False
+        self._view = await poller.poll(want_history=wanted)
+
+    async def _act(self, client: "TickStockPL", announce: Callable[[list[Announcement], datetime], None]) -> None:
+        slot = self.dog.trigger_wanted(self._clock(), self._view)
+        if slot is None:
+            return
+        self.dog.auto_trigger.note(slot)
+        self._store.commit()  # before the request, so that no restart tries again
+        announce(await attempt(client, slot), self._clock())

@@ -1,0 +1,158 @@
+"""Knows whether every run is all right, and says so once: the rooms below it, one look a second.
+
+Pure: `now` and what the API last said are passed in, announcements come out. The order matters: first what is known is
+brought up to date, then the day's run is looked for, then open runs, then ended ones.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from relay.config.thresholds import WatchdogOptions
+from relay.events import Announcement, Event, Kind, Mark, Severity
+from relay.runs.reconstruction import seed
+from relay.runs.runs import Runs
+from relay.store.shelf import Shelf
+from relay.watchdog.agenda import Agenda, Slot
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.apiview import ApiView
+from relay.watchdog.autotrigger import AutoTrigger
+from relay.watchdog.levels import ErrorRates, Levels, tells_levels
+from relay.watchdog.punctuality import Punctuality
+from relay.watchdog.supervision import Supervision
+from relay.watchdog.verdicts import Verdicts
+from relay.watchdog.wording import clock, lasting
+
+RECENTLY = timedelta(minutes=2)
+_SINCE = "watching_since"
+
+
+class Watchdog:
+    """The whole watch. Its alerts are on `alerts`, its runs in `runs`, the little else on `shelf`."""
+
+    def __init__(self, options: WatchdogOptions, runs: Runs, alerts: Alerts, shelf: Shelf, now: datetime) -> None:
+        """Go on from what is on the shelves; `now` is when the watch begins, or goes on after a restart."""
+        self.options = options
+        self.runs = runs
+        self.alerts = alerts
+        self.agenda = Agenda(options.schedule, shelf)
+        self.auto_trigger = AutoTrigger(self.agenda, shelf)
+        self._hearing_since: datetime | None = now
+        self._punctuality = Punctuality(self.agenda, runs, alerts, self._heard_since)
+        self._supervision = Supervision(self.agenda, runs, alerts, self._heard_since)
+        self._verdicts = Verdicts(runs, alerts)
+        self._levels = Levels(alerts)
+        self._rates = ErrorRates(alerts)
+        self._history_seen: datetime | None = None
+        since = shelf.get(_SINCE)
+        self._watching_since = datetime.fromisoformat(since) if since else now
+        if since is None:
+            shelf.put(_SINCE, now.isoformat())
+
+    def reload(self, options: WatchdogOptions, now: datetime) -> None:
+        """Take new options; what is known stays."""
+        self.options = options
+        self.agenda.reconfigure(options.schedule, now)
+
+    @staticmethod
+    def wants(kind: Kind) -> bool:
+        """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
+        return kind.domain == "errors" or _moves_schedule(kind) or tells_levels(kind)
+
+    def hearing(self, since: datetime | None) -> None:
+        """Since when the relay is subscribed without a gap; None: it is not subscribed now."""
+        self._hearing_since = since
+
+    def observe(self, event: Event, now: datetime) -> list[Announcement]:
+        """Take one event for levels, error rates and the schedule."""
+        if event.marks & (Mark.TEST | Mark.REPLAYED):
+            return []
+        kind = event.kind
+        if kind.domain == "errors":
+            self._rates.observe(event, now)
+        elif _moves_schedule(kind):
+            self.agenda.updated(event.payload, now)
+        elif self.options.enabled and tells_levels(kind):
+            return self._levels.observe(event, now, self.options.levels)
+        return []
+
+    def tick(self, now: datetime, api: ApiView) -> list[Announcement]:
+        """Look at everything; what there is to say, in order. To be called about once a second."""
+        said = self._catch_up(now, api)
+        if not self.options.enabled:
+            return said
+        self.alerts.held = self.options.in_maintenance(now)
+        said += self._reachable(now, api)
+        said += self._punctuality.tick(now, api, self.options)
+        said += self._supervision.tick(now, api, self.options)
+        said += self._verdicts.tick(now, self.options)
+        said += self._rates.tick(now, self.options.errors)
+        return said + self.alerts.tick(now)
+
+    @property
+    def wants_history(self) -> bool:
+        """Whether the API's history should be asked for now rather than in its turn."""
+        return self._punctuality.wants_history or self._supervision.wants_history
+
+    def trigger_wanted(self, now: datetime, api: ApiView) -> Slot | None:
+        """The slot whose run the relay is to start itself, if it was told to: see `relay.watchdog.autotrigger`."""
+        return self.auto_trigger.wanted(now, api, self.options) if self.options.enabled else None
+
+    def outlook(self) -> Mapping[str, Any]:
+        """What is due, for pages and metrics: `today` and `next` are slots or None."""
+        return {"enabled": self.agenda.enabled, "today": self.agenda.current, "next": self.agenda.coming}
+
+    def _heard_since(self) -> datetime | None:
+        return self._hearing_since
+
+    def _catch_up(self, now: datetime, api: ApiView) -> list[Announcement]:
+        """Take what the API said about schedule and runs."""
+        said = self.runs.tick(now)
+        if api.schedule is not None and api.schedule_at is not None:
+            self.agenda.learn(api.schedule, api.schedule_at, now)
+        if api.history is not None and api.history_at != self._history_seen:
+            self._history_seen = api.history_at
+            old = [run for run in api.history if run.start_time and run.start_time < self._watching_since]
+            before = [run for run in old if run.end_time is None or run.end_time < self._watching_since]
+            seed(self.runs, before, now)
+            said += self.runs.reconstruct(api.history, None, (self._watching_since, now), now)
+        if api.is_running:
+            said += self.runs.reconstruct([], api.status, (self._watching_since, now), now)
+        return said
+
+    def _reachable(self, now: datetime, api: ApiView) -> list[Announcement]:
+        """The API does not answer: alone, or together with the events."""
+        if api.failing_since is None and not self.alerts.holds("api_unreachable"):
+            return []
+        if api.failing_since is None:
+            words = f"The API has answered again since {clock(api.answered_at)}." if api.answered_at else ""
+            return self.alerts.set("api_unreachable", False, now, message=words)
+        heard = self.runs.last_heard
+        silent = heard is None or now - heard > RECENTLY
+        if silent:
+            last = (
+                f"The last event came {lasting((now - heard).total_seconds())} ago" if heard else "No event came either"
+            )
+            meaning = f"{last}, so TickStockPL as a whole may be down: look whether its processes live."
+        else:
+            meaning = "Events still come, so runs go on and are followed; only the API is in trouble."
+        slot = self.agenda.current
+        if slot is not None and slot.is_open:
+            meaning += f" Whether the run due at {clock(slot.due)} has started is not known."
+        coming = f" The next run is due at {clock(self.agenda.coming.due)}." if self.agenda.coming else ""
+        return self.alerts.set(
+            "api_unreachable",
+            True,
+            now,
+            severity=Severity.ERROR,
+            title="TickStockPL's API does not answer"
+            + (", and no events come" if silent else ", while events do come"),
+            message=f"It has not answered since {clock(api.failing_since)}: {api.error}. {meaning}{coming}",
+            facts={"error": api.error, "events_come": not silent},
+            for_=self.options.api_unreachable_after,
+            resolve_after=self.options.api_back_after,
+        )
+
+
+def _moves_schedule(kind: Kind) -> bool:
+    return kind.domain == "processing" and kind.action == "schedule"
