@@ -1,0 +1,110 @@
+"""A running relay's own pages over HTTP: page, state, assets, live updates, and a stop that no viewer delays."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from relay.web.snapshot import Snapshot
+from tests.parts import RelayProcess, Valkey, until
+
+
+def ask(relay: RelayProcess, path: str) -> httpx.Response:
+    return httpx.get(relay.url + path, timeout=5)
+
+
+@contextlib.contextmanager
+def stream(relay: RelayProcess) -> Iterator[Iterator[str]]:
+    """Its lines, as they come."""
+    with httpx.stream("GET", f"{relay.url}/live", timeout=5) as answer:
+        assert answer.status_code == 200
+        yield answer.iter_lines()
+
+
+def refused(relay: RelayProcess) -> bool:
+    with httpx.stream("GET", f"{relay.url}/live", timeout=5) as answer:
+        return answer.status_code == 503
+
+
+def news(lines: Iterator[str]) -> dict[str, str]:
+    """The next parts of the stream."""
+    line = next(line for line in lines if line.startswith("data: "))
+    found: dict[str, str] = json.loads(line.removeprefix("data: "))
+    return found
+
+
+def test_everything_that_the_page_needs_is_served(relay: RelayProcess) -> None:
+    for path, kind, begins in (
+        ("/", "text/html", "<!doctype html>"),
+        ("/style.css", "text/css", "/*"),
+        ("/live.js", "text/javascript", '"use strict"'),
+        ("/icon-good.svg", "image/svg+xml", "<svg"),
+        ("/api/state", "application/json", '{"at":'),
+    ):
+        answer = ask(relay, path)
+        assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (200, kind)
+        assert answer.text.startswith(begins)
+
+
+def test_nothing_else_is_served_and_no_method_changes_anything(relay: RelayProcess) -> None:
+    assert ask(relay, "/icon-x.svg").status_code == 404
+    assert ask(relay, "/style.css/relay.db").status_code == 404
+    assert httpx.post(f"{relay.url}/api/state", timeout=5).status_code == 405
+
+
+def test_the_state_reads_back_as_a_snapshot_with_errors_grouped_and_secrets_hidden(
+    relay: RelayProcess, valkey: Valkey
+) -> None:
+    for number in range(3):
+        payload = {"severity": "error", "component": "db", "message": f"attempt {number}: password=hunter2 refused"}
+        body = {"event": "error", "timestamp": "", "source": "x", "version": "1.0", "payload": payload}
+        valkey.client.publish("tickstock:errors", json.dumps(body))
+    until(lambda: relay.metric("relay_received_messages_total") >= 3)
+    text = ask(relay, "/api/state").content
+    state = msgspec.json.decode(text, type=Snapshot, strict=True)
+    assert [(group.count, group.component) for group in state.errors] == [(3, "db")]
+    assert b"hunter2" not in text
+    assert "hunter2" not in ask(relay, "/").text
+    assert state.intake.subscribed
+    assert {sink.name: sink.delivered for sink in state.sinks} == {"metrics": 3, "archive": 3}
+
+
+def test_the_stream_brings_an_error_and_its_script_as_text(relay: RelayProcess, valkey: Valkey) -> None:
+    with stream(relay) as answer:
+        assert "None since the relay started." in news(answer)["errors"]
+        payload = {"severity": "error", "message": "<script>alert(1)</script>"}
+        valkey.client.publish("tickstock:errors", json.dumps({"event": "error", "payload": payload}))
+        deadline = time.monotonic() + 10
+        while "alert(1)" not in (told := news(answer)).get("errors", ""):
+            assert time.monotonic() < deadline
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in told["errors"]
+        assert "<script" not in told["errors"]
+
+
+def test_viewers_do_not_delay_the_end(tmp_path: Path, valkey: Valkey) -> None:
+    with RelayProcess(tmp_path, valkey.url) as relay, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            news(stack.enter_context(stream(relay)))
+        host, _, port = relay.url.removeprefix("http://").partition(":")
+        deaf = stack.enter_context(socket.create_connection((host, int(port))))
+        deaf.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")  # and reads nothing
+        until(lambda: ask(relay, "/healthz").status_code == 200)
+        began = time.monotonic()
+        assert relay.terminate() == 0
+        assert time.monotonic() - began < 6
+        assert "Traceback" not in relay.log_text()
+
+
+def test_a_seventeenth_viewer_is_refused_and_the_others_go_on(relay: RelayProcess) -> None:
+    with contextlib.ExitStack() as stack:
+        viewers = [stack.enter_context(stream(relay)) for _ in range(16)]
+        for viewer in viewers:
+            news(viewer)
+        assert refused(relay)
+        assert ask(relay, "/").status_code == 200
+    until(lambda: not refused(relay), what="room for another viewer")
