@@ -292,7 +292,10 @@ class Daemon:
 
     async def _shut_down(self) -> None:
         """Drain: what is underway may finish in time; what waits is in the outbox, what is unread in the kernel."""
-        systemd.stopping("draining")
+        if self._reexec:
+            systemd.reloading("becoming the new program")  # after STOPPING=1 systemd would wait for our end
+        else:
+            systemd.stopping("draining")
         grace = self.settings.shutdown_timeout / 2
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()), return_exceptions=True)
         self.gaps.heartbeat(self.now())
