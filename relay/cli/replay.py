@@ -1,0 +1,260 @@
+"""`tickstock-relay replay`: read an archive again, in order and at a pace, to Redis, the sinks or standard output.
+
+Facts go to standard error, since standard output may be the events'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relay.cli.api import BadConfig
+from relay.cli.matchers import MATCHERS, matching, read_matchers
+from relay.cli.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.progress import Progress
+
+    from relay.config.settings import Settings
+    from relay.events import Event
+    from relay.replay.archive import Archive, Selection
+
+
+def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """A time (naive: UTC), or a duration: so long ago."""
+    from sinks.options import parse_duration  # noqa: PLC0415 - `--help` does without pydantic
+
+    if value is None:
+        return None
+    try:
+        return datetime.now(UTC) - timedelta(seconds=float(str(parse_duration(value))))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            "must be a time such as 2025-01-27T21:10Z, or a duration such as 2h: so long ago"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _paths(_context: click.Context, _argument: click.Parameter, values: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(Path("/dev/stdin" if value == "-" else value) for value in values)
+
+
+@click.command(
+    help="Read archives (plain, gzip, zstd; - for standard input) again, the file with the oldest events first.\n\n"
+    "Each event is marked as replayed, so that alerting sinks skip it, unless --alerts is given. On Redis everybody who"
+    " listens gets it again. To standard output it goes as fast as it can, to the others at its own pace, unless"
+    " --speed or --as-fast say otherwise.\n\n"
+    "Exit code 1 when an archive is damaged or something could not be delivered."
+)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, callback=_paths)
+@click.option("--to", "target", type=click.Choice(["stdout", "redis", "sinks"]), default="stdout", show_default=True)
+@click.option(
+    "--since", callback=_moment, metavar="WHEN", help="Received then or later: a time, or 2h for two hours ago."
+)
+@click.option("--until", callback=_moment, metavar="WHEN", help="Received before then.")
+@click.option("--match", "matchers", multiple=True, metavar="MATCHER", help=f"{MATCHERS}; all must hold.")
+@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Times as fast as it was; 1 keeps the spacing.")
+@click.option("--as-fast", is_flag=True, help="As fast as it goes.")
+@click.option("--alerts", is_flag=True, help="Do not mark events as replayed: people are woken again.")
+@click.option(
+    "--sink", "sinks", multiple=True, help="With --to sinks: these only. [default: all but archive and metrics]"
+)
+@click.option("--config", "path", type=click.Path(path_type=Path), default="config.yaml", help="For redis and sinks.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before publishing on Redis.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    target: str,
+    since: datetime | None,
+    until: datetime | None,
+    matchers: tuple[str, ...],
+    speed: float | None,
+    as_fast: bool,
+    alerts: bool,
+    sinks: tuple[str, ...],
+    path: Path,
+    yes: bool,
+) -> None:
+    """Put the archive together, and send it on its way."""
+    from relay.replay.archive import Selection  # noqa: PLC0415 - `--help` does without msgspec and zstandard
+
+    if speed is not None and as_fast:
+        raise click.UsageError("--speed and --as-fast cannot both be meant")
+    if sinks and target != "sinks":
+        raise click.UsageError("--sink goes with --to sinks")
+    match = read_matchers(matchers)
+    selection = Selection(since, until, matching(match) if match else None)
+    settings = _settings(path) if target != "stdout" else None
+    pace = None if as_fast else speed or (None if target == "stdout" else 1.0)
+    ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts, yes=yes))
+
+
+def _replay(
+    files: tuple[Path, ...],
+    selection: Selection,
+    settings: Settings | None,
+    target: str,
+    pace: float | None,
+    sinks: tuple[str, ...],
+    *,
+    mark: bool,
+    yes: bool,
+) -> int:
+    from relay.replay.archive import Archive, ReplayError, paced  # noqa: PLC0415 - `--help` does without it
+
+    progress = _Progress(files)
+    try:
+        archive = Archive(files, selection, mark=mark, progress=progress.advance)
+        with progress:
+            pieces = paced(archive.blocks(), pace)
+            if settings is None:
+                told, well = _to_stdout(pieces), True
+            else:
+                events = ((wait, archive.decoded(block)) for wait, block in pieces)
+                if target == "redis":
+                    told, well = _to_redis(events, settings, mark=mark, yes=yes), True
+                else:
+                    told, well = asyncio.run(_to_sinks(events, settings, sinks))
+    except ReplayError as error:
+        raise click.ClickException(plain(str(error))) from None
+    _summary(archive, told)
+    return 0 if well else 1
+
+
+def _summary(archive: Archive, told: str) -> None:
+    damaged = f", {archive.damaged:,} lines that are no events left out" if archive.damaged else ""
+    click.echo(f"{archive.events:,} events{told}{damaged}", err=True)
+
+
+def _settings(path: Path) -> Settings:
+    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+
+    try:
+        return load(path)
+    except ConfigError as wrong:
+        raise BadConfig(plain(str(wrong))) from wrong
+
+
+def _to_stdout(pieces: Iterable[tuple[float, bytes]]) -> str:
+    out = sys.stdout.buffer
+    try:
+        for wait, block in pieces:
+            if wait:
+                out.flush()
+                time.sleep(wait)
+            out.write(block)
+        out.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ""
+
+
+def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *, mark: bool, yes: bool) -> str:
+    from relay.replay.targets import Republisher  # noqa: PLC0415
+    from relay.subscription.dial import DialError  # noqa: PLC0415 - with redis-py
+
+    if not yes and sys.stdin.isatty():
+        click.confirm("Publish on Redis? Everybody who listens there gets these events again", abort=True, err=True)
+    try:
+        redis = Republisher(settings.redis, mark=mark)
+        try:
+            for wait, events in pieces:
+                time.sleep(wait)
+                redis.publish(events)
+        finally:
+            redis.close()
+    except DialError as error:
+        raise click.ClickException(plain(str(error))) from None
+    own = f", {redis.own:,} of the relay's own left out" if redis.own else ""
+    return f", {redis.published:,} published ({redis.heard:,} deliveries){own}"
+
+
+async def _to_sinks(
+    pieces: Iterable[tuple[float, list[Event]]], settings: Settings, names: tuple[str, ...]
+) -> tuple[str, bool]:
+    from relay.replay.targets import Refeed  # noqa: PLC0415 - with all that a daemon needs
+    from sinks.base import SinkError  # noqa: PLC0415
+
+    _usable_sinks(settings, names)
+    refeed = Refeed(settings, names)
+    try:
+        await refeed.start()
+    except SinkError as error:
+        raise click.ClickException(plain(str(error))) from None
+    for wait, events in pieces:
+        await asyncio.sleep(wait)
+        if not await refeed.feed(events):
+            break
+    left = await refeed.drain()
+    told = "".join(f", {count:,} to {name}" for name, count in refeed.delivered.items())
+    told += f", {refeed.muted:,} kept from alerting sinks" if refeed.muted else ""
+    told += f", {refeed.unrouted:,} for none of them" if refeed.unrouted else ""
+    told += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
+    return plain(told), not left
+
+
+def _usable_sinks(settings: Settings, names: tuple[str, ...]) -> None:
+    from sinks.base import QueuedSink  # noqa: PLC0415 - for --to sinks only
+    from sinks.registry import sink_class  # noqa: PLC0415
+
+    for name in names:
+        if name not in settings.sinks:
+            raise click.UsageError(f"there is no sink {plain(name)!r}; there are {', '.join(settings.sinks)}")
+        direct = not issubclass(sink_class(str(settings.sinks[name]["type"])), QueuedSink)
+        if direct and settings.http.enabled and _answers(settings.http.address):
+            raise click.ClickException(f"a relay is running with this configuration, and {plain(name)} is its own")
+    if not names and not any(issubclass(sink_class(str(o["type"])), QueuedSink) for o in settings.sinks.values()):
+        raise click.ClickException(
+            "no sink delivers over the network; name others with --sink, the relay being stopped"
+        )
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+class _Progress:
+    """A bar over the files' bytes on standard error, if that is a terminal."""
+
+    def __init__(self, files: tuple[Path, ...]) -> None:
+        self._total = sum(path.stat().st_size for path in files if path.exists())
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> None:
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console  # noqa: PLC0415 - for people only
+        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+
+        columns = (BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.add_task("replay", total=self._total)
+        self._bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, count: int) -> None:
+        """So many bytes were read."""
+        if self._bar is not None:
+            self._bar.advance(self._bar.task_ids[0], count)
