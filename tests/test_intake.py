@@ -1,0 +1,194 @@
+"""The path of one batch, and what a crash between its steps leaves to the next process: nothing missing, nothing twice.
+
+The crash is a real loss of everything in memory: the next intake is built anew on the same store and archive, and is
+given the same bytes again, as the kernel would.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.config.settings import OutboxOptions, RouteOptions
+from relay.events import Announcement, Event
+from relay.intake import Intake
+from relay.lanes.delivery import QueuedLane
+from relay.lanes.lanes import DirectLane, Lane
+from relay.lanes.quarantine import Quarantine
+from relay.normalize.normalize import Normalizer
+from relay.routing import Routes
+from relay.store.outbox import Outbox
+from relay.store.store import Store
+from relay.subscription.subscription import Batch
+from sinks.jsonl import JsonlOptions, JsonlSink
+from sinks.testing import make_context
+from tests.scripted import ScriptedSink
+from tests.wire import utc
+
+NOW = utc("2025-01-27 21:15")
+CHANNEL = b"tickstock:a:b"
+
+
+class CrashError(BaseException):
+    """The process is gone at this point: no handler of the relay's may see it."""
+
+
+class Process:
+    """One process' intake on a directory that outlives it."""
+
+    def __init__(self, directory: Path, *, track: Callable[[Event], list[Announcement]] | None = None) -> None:
+        self.store = Store(directory / "relay.db")
+        self.outbox = Outbox(self.store, OutboxOptions())
+        self.archive = JsonlSink(JsonlOptions(directory=directory), make_context("archive"))
+        self.archive._open()
+        self.quarantine = Quarantine(directory, max_bytes=1 << 20, keep=3600.0)
+        self.seen: list[int] = []
+        self._says = track or (lambda _: [])
+        queued = QueuedLane(
+            ScriptedSink(), self.outbox, OutboxOptions(), now=lambda: NOW, redact=lambda e: e, muted=lambda _: None
+        )
+        self.lanes: dict[str, Lane] = {"archive": DirectLane(self.archive), "app": queued}
+        self.lanes["archive"].start()
+        self.intake = Intake(
+            normalizer=Normalizer(),
+            routes=Routes([RouteOptions(name="all", to=["archive", "app"])]),
+            lanes=self.lanes,
+            store=self.store,
+            quarantine=self.quarantine,
+            track=self._track,
+            wants=lambda _: True,
+            boot="r1",
+        )
+
+    def _track(self, events: Sequence[Event], _: datetime) -> list[Announcement]:
+        self.seen += [event.offset for event in events]
+        return [said for event in events for said in self._says(event)]
+
+    def take(self, *offsets: int, stream: str = "s1") -> None:
+        self.intake.take(Batch(stream, NOW, [(CHANNEL, b'{"n":%d}' % offset, offset) for offset in offsets]))
+
+    def die(self) -> None:
+        """Without a word; what is not on disk is gone."""
+        self.store._db.close()
+        if self.archive._file is not None:
+            self.archive._file.close()
+
+
+def archived(directory: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in (directory / "events.jsonl").read_bytes().splitlines()]
+
+
+def waiting(directory: Path) -> list[str]:
+    store = Store(directory / "relay.db")
+    rows = Outbox(store, OutboxOptions()).waiting("app", 9e9, 1000)
+    store.close()
+    return [json.loads(row.event)["id"] for row in rows]
+
+
+def test_every_lane_has_its_part_of_a_batch_when_it_was_taken(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.take(10, 20)
+    process.die()
+    assert archived(tmp_path) == waiting(tmp_path) == ["s1-10", "s1-20"]
+    assert (process.intake.received, process.intake.batches, process.intake.last_size) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("step", ["before", "archive", "outbox", "commit", "after"])
+def test_a_crash_at_any_step_leaves_each_event_once(tmp_path: Path, monkeypatch: Any, step: str) -> None:
+    process = Process(tmp_path)
+    process.take(10, 20)
+
+    def crash(*_: object) -> None:
+        raise CrashError
+
+    target = {
+        "before": (process.intake, "_normalised"),
+        "archive": (process.archive, "write"),
+        "outbox": (process.lanes["app"], "accept"),
+        "commit": (process.store, "commit"),
+        "after": (process.intake, "_nothing"),
+    }[step]
+    monkeypatch.setattr(*target, crash, raising=False)
+    if step == "after":
+        process.take(30, 40, 50)
+    else:
+        with pytest.raises(CrashError):
+            process.take(30, 40, 50)
+    process.die()
+    again = Process(tmp_path)
+    again.take(30, 40, 50, 60)
+    again.take(70)
+    again.die()
+    expected = [f"s1-{offset}" for offset in range(10, 71, 10)]
+    assert archived(tmp_path) == expected
+    assert waiting(tmp_path) == expected
+
+
+def test_a_crash_after_the_commit_of_a_batch_is_not_tracked_twice(tmp_path: Path) -> None:
+    first = Process(tmp_path)
+    first.take(10, 20)
+    first.die()
+    second = Process(tmp_path)
+    second.take(10, 20)
+    second.take(30)
+    assert second.seen == [30]
+    second.die()
+
+
+def test_what_is_met_again_in_pieces_is_still_known(tmp_path: Path) -> None:
+    """The next process need not cut the bytes as the last one did."""
+    first = Process(tmp_path)
+    first.take(10, 20, 30, 40)
+    first.die()
+    second = Process(tmp_path)
+    second.take(10)
+    second.intake.take(Batch("s1", NOW, [(CHANNEL, b"no json", 20)]))
+    second.take(30)
+    second.take(40, 50)
+    second.die()
+    assert waiting(tmp_path) == ["s1-10", "s1-20", "s1-30", "s1-40", "s1-50"]
+    assert archived(tmp_path) == waiting(tmp_path)
+
+
+def test_another_connections_positions_say_nothing(tmp_path: Path) -> None:
+    first = Process(tmp_path)
+    first.take(1000)
+    first.die()
+    second = Process(tmp_path)
+    second.take(10, 20, stream="s2")
+    second.die()
+    assert waiting(tmp_path) == archived(tmp_path) == ["s1-1000", "s2-10", "s2-20"]
+
+
+def test_the_unreadable_are_kept_once_and_do_not_hold_up_the_others(tmp_path: Path) -> None:
+    batch = Batch("s1", NOW, [(CHANNEL, b"{", 10), (CHANNEL, b'{"n":2}', 20), (CHANNEL, b"", 30)])
+    with capture_logs():
+        for _ in range(2):
+            process = Process(tmp_path)
+            process.intake.take(batch)
+            process.quarantine.close()
+            process.die()
+    lines = (tmp_path / "quarantine.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["s1-10", "s1-30"]
+    assert archived(tmp_path) == waiting(tmp_path) == ["s1-20"]
+
+
+def test_what_follows_from_an_event_comes_behind_it_on_the_same_way(tmp_path: Path) -> None:
+    said = Announcement(channel="relay:run:started", event="run_started")
+    process = Process(tmp_path, track=lambda event: [said] if event.offset == 10 else [])
+    process.take(10, 20)
+    process.intake.announce([said], NOW.astimezone(UTC))
+    process.die()
+    assert archived(tmp_path) == waiting(tmp_path) == ["s1-10", "s1-20", "r1-1", "r1-2"]
+
+
+def test_an_event_that_no_route_takes_is_counted(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.intake.use(Routes([RouteOptions(name="none", match={"event": "other"}, to=["archive"])]), process.lanes)
+    process.take(10, 20)
+    assert process.intake.unrouted == 2
+    process.die()
