@@ -64,7 +64,7 @@ async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_t
         await browser.until("document.querySelector('#current .p-indicators progress').value > 30")
         await photograph(browser, "running")
         if os.environ.get("STATUS_PICTURE"):
-            await browser.look_like(width=1240, height=800)
+            await browser.look_like(width=1240, height=1095)
             await browser.picture(IN_DOCS, whole=False)
         bars = "[...document.querySelectorAll('#current progress')].reduce((sum, bar) => sum + bar.value, 0)"
         at_first = await browser.ask(bars)
