@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+_FROM_ENVIRONMENT = {"type": "string", "pattern": r"\$\{[A-Za-z_]"}
+
 
 @click.command()
 @click.argument("what", type=click.Choice(["config", "event"]))
@@ -28,7 +30,24 @@ def _config() -> dict[str, Any]:
         options["required"] = ["type", *options.get("required", [])]
         kinds.append(options)
     schema["properties"]["sinks"]["additionalProperties"] = {"oneOf": kinds}
+    for part in (schema, *schema["$defs"].values(), *kinds):
+        _as_written(part)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _as_written(part: dict[str, Any]) -> None:
+    """What a file may say beyond what the value is: `${NAME}` for anything, `x_file` for a secret, nothing at all."""
+    properties: dict[str, dict[str, Any]] = part.get("properties", {})
+    for name, value in list(properties.items()):
+        if name == "type" and "const" in value:
+            continue
+        described = {key: value[key] for key in ("description", "default") if key in value}
+        bare = {key: inner for key, inner in value.items() if key not in described}
+        nothing = [] if name in part.get("required", ()) else [{"type": "null"}]
+        properties[name] = {"anyOf": [bare, _FROM_ENVIRONMENT, *nothing]} | described
+        if '"password"' in json.dumps(bare):
+            properties[f"{name}_file"] = {"type": "string", "description": f"A file that holds `{name}`."}
+            part["required"] = [other for other in part.get("required", ()) if other != name]
 
 
 def _any_object(_: type) -> dict[str, Any]:
