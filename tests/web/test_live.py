@@ -71,7 +71,7 @@ async def test_parts_are_made_once_for_all_viewers_and_not_at_all_for_none() -> 
     await eventually(lambda: all(viewer.news for viewer in viewers))
     assert made == [1]
     live.close()
-    await asyncio.gather(*tasks)
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
 
 
 async def test_closing_ends_every_stream_at_once() -> None:
@@ -96,10 +96,10 @@ async def test_too_many_viewers_are_told_to_come_back() -> None:
     tasks = [watching(live, Viewer()) for _ in range(MOST_VIEWERS)]
     await eventually(lambda: live.viewers == MOST_VIEWERS)
     refused = Viewer()
-    await watching(live, refused)
+    await asyncio.wait_for(watching(live, refused), 5)
     assert refused.sent[0]["status"] == 503
     live.close()
-    await asyncio.gather(*tasks)
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
     assert live.viewers == 0
 
 
@@ -110,4 +110,4 @@ async def test_a_quiet_stream_says_now_and_then_that_it_lives(monkeypatch: pytes
     task = watching(live, viewer)
     await eventually(lambda: viewer.news.count({}) >= 2)
     viewer.leave()
-    await task
+    await asyncio.wait_for(task, 5)
