@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relay.cli.api import BadConfig
+from relay.cli.matchers import MATCHERS, read_matchers
 from relay.cli.terminal import both_times, console, plain, shown
 
 if TYPE_CHECKING:
     from relay.watchdog.silences import Silence, Silences
 
 SHELF = "silences"
-MATCH_HELP = "FIELD=TEST as in a route's match, such as event=error, severity=>=error or payload.component=data_import."
+MATCH_HELP = f"{MATCHERS}; severity>=error, say, or payload.component=data_import."
 
 
 class _Shelf:
@@ -95,13 +96,7 @@ def _until(_context: click.Context, _option: click.Parameter, value: str) -> dat
 
 
 def _match(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for value in values:
-        field, sign, test = value.partition("=")
-        if not sign or not field.strip():
-            raise click.BadParameter(f"{value!r} is not FIELD=TEST")
-        found[field.strip()] = test.strip()
-    return found
+    return read_matchers(values)
 
 
 def _facts(silence: "Silence") -> dict[str, Any]:

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -131,4 +131,4 @@ def _is_model(annotation: Any) -> bool:
 
 def _without_none(annotation: Any) -> Any:
     choices = [choice for choice in get_args(annotation) if choice is not type(None)]
-    return choices[0] if isinstance(annotation, UnionType) and choices else annotation
+    return choices[0] if get_origin(annotation) in (Union, UnionType) and choices else annotation
