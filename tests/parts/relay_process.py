@@ -18,6 +18,7 @@ import zstandard
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.service_manager import ServiceManager
+from tests.parts.traffic import CHANNEL
 from tests.parts.waiting import free_port, until
 
 Json = dict[str, Any]
@@ -151,10 +152,11 @@ class RelayProcess:
             lines += _content(path).split(b"\n")[:-1]
         return lines
 
-    def numbers(self) -> Counter[int]:
-        """How often each of the numbered messages (`traffic`) is in the archive."""
-        marker = b'"event":"numbered"'
-        return Counter(json.loads(line)["payload"]["n"] for line in self.archive_lines() if marker in line)
+    def numbers(self, channel: str = CHANNEL) -> Counter[int]:
+        """How often each of the numbered messages (`traffic`) of that channel is in the archive."""
+        marker = b'"channel":"%b"' % channel.encode()
+        lines = [line for line in self.archive_lines() if marker in line and b'"event":"numbered"' in line]
+        return Counter(json.loads(line)["payload"]["n"] for line in lines)
 
     def heard(self, event: str) -> list[Json]:
         """The archived events of that name."""
@@ -171,6 +173,10 @@ class RelayProcess:
         """What it has logged."""
         lines = self._log.read_text().splitlines()
         return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
+
+    def subscriptions(self) -> int:
+        """How often it has been subscribed, by its log."""
+        return self.log_text().count('"event": "subscribed"')
 
     def log_text(self) -> str:
         """The same, as it is."""

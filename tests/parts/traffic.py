@@ -6,6 +6,8 @@ from typing import Self
 
 import redis
 
+from tests.parts.waiting import until
+
 CHANNEL = "tickstock:market:ticks"
 
 
@@ -38,6 +40,11 @@ class Numbered:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def more(self, count: int) -> None:
+        """Wait until so many more have been sent."""
+        goal = self.sent + count
+        until(lambda: self.sent >= goal, 30, what="traffic")
 
     def stop(self) -> None:
         """Send no more."""
