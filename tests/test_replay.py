@@ -248,8 +248,12 @@ def test_what_was_published_again_is_the_same_event_again(channel: str, body: di
     assert again.payload == one.payload
 
 
+@pytest.mark.parametrize("stamp", [{}, {"timestamp": "2025-01-27T21:10:00Z"}])
 @pytest.mark.parametrize("body", [{}, {"a": 1}, {"event": "x", "payload": {}}, {"symbol": "A", "price": 1}])
-def test_the_normaliser_knows_a_replayed_message_and_takes_the_mark_out(body: dict[str, Any]) -> None:
+def test_the_normaliser_knows_a_replayed_message_and_takes_the_mark_out(
+    body: dict[str, Any], stamp: dict[str, Any]
+) -> None:
+    body = body | stamp
     marked = read("tickstock:job:status", json.dumps(body | {"replayed": True}).encode(), BEGIN)
     plain = read("tickstock:job:status", json.dumps(body).encode(), BEGIN)
     assert marked.marks == plain.marks | Mark.REPLAYED
@@ -258,6 +262,7 @@ def test_the_normaliser_knows_a_replayed_message_and_takes_the_mark_out(body: di
         [(b"tickstock:job:status", json.dumps(body | {"replayed": True}).encode(), 1)], BEGIN, "s"
     )
     assert quick.marks == marked.marks
+    assert quick.payload == plain.payload
 
 
 @pytest.fixture
