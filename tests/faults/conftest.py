@@ -13,8 +13,18 @@ _HEAD = ("fault", "injections", "messages", "lost", "duplicated", "recovered aft
 def report() -> Report:
     """Adds one line to the table."""
 
-    def add(fault: str, *, injections: int, messages: int, lost: int, duplicated: int, seconds: float) -> None:
-        _ROWS.append((fault, str(injections), f"{messages:,}", str(lost), str(duplicated), f"{seconds:.1f} s"))
+    def add(
+        fault: str,
+        *,
+        injections: int,
+        messages: int,
+        lost: int = 0,
+        duplicated: int = 0,
+        seconds: float | None = None,
+        remark: str = "",
+    ) -> None:
+        recovered = f"{'-' if seconds is None else f'{seconds:.1f} s'}  {remark}".rstrip()
+        _ROWS.append((fault, str(injections), f"{messages:,}", str(lost), str(duplicated), recovered))
 
     return add
 

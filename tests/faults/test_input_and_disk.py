@@ -53,7 +53,7 @@ def test_ten_thousand_random_and_mutated_messages_are_events_or_quarantined(
     chance = random.Random(7)
     shapes = [(channel, body) for channel, body, _ in every_shape()]
     begun = time.monotonic()
-    with valkey.client() as client, client.pipeline(transaction=False) as pipeline:
+    with valkey.client.pipeline(transaction=False) as pipeline:
         for _ in range(10_000):
             channel, body = chance.choice(shapes)
             mutated = bytearray(body) if chance.random() < 0.8 else bytearray(chance.randbytes(chance.randrange(200)))
