@@ -168,7 +168,7 @@ async def test_a_key_that_raises_is_the_lanes_trouble_not_the_intakes() -> None:
     def broken(_: Event) -> str | None:
         raise KeyError("symbol")
 
-    rig = Rig(ScriptedSink(order=broken, repeat=broken))
+    rig = Rig(ScriptedSink(batching=Batching(repeat_window=60.0), order=broken, repeat=broken))
     with capture_logs() as logs:
         rig.accept(1)
     await rig.round()
@@ -303,6 +303,31 @@ async def test_what_has_waited_too_long_is_given_up() -> None:
         await rig.round()
     assert rig.lane.dropped == {"expired": 1}
     assert rig.adds_up()
+
+
+async def test_a_round_between_the_clocks_setting_and_the_next_tick_does_not_misjudge_it() -> None:
+    rig = Rig(options=PATIENT | {"breaker_failures": 1, "breaker_rest": "15s"})
+    rig.sink.outcomes = [DOWN, DOWN]
+    rig.accept(1)
+    rig.tick()
+    await rig.round()
+    rig.clock.forward(7 * 3600)
+    await rig.round()
+    rig.tick()
+    for _ in range(2):
+        rig.tick(16)
+        await rig.round()
+    assert rig.sink.arrived == [1]
+
+
+async def test_without_a_window_like_events_are_delivered_one_by_one() -> None:
+    rig = Rig(ScriptedSink(repeat=lambda _: "same"), PATIENT)
+    rig.sink.outcomes = [DOWN]
+    rig.accept(1, 2, 3)
+    await rig.round()
+    rig.clock.forward(10)
+    await rig.round()
+    assert [numbers for _, numbers in rig.sink.deliveries] == [[1], [2], [3], [1]]
 
 
 @pytest.mark.parametrize("step", [-7200.0, 4 * 86400.0], ids=["back", "forward"])

@@ -26,7 +26,7 @@ HANG_SECONDS = 60.0
 LEAST_WAIT = 0.1
 """Seconds; a row may be due and still wait for an earlier one of its order key."""
 CLOCK_STEP = 60.0
-"""Seconds between two ticks, which come every second, from which on the clock must have been set."""
+"""Seconds between two looks at the clock, one a second at least, from which on it must have been set."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class QueuedLane(Lane):
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._stopping = False
-        self._ticked: datetime | None = None
+        self._looked: datetime | None = None
         self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
         self.results: Counter[str] = Counter(dict.fromkeys(Reason, 0))
         """Deliveries by how they ended."""
@@ -65,13 +65,13 @@ class QueuedLane(Lane):
 
     def accept(self, events: Sequence[Event]) -> None:
         """Stage events for the outbox; the store's commit makes them safe."""
-        now = self._now().timestamp()
+        now = self._moment().timestamp()
         self.accepted += len(events)
         for event in events:
             if self._sink.alerting and (why := self._muted(event)):
                 self.dropped[why] += 1
                 continue
-            key = self._ask(self._sink.repeat_key, event)
+            key = self._ask(self._sink.repeat_key, event) if self._batching.repeat_window else None
             self._outbox.stage(
                 self.name,
                 _packed(event) if self._sink.wants_original else encode(event),
@@ -130,10 +130,16 @@ class QueuedLane(Lane):
         else:
             self.accepted -= gone
 
+    def _moment(self) -> datetime:
+        """What time it is."""
+        now = self._now()
+        self._follow_clock(now)
+        return now
+
     def _follow_clock(self, now: datetime) -> None:
-        """When the clock was set, everything that waits for a time moves with it."""
-        step = 0.0 if self._ticked is None else (now - self._ticked).total_seconds()
-        self._ticked = now
+        """When the clock was set, everything that waits for a time moves with it, before that time is looked at."""
+        step = 0.0 if self._looked is None else (now - self._looked).total_seconds()
+        self._looked = now
         if not -1.0 < step < CLOCK_STEP:
             log.warning("the clock was set", lane=self.name, seconds=round(step))
             self._outbox.shift(self.name, step)
@@ -143,7 +149,7 @@ class QueuedLane(Lane):
     def _hold_repeats(self, key: str | None, now: float) -> float:
         """When an event may go out: at once, or at the end of the window that a like one has opened."""
         window = self._batching.repeat_window
-        if key is None or window <= 0:
+        if key is None:
             return now
         end = self._windows.get(key, 0.0)
         if end > now:
@@ -161,7 +167,7 @@ class QueuedLane(Lane):
 
     async def _round(self) -> None:
         """One look at the outbox: deliver what is due, or wait for something to be due."""
-        now = self._now().timestamp()
+        now = self._moment().timestamp()
         rest = self.breaker.waits(now)
         rows = [] if rest else self._outbox.waiting(self.name, now, self._most_rows())
         if not rows:
@@ -175,7 +181,7 @@ class QueuedLane(Lane):
         if self.breaker.state is BreakerState.HALF_OPEN:
             deliveries = deliveries[:1]  # one trial decides
         for start in range(0, len(deliveries), self._batching.concurrency):
-            if self._stopping or self.breaker.waits(self._now().timestamp()):
+            if self._stopping or self.breaker.waits(self._moment().timestamp()):
                 return
             await asyncio.gather(*map(self._deliver, deliveries[start : start + self._batching.concurrency]))
 
@@ -187,6 +193,8 @@ class QueuedLane(Lane):
         return len(first) >= self._batching.max_events or now - first[0].accepted >= self._batching.max_wait
 
     async def _deliver(self, rows: list[Row]) -> None:
+        if not self._outbox.holds(rows):
+            return  # somebody has dropped some of them; the others come next time
         events = [event for row in rows if (event := self._event_of(row))]
         if len(events) < len(rows):
             return  # the damaged ones are buried; the others come next time
@@ -220,7 +228,7 @@ class QueuedLane(Lane):
             return Outcome(Reason.FAILED, f"{type(error).__name__} in the sink")
 
     def _settle(self, rows: list[Row], outcome: Outcome) -> None:
-        now = self._now()
+        now = self._moment()
         if outcome.delivered:
             self.breaker.succeeded()
             self._outbox.delivered(rows)

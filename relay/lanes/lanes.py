@@ -1,8 +1,8 @@
 """Between the routes and one sink: a lane accepts events, and from then on they are its responsibility.
 
 `accept` never waits and never raises; whatever the sink does after that is this lane's trouble alone. `DirectLane`
-writes at once and holds in memory what its sink cannot write now; `relay.lanes.delivery` has the lane that delivers from the
-outbox.
+writes at once and holds in memory what its sink cannot write now; `relay.lanes.delivery` has the lane that delivers
+from the outbox.
 """
 
 import asyncio

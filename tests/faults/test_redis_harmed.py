@@ -11,13 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.report import (
-    Report,
-    assert_counters_add_up,
-    holes,
-    missing_and_repeated,
-    seconds_until,
-)
+from tests.faults.accounts import assert_counters_add_up, holes, missing_and_repeated, seconds_until
+from tests.faults.conftest import Report
 from tests.parts import Numbered, RelayProcess, TcpProxy, Valkey, until
 from tests.parts.relay_process import drained
 
@@ -41,13 +36,13 @@ def finish(relay: RelayProcess, ticks: Numbered, report: Report, fault: str, rec
     drained(relay)
     lost, repeated = missing_and_repeated(ticks, relay.numbers())
     gaps = relay.heard("gap")
-    report.add(
+    report(
         fault,
         injections=len(recovered),
         messages=ticks.sent,
         lost=len(lost),
         duplicated=repeated,
-        recovered=max(recovered),
+        seconds=max(recovered),
         remark=f"gaps said: {len(gaps)}",
     )
     assert repeated == 0
@@ -107,13 +102,13 @@ def test_redis_down_at_the_start_is_waited_for(tmp_path: Path, valkey: Valkey, r
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
         assert "not subscribed" in relay.log_text()
-    report.add(
+    report(
         "Redis down at the start",
         injections=1,
         messages=ticks.sent,
         lost=len(lost),
         duplicated=repeated,
-        recovered=recovered,
+        seconds=recovered,
     )
     assert (lost, repeated, recovered <= 2.0) == (set(), 0, True)
 
@@ -158,13 +153,13 @@ def test_a_slow_connection_loses_nothing(tmp_path: Path, valkey: Valkey, report:
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
         assert relay.heard("gap") == []
         assert_counters_add_up(relay)
-    report.add(
+    report(
         "connection slowed to 150 kB/s",
         injections=1,
         messages=ticks.sent,
         lost=len(lost),
         duplicated=repeated,
-        recovered=recovered,
+        seconds=recovered,
     )
     assert (lost, repeated) == (set(), 0)
 
@@ -197,13 +192,13 @@ def test_a_relay_that_redis_cuts_off_for_its_backlog_says_what_it_missed(tmp_pat
         missing = set(range(1, ticks.sent + 1)) - found.keys()
         gaps = relay.heard("gap")
         assert_counters_add_up(relay)
-    report.add(
+    report(
         "Redis cuts off a slow reader (1 MB limit)",
         injections=1,
         messages=ticks.sent,
         lost=len(missing),
         duplicated=found.total() - len(found),
-        recovered=recovered,
+        seconds=recovered,
         remark=f"gaps said: {len(gaps)}",
     )
     assert found.total() == len(found)

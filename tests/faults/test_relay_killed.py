@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from relay.simulator.webhook import WebhookStandIn
-from tests.faults.report import Report, assert_counters_add_up, missing_and_repeated, seconds_until
+from tests.faults.accounts import assert_counters_add_up, missing_and_repeated, seconds_until
+from tests.faults.conftest import Report
 from tests.parts import Numbered, RelayProcess, ServiceManager, Valkey, eventually
 from tests.parts.relay_process import drained
 
@@ -60,13 +61,13 @@ async def test_sigkill_with_handover_loses_and_repeats_nothing(
             await eventually(lambda: len({d.headers["webhook-id"] for d in app.accepted}) >= errors.sent, 30)
             assert_counters_add_up(relay)
             assert relay.heard("gap") == []
-    report.add(
+    report(
         f"relay SIGKILL, handover, {delay} ms between commit and consume",
         injections=KILLS,
         messages=ticks.sent + errors.sent,
         lost=len(lost | lost_errors),
         duplicated=repeated + repeated_errors,
-        recovered=max(recovered),
+        seconds=max(recovered),
     )
     assert (lost, repeated, lost_errors, repeated_errors) == (set(), 0, set(), 0)
     assert ticks.taken == set(range(1, ticks.sent + 1)), "there was always somebody subscribed"
@@ -86,13 +87,13 @@ async def test_sigterm_with_handover_loses_and_repeats_nothing(
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
         assert relay.heard("gap") == []
-    report.add(
+    report(
         "relay SIGTERM, handover",
         injections=4,
         messages=ticks.sent,
         lost=len(lost),
         duplicated=repeated,
-        recovered=max(recovered),
+        seconds=max(recovered),
     )
     assert (lost, repeated) == (set(), 0)
 
@@ -112,13 +113,13 @@ def test_becoming_a_new_process_needs_no_service_manager(tmp_path: Path, valkey:
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
         assert relay.heard("gap") == []
         assert relay.alive
-    report.add(
+    report(
         "relay SIGUSR2 (re-executes itself)",
         injections=4,
         messages=ticks.sent,
         lost=len(lost),
         duplicated=repeated,
-        recovered=max(recovered),
+        seconds=max(recovered),
     )
     assert (lost, repeated) == (set(), 0)
 
@@ -130,13 +131,13 @@ def test_sigkill_without_handover_is_a_gap_that_is_said(tmp_path: Path, valkey: 
         drained(relay)
         found = relay.numbers()
         gaps = relay.heard("gap")
-    report.add(
+    report(
         "relay SIGKILL, no handover",
         injections=3,
         messages=ticks.sent,
         lost=ticks.sent - len(found),
         duplicated=found.total() - len(found),
-        recovered=max(recovered),
+        seconds=max(recovered),
         remark=f"gaps said: {len(gaps)}",
     )
     assert found.total() == len(found), "nothing twice"
@@ -156,12 +157,12 @@ async def test_a_frozen_relay_goes_on_where_it_was(tmp_path: Path, valkey: Valke
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
         assert relay.heard("gap") == []
         assert_counters_add_up(relay)
-    report.add(
+    report(
         "relay frozen (SIGSTOP) for 2 s",
         injections=1,
         messages=ticks.sent,
         lost=len(lost),
         duplicated=repeated,
-        recovered=recovered,
+        seconds=recovered,
     )
     assert (lost, repeated) == (set(), 0)
