@@ -103,6 +103,11 @@ class Outbox:
         query = "SELECT count(*) FROM outbox WHERE lane = ? AND state = 'waiting'"
         return cast("int", self._store.read(query, (lane,))[0][0])
 
+    def holds(self, rows: Sequence[Row]) -> bool:
+        """Whether all of them still wait: the command line may have dropped some since they were read."""
+        query = f"SELECT count(*) FROM outbox WHERE state = 'waiting' AND id IN ({', '.join('?' * len(rows))})"  # noqa: S608 - placeholders
+        return self._store.read(query, tuple(row.id for row in rows)) == [(len(rows),)]
+
     def delivered(self, rows: Sequence[Row]) -> None:
         """Forget rows that arrived."""
         ids = [(row.id,) for row in rows]
