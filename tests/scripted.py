@@ -11,7 +11,8 @@ from relay.events import Event, kind_of
 from relay.lanes.delivery import QueuedLane
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from sinks.base import DELIVERED, Batching, DirectSink, Options, Outcome, QueuedSink
+from sinks.base import DELIVERED, Batching, DirectSink, Outcome, QueuedSink
+from sinks.options import Options
 from sinks.testing import make_context
 
 BEGIN = datetime(2025, 1, 27, 21, 0, tzinfo=UTC)

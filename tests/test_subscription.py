@@ -213,7 +213,7 @@ def _refuse(_: RedisOptions) -> None:
 
 
 async def test_an_acl_user_logs_in(shared_valkey: Valkey) -> None:
-    shared_valkey.client.execute_command(
+    shared_valkey.client.execute_command(  # type: ignore[no-untyped-call]
         "ACL",
         "SETUSER",
         "relay",

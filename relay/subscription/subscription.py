@@ -1,8 +1,8 @@
 """Redis pub/sub, read so that nothing is lost: peek, hand out, and consume only what was accepted.
 
 `Subscription.batches` yields batches for ever. A batch's bytes stay in the kernel until the consumer comes back for the
-next one; a consumer that dies before that leaves them to its successor (`relay.subscription.handover`). It connects and reconnects
-for ever, and says whenever it begins or ends to be subscribed. It knows nothing of what messages mean.
+next one; a consumer that dies before that leaves them to its successor (`relay.subscription.handover`). It connects and
+reconnects for ever, and says whenever it begins or ends to be subscribed. It knows nothing of what messages mean.
 """
 
 import asyncio

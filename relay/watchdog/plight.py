@@ -1,4 +1,7 @@
-"""What can be wrong with a run that goes on, in words for whoever is woken by it. Pure; `relay.watchdog.supervision` decides."""
+"""What can be wrong with a run that goes on, in words for whoever is woken by it.
+
+Pure; `relay.watchdog.supervision` decides.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

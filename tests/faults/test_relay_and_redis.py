@@ -1,4 +1,4 @@
-"""The relay killed; Redis killed, frozen, cut off and slowed: nothing that was handed over is missing, nothing is twice."""
+"""The relay killed; Redis killed, frozen, cut off and slowed: nothing handed over is missing, nothing is twice."""
 
 import random
 import time
