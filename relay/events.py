@@ -83,6 +83,10 @@ class Mark(IntFlag):
     """Read again from an archive: alerts are not sent twice."""
 
 
+NOT_REAL = Mark.TEST | Mark.REPLAYED
+"""Such an event says nothing about what is happening now: it counts for no alert."""
+TOLD_LATER = Mark.RECONSTRUCTED | Mark.REPLAYED
+"""Such an event was not received when it happened."""
 MARK_KEYS = {mark: mark.name.lower() for mark in Mark if mark.name}
 _MARK_BYTES = {mark: b',"%b":true' % key.encode() for mark, key in MARK_KEYS.items()}
 
@@ -282,11 +286,15 @@ class Event(msgspec.Struct, gc=False):
         """The event's name as published, where it is not the canonical one."""
         return self.kind.wire_event
 
+    def has(self, marks: Mark) -> bool:
+        """Whether any of these marks is on it; most events have none, and that is told at once."""
+        return self.marks != 0 and self.marks & marks != 0
+
     @property
     def time(self) -> datetime:
         """The time to measure with: the claim if it can be true, else the time received."""
         claimed = self.timestamp
-        if self.marks & (Mark.RECONSTRUCTED | Mark.REPLAYED):
+        if self.has(TOLD_LATER):
             return claimed
         believable = self.received - CLAIM_MAY_BE_OLD <= claimed <= self.received + CLAIM_MAY_BE_AHEAD
         return claimed if believable else self.received

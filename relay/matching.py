@@ -110,8 +110,10 @@ def field_getter(key: str) -> Callable[[Event], Any]:
         MatchError: events have no such field.
     """
     if key.startswith("payload.") and key != "payload.":
-        path = key.split(".")[1:]
-        return lambda event: _descend(event.payload, path)
+        _, name, *deeper = key.split(".")
+        if not deeper:
+            return lambda event: event.payload.get(name)
+        return lambda event: _descend(event.payload.get(name), deeper)
     if key in ("test", "reconstructed", "replayed", "undated"):
         name = key.upper()
         return lambda event: any(mark.name == name for mark in event.marks)

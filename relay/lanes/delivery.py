@@ -294,8 +294,8 @@ def _unpacked(stored: bytes) -> Event:
 
 def why_muted(event: Event, silenced: Callable[[Event], bool]) -> str | None:
     """Why `event` must wake nobody, as the reason under which it is counted; None: it may."""
-    if event.marks & Mark.TEST:
+    if event.has(Mark.TEST):
         return "test"
-    if event.marks & Mark.REPLAYED:
+    if event.has(Mark.REPLAYED):
         return "replayed"
     return "silenced" if silenced(event) else None

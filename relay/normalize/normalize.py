@@ -4,12 +4,12 @@ Nothing raises out of `Normalizer`, whatever the bytes: what is no JSON object c
 quarantine. It knows no route, no sink and no run.
 
 There are two ways to the same event. `read` is the plain one: it decodes everything. `read_all` is the hot one: it
-decodes the envelope of a usual message once, leaves the payload as bytes, and hands everything else to `read`. A
+reads a usual message by its channel's shape, leaves the payload as bytes, and hands everything else to `read`. A
 property test holds them to the same events.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,30 +17,15 @@ from typing import Any
 
 import msgspec
 
-from relay.events import (
-    PHASE_NAMES,
-    SEVERITIES,
-    Event,
-    Kind,
-    Mark,
-    Severity,
-    kind_of,
-    looks_like_a_probe,
-    split_channel,
-)
-from relay.normalize.names import EVENT_NAMES, STATUS_SEVERITIES
-from relay.normalize.shapes import CANONICAL, ENVELOPE, FLAT, NESTED, SHAPES, TEST_FLAGS, Shape
+from relay.events import Event, Mark
+from relay.normalize.kinds import MAX_KNOWN, Channel
+from relay.normalize.shapes import ENVELOPE, NESTED, TEST_FLAGS, TICK
+from relay.normalize.times import claimed_time, utc
 from relay.subscription.resp import Message
 from relay.tolerant import NotAnObjectError, decode_object
 
-MAX_KNOWN = 4096
-"""So many channels, and kinds of each, are remembered; the pattern may let in any number of invented ones."""
-
-TICK = "market_tick"
-LATEST = 1e20
-"""Nanoseconds since 1970, in the year 5138: a larger number is no time in any unit."""
-SPACE = 32
-"""As Python's json writes it behind a colon."""
+GROUP = 32
+"""Messages that are looked at together for what is unusual: mostly nothing is, and that costs a few calls for all."""
 
 
 class Reason(StrEnum):
@@ -71,30 +56,6 @@ class _Refused(Exception):  # noqa: N818 - a decision, not an error of ours
         self.reason = reason
 
 
-class _Channel:
-    """What is known of one channel: its phase, the shape that it spoke last, and the kinds of its events."""
-
-    __slots__ = ("domain", "fallback", "kinds", "name", "phase", "shape")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.domain, action = split_channel(name)
-        self.phase = None if action == "streaming" else PHASE_NAMES.get(self.domain)
-        words = [part for part in (self.domain, *action.split(":")) if part]
-        self.fallback = "error" if self.domain == "errors" else "_".join(words)
-        self.shape = CANONICAL
-        self.kinds: dict[tuple[str | None, ...], tuple[Kind, Mark]] = {}
-
-    def kind(self, *facts: str | None) -> tuple[Kind, Mark]:
-        """Kind and marks of an event of these `facts` (see `_kind`), remembered."""
-        found = self.kinds.get(facts)
-        if found is None:
-            found = _kind(self, *facts)
-            if len(self.kinds) < MAX_KNOWN:
-                self.kinds[facts] = found
-        return found
-
-
 class Normalizer:
     """Turns messages into events; remembers each channel's habits, and nothing else."""
 
@@ -104,55 +65,54 @@ class Normalizer:
         self._max_depth = max_depth
         self._surely_shallow = min(2 * max_depth, max_bytes)
         """Bytes: two brackets a level do not fit into fewer."""
-        self._channels: dict[bytes, _Channel] = {}
+        self._channels: dict[bytes, Channel] = {}
 
     def read_all(
-        self, messages: Iterable[Message], received: datetime, stream: str
+        self, messages: Sequence[Message], received: datetime, stream: str
     ) -> tuple[list[Event], list[Unreadable]]:
         """The events of a batch, and the messages that are none, each in order.
 
-        Dense, and without calls, because every message passes here: they would cost a fifth of it. What is not usual
-        in any way goes to `read`. Backslashes and line breaks need its closer look: the decoder skips over escapes in
-        what it does not decode, and the archive's line must stay one line. Without backslashes the first `"payload":`
-        in the bytes is the envelope's own key, since a quote in a text would be escaped; and nothing but the payload
-        can end in a brace, so what runs from there to the last brace is the payload, unless the key comes twice.
+        Dense, because every message passes here. What is not usual in any way goes to `read`.
         """
         events: list[Event] = []
         unreadable: list[Unreadable] = []
         channels, shallow = self._channels, self._surely_shallow
-        for channel, data, offset in messages:
-            known = channels.get(channel) or self._learn(channel)
-            shape: Shape | None = None
-            plain = data.isascii() and b"\\" not in data and b"\n" not in data and b"\r" not in data
-            if plain and (len(data) <= shallow or self._is_within_limits(data)):
-                try:
-                    shape, head = known.shape, known.shape.decode(data)
-                except (msgspec.MsgspecError, RecursionError):
-                    shape, head = _reshape(known, data)
-            if shape is FLAT:
-                common, raw, session = head, data, None
-                claimed = head.event or head.event_type or (None if head.symbol is None or head.price is None else TICK)
-            elif shape is not None:
-                start = data.find(shape.marker) + len(shape.marker)
-                raw = data[start + (data[start] == SPACE) : -1]
-                common, claimed = head.nested, head.event
-                session = (head.session_id or None) if shape.has_session else None
-                if session is not None:
-                    raw = _with_session(raw, session) if common.session_id is None else b""
-                if raw[:1] != b"{" or raw[-1:] != b"}" or data[-1:] != b"}" or shape.marker in raw:
-                    shape = None
-            time = None if shape is None else head.timestamp
-            if time is not None and (time.tzinfo is UTC or (time := _utc(time)) is not None):
-                facts = (claimed, common.severity, common.level, common.status, common.phase, head.source, head.version)
+        for first in range(0, len(messages), GROUP):
+            group = messages[first : first + GROUP]
+            are_plain = _is_plain(b"".join([data for _, data, _ in group]))
+            for channel, data, offset in group:
+                known = channels.get(channel) or self._learn(channel)
+                usual = None
+                if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_within_limits(data)):
+                    try:
+                        usual = known.shape(data)
+                    except (msgspec.MsgspecError, RecursionError):
+                        usual = known.reshaped(data)
+                if usual is None:
+                    read = self.read(channel, data, received, stream, offset)
+                    if isinstance(read, Unreadable):
+                        unreadable.append(read)
+                    else:
+                        events.append(read)
+                    continue
+                head, common, raw = usual
+                facts = (
+                    head.event,
+                    common.severity,
+                    common.level,
+                    common.status,
+                    common.phase,
+                    head.source,
+                    head.version,
+                )
                 kind, marks = known.kinds.get(facts) or known.kind(*facts)
-                run_id = common.run_id or common.job_id or common.session_id or session
+                time = head.timestamp
+                if time is not None and time.tzinfo is not UTC:
+                    time = utc(time)
+                if time is None:
+                    time, marks = received, marks | Mark.UNDATED
+                run_id = common.run_id or common.job_id or common.session_id
                 events.append(Event(kind, stream, offset, received, time, raw, data, run_id, marks))
-                continue
-            read = self.read(channel, data, received, stream, offset)
-            if isinstance(read, Unreadable):
-                unreadable.append(read)
-            else:
-                events.append(read)
         return events, unreadable
 
     def read(self, channel: bytes, data: bytes, received: datetime, stream: str, offset: int) -> Event | Unreadable:
@@ -172,7 +132,7 @@ class Normalizer:
             marks |= Mark.TEST
         if replayed:
             marks |= Mark.REPLAYED
-        time = _time(message.get("timestamp"))
+        time = claimed_time(message.get("timestamp"))
         if time is None:
             time, marks = received, marks | Mark.UNDATED
         return Event(kind, stream, offset, received, time, _encode(payload), data, _correlation(payload), marks)
@@ -199,57 +159,14 @@ class Normalizer:
         except ValueError:
             raise _Refused(Reason.NOT_JSON) from None
 
-    def _learn(self, channel: bytes) -> _Channel:
-        known = _Channel(channel.decode(errors="backslashreplace"))
+    def _learn(self, channel: bytes) -> Channel:
+        known = Channel(channel.decode(errors="backslashreplace"))
         if len(self._channels) < MAX_KNOWN:
             self._channels[channel] = known
         return known
 
 
-def _reshape(known: _Channel, data: bytes) -> tuple[Shape | None, Any]:
-    """The channel speaks another shape this time: find out which, and expect it next time."""
-    for shape in SHAPES:
-        if shape is not known.shape and shape.marker in data:
-            try:
-                head = shape.decode(data)
-            except (msgspec.MsgspecError, RecursionError):
-                continue
-            known.shape = shape
-            return shape, head
-    return None, None
-
-
-def _kind(
-    channel: _Channel,
-    claimed: str | None,
-    severity: str | None,
-    level: str | None,
-    status: str | None,
-    phase: str | None,
-    source: str | None,
-    version: str | None,
-) -> tuple[Kind, Mark]:
-    """What these words make of an event: several names for one thing become one."""
-    lowered = (claimed or channel.fallback).lower()
-    event = EVENT_NAMES.get(lowered, lowered)
-    in_phase = channel.phase or PHASE_NAMES.get((phase or "").lower())
-    usual = kind_of(channel.name, event, in_phase).severity
-    found = _severity(event, usual, severity, level, status)
-    kind = kind_of(channel.name, event, in_phase, found, source, version, None if event == claimed else claimed or None)
-    is_test = looks_like_a_probe(event) or (source is not None and looks_like_a_probe(source))
-    return kind, Mark.TEST if is_test else Mark.NONE
-
-
-def _severity(event: str, usual: Severity, severity: str | None, level: str | None, status: str | None) -> Severity:
-    if event == "alert_resolved":
-        return Severity.INFO
-    for word in (severity, level):
-        if word and (stated := SEVERITIES.get(word.lower())):
-            return max(stated, usual) if event == "critical_error" else stated
-    return max(STATUS_SEVERITIES.get((status or "").lower(), usual), usual)
-
-
-def _name(message: dict[str, Any], channel: _Channel) -> str:
+def _name(message: dict[str, Any], channel: Channel) -> str:
     for field in ("event", "event_type", "alert_type"):
         claimed = message.get(field)
         if isinstance(claimed, str) and claimed:
@@ -261,9 +178,13 @@ def _name(message: dict[str, Any], channel: _Channel) -> str:
     return channel.fallback
 
 
-def _with_session(raw: bytes, session: str) -> bytes:
-    """A nested payload with the session that stands beside it; nothing (so not usual) where there is no room."""
-    return b"" if raw == b"{}" else b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
+def _is_plain(data: bytes) -> bool:
+    """Whether the quick readers can be trusted with it.
+
+    They skip over what they do not decode without a look at its escapes and its UTF-8, and the archive's line must stay
+    one line.
+    """
+    return data.isascii() and b"\\" not in data and b"\n" not in data and b"\r" not in data
 
 
 def _merged(message: dict[str, Any], field: str) -> dict[str, Any]:
@@ -297,40 +218,6 @@ def depth_of(data: bytes) -> int:
         elif first in b"}]":
             depth -= 1
     return deepest
-
-
-def _time(claim: object) -> datetime | None:
-    """A claimed time in UTC: ISO 8601 (naive means UTC) or seconds, milli-, micro-, nanoseconds since 1970."""
-    try:
-        if isinstance(claim, str):
-            return _utc(_iso(claim))
-        if isinstance(claim, int | float) and not isinstance(claim, bool) and 0 < claim < LATEST:
-            return datetime.fromtimestamp(_seconds(claim), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return None
-
-
-def _iso(text: str) -> datetime:
-    """The hot path's reading where it has one, so that both round alike; else the wider one of the standard library."""
-    try:
-        return msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        return datetime.fromisoformat(text)
-
-
-def _utc(time: datetime) -> datetime | None:
-    try:
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # a year that no zone can have
-        return None
-
-
-def _seconds(epoch: float) -> float:
-    """Epoch seconds from whatever unit: 1e11 s is the year 5138, 1e11 ms is 1973."""
-    while epoch >= 1e11:  # noqa: PLR2004
-        epoch /= 1000
-    return epoch
 
 
 def _correlation(payload: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""The usual envelopes, as types: what the hot path decodes in one go.
+"""The usual envelopes, as types: how the hot path reads a message of each shape.
 
 The types are strict on purpose. A field that needs a closer look (a test flag, an alert's level, a number where text is
 usual, an unknown field beside a nested payload) does not fit, and the message is read the plain way instead: so the
@@ -6,7 +6,6 @@ usual message pays nothing for the unusual one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,10 +14,8 @@ import msgspec
 NESTED = ("payload", "data", "detection", "calculation")
 """Names of the object in an envelope, in the order in which they are looked for (wire notes, "Envelopes")."""
 ENVELOPE = frozenset({"event", "event_type", "timestamp", "source", "version"})
+TICK = "market_tick"
 TEST_FLAGS = ("test", "is_test", "probe", "dry_run")
-
-
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Common(msgspec.Struct, gc=False):
@@ -38,39 +35,16 @@ class Common(msgspec.Struct, gc=False):
     dry_run: None = None
 
 
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """An object in an envelope; `nested` is that object's bytes, checked to be JSON and not looked into yet."""
+
+    nested: msgspec.Raw
     event: str
-    timestamp: datetime
+    timestamp: datetime | None = None
     source: str | None = None
     version: str | None = None
-
-
-class _Canonical(_Envelope, kw_only=True):
-    """The contract's."""
-
-    nested: Common = msgspec.field(name="payload")
-
-
-class _Data(_Envelope, kw_only=True):
-    """`data` for `payload`."""
-
-    nested: Common = msgspec.field(name="data")
-
-
-class _Detection(_Envelope, kw_only=True):
-    """A streaming detection; its session stands beside it."""
-
-    nested: Common = msgspec.field(name="detection")
-
-    session_id: _Text = ""
-
-
-class _Calculation(_Envelope, kw_only=True):
-    """A streaming calculation; its session stands beside it."""
-
-    nested: Common = msgspec.field(name="calculation")
-
-    session_id: _Text = ""
+    session_id: Annotated[str, msgspec.Meta(min_length=1)] = ""
+    """Stands beside the object in streaming detections."""
 
 
 class Flat(Common):
@@ -92,21 +66,47 @@ class Flat(Common):
     replayed: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How to decode a usual message, and where its payload is: behind `marker`, or the whole of it."""
+Usual = tuple[Any, Common, bytes]
+"""A usual message: its head (event, timestamp, source, version), what matters of its payload, the payload's bytes."""
+Shape = Callable[[bytes], Usual]
+"""Reads a message of one shape, or raises `msgspec.MsgspecError`: it is of another one."""
 
-    decode: Callable[[bytes], Any]
-    marker: bytes = b""
-    has_session: bool = False
+_decode_flat = msgspec.json.Decoder(Flat).decode
+_decode_common = msgspec.json.Decoder(Common).decode
 
 
-FLAT = Shape(msgspec.json.Decoder(Flat).decode)
-CANONICAL = Shape(msgspec.json.Decoder(_Canonical).decode, b'"payload":')
-SHAPES = (
-    CANONICAL,
-    FLAT,
-    Shape(msgspec.json.Decoder(_Detection).decode, b'"detection":', has_session=True),
-    Shape(msgspec.json.Decoder(_Calculation).decode, b'"calculation":', has_session=True),
-    Shape(msgspec.json.Decoder(_Data).decode, b'"data":'),
-)
+def flat(data: bytes) -> Usual:
+    """An object that is its own payload; what has a symbol and a price but no name is a tick."""
+    head = _decode_flat(data)
+    if not head.event:
+        head.event = head.event_type or (TICK if head.symbol is not None and head.price is not None else None)
+    return head, head, data
+
+
+def _nested(name: str) -> Shape:
+    """The shape whose payload is the object of that name."""
+    fields = [("nested", msgspec.Raw, msgspec.field(name=name))]
+    decode = msgspec.json.Decoder(msgspec.defstruct(f"_{name.title()}", fields, bases=(_Envelope,))).decode
+
+    def nested(data: bytes) -> Usual:
+        head: Any = decode(data)
+        raw = bytes(head.nested)
+        common = _decode_common(raw)
+        if head.session_id:
+            raw = _with_session(raw, common, head.session_id)
+        return head, common, raw
+
+    return nested
+
+
+def _with_session(raw: bytes, common: Common, session: str) -> bytes:
+    """A payload with the session that stands beside it."""
+    if common.session_id is not None or not raw[1:-1].strip():
+        raise msgspec.ValidationError("an unusual session")
+    common.session_id = session
+    return b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
+
+
+canonical = _nested("payload")
+SHAPES = {canonical: b'"payload"', flat: b""} | {_nested(name): b'"%b"' % name.encode() for name in NESTED[1:]}
+"""Each shape, and what every message of it contains."""

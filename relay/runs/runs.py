@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from relay.answers import HistoryRun, Status
-from relay.events import Announcement, Event, Kind, Mark
+from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
 from relay.runs.attribution import begins_run, meant
 from relay.runs.ledger import GIVEN_UP, Ledger
 from relay.runs.phases import end_phases, final_state, observe_phase
@@ -24,7 +24,7 @@ from relay.store.shelf import Shelf
 MAX_OPEN = 16
 UNHEARD = timedelta(hours=12)
 """A run of which nothing was heard for so long is over, whatever became of it."""
-IGNORED = Mark.TEST | Mark.REPLAYED | Mark.RECONSTRUCTED
+IGNORED = NOT_REAL | Mark.RECONSTRUCTED
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -67,7 +67,7 @@ class Runs:
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event; what it changed, in order."""
         signal = signal_of(event.kind)
-        if signal is None or event.marks & IGNORED:
+        if signal is None or event.has(IGNORED):
             return []
         said: list[Announcement] = []
         run = self._attribute(event, signal, now, said)

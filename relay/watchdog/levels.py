@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from relay.config.thresholds import LevelOptions, RateOptions
-from relay.events import SEVERITIES, Announcement, Event, Kind, Mark, Severity
+from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Severity
 from relay.runs.quantities import amount, text
 from relay.runs.run import error_category
 from relay.schedule import market_is_open
@@ -18,11 +18,12 @@ from relay.watchdog.wording import figure
 
 PLACES = ("metrics", "resources", "data_flow", "connection", "system")
 """Objects in a payload that hold such numbers (wire notes, "Envelopes")."""
-OTHER_NAMES = {
-    "cpu_percent": ("cpu_usage", "cpu_usage_percent", "cpu"),
-    "memory_percent": ("memory_usage", "memory_usage_percent", "memory"),
-    "lag_ms": ("latency_ms", "streaming_lag_ms", "lag"),
+NAMES = {
+    "cpu_percent": ("cpu_percent", "cpu_usage", "cpu_usage_percent", "cpu"),
+    "memory_percent": ("memory_percent", "memory_usage", "memory_usage_percent", "memory"),
+    "lag_ms": ("lag_ms", "latency_ms", "streaming_lag_ms", "lag"),
 }
+"""Levels that come under several names."""
 MAX_ERRORS = 2000
 """Errors remembered within the window; more than any threshold asks for."""
 TOLD = frozenset({"monitoring", "streaming"})
@@ -42,10 +43,10 @@ class Levels:
     def observe(self, event: Event, now: datetime, limits: Mapping[str, LevelOptions]) -> list[Announcement]:
         """Take the numbers of one event."""
         said: list[Announcement] = []
-        payload = event.payload
+        places = _places(event.payload)
         for name, limit in limits.items():
             field = name.partition(" ")[0]
-            number = find_number(payload, field)
+            number = _find_number(places, field)
             if number is None:
                 continue
             is_bad = limit.is_passed_by(number) and (limit.when == "always" or market_is_open(now))
@@ -74,11 +75,17 @@ class Levels:
         )
 
 
-def find_number(payload: Mapping[str, Any], field: str) -> float | None:
-    """The number of that name in a payload, or one level deeper."""
-    for place in (payload, *(inner for name in PLACES if isinstance(inner := payload.get(name), dict))):
-        for name in (field, *OTHER_NAMES.get(field, ())):
-            if (value := place.get(name)) is not None and (found := amount(value)) is not None:
+def _places(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Where a payload may hold numbers: in itself, or one level deeper."""
+    return [payload, *(payload[name] for name in PLACES if isinstance(payload.get(name), dict))]
+
+
+def _find_number(places: list[Mapping[str, Any]], field: str) -> float | None:
+    """The first number of that name, or of another name for the same."""
+    names = NAMES.get(field) or (field,)
+    for place in places:
+        for name in names:
+            if name in place and (found := amount(place[name])) is not None:
                 return found
     return None
 
@@ -93,7 +100,7 @@ class ErrorRates:
 
     def observe(self, event: Event, now: datetime) -> None:
         """Count an error event; test, replayed and harmless ones are none."""
-        if event.severity < Severity.ERROR or event.marks & (Mark.TEST | Mark.REPLAYED):
+        if event.severity < Severity.ERROR or event.has(NOT_REAL):
             return
         payload = event.payload
         context = payload.get("context")

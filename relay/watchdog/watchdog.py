@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from relay.config.thresholds import WatchdogOptions
-from relay.events import Announcement, Event, Kind, Mark, Severity
+from relay.events import NOT_REAL, Announcement, Event, Kind, Severity
 from relay.runs.reconstruction import seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
@@ -65,7 +65,7 @@ class Watchdog:
 
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event for levels, error rates and the schedule."""
-        if event.marks & (Mark.TEST | Mark.REPLAYED):
+        if event.has(NOT_REAL):
             return []
         kind = event.kind
         if kind.domain == "errors":

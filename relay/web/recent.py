@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from relay.events import Announcement, Event, Mark
+from relay.events import NOT_REAL, Announcement, Event
 from relay.runs.quantities import text
 from relay.runs.run import error_category
 from relay.store.shelf import Shelf
@@ -24,7 +24,6 @@ RATE_OVER = 10
 """Seconds that the rate of now is taken over."""
 MAX_COMPARED = 300
 """Characters of a message that tell one error from another."""
-IGNORED = Mark.TEST | Mark.REPLAYED
 
 _VARYING = re.compile(r"0x[0-9a-f]+|\b(?=[a-z-]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*", re.IGNORECASE)
 
@@ -88,7 +87,7 @@ class Recent:
     def observe(self, events: Iterable[Event], now: datetime) -> None:
         """See what was heard; only errors count."""
         for event in events:
-            if event.kind.domain == "errors" and not event.marks & IGNORED:
+            if event.kind.domain == "errors" and not event.has(NOT_REAL):
                 self._error(event, now)
 
     def announced(self, said: Iterable[Announcement], now: datetime) -> None:
