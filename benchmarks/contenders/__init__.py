@@ -1,7 +1,8 @@
 """Who is measured: each contender's name, what it is, how it is started, and what has to be installed for it.
 
 The scripts beside this file are started by path, in their own environments; they share no code with the relay. Their
-packages go by name and pinned into `.cache/bench/`, never into the project's environment.
+packages go by name and pinned into `.cache/bench/`, never into the project's environment. What is written in C is
+compiled into there, each time anew, against the distribution's libraries.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ HERE = Path(__file__).parent
 FASTSTREAM = ["faststream[redis]==0.7.8", "redis==8.1.0", "hiredis==3.5.0"]
 NODE = ["redis@6.3.1", "ioredis@6.0.0"]
 FASTSTREAM_HOME, NODE_HOME = CACHE / "faststream", CACHE / "node"
+C_HOME = CACHE / "c"
+C_NEEDS = (
+    "the C client needs a compiler and libraries "
+    "(Debian, Ubuntu: apt install gcc libc6-dev libhiredis-dev libjansson-dev uthash-dev)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ ALL = (
     ),
     Contender("node-redis", "node-redis", ("node", str(HERE / "node_client.mjs"))),
     Contender("ioredis", "ioredis", ("node", str(HERE / "ioredis_client.mjs"))),
+    Contender("c-hiredis", "C: hiredis, jansson", (str(C_HOME / "hiredis_client"),)),
     RELAY,
     RELAY_TEN,
     RELAY_TWO_HUNDRED,
@@ -65,7 +72,7 @@ ALL = (
 
 
 def install(chosen: tuple[Contender, ...]) -> None:
-    """Installs what the chosen contenders need, once.
+    """Installs what the chosen contenders need, once, and compiles those that have to be.
 
     Raises:
         RuntimeError: a tool is missing or an installation failed; its last lines are in the message.
@@ -83,6 +90,11 @@ def install(chosen: tuple[Contender, ...]) -> None:
         if shutil.which("npm") is None:
             raise RuntimeError("the Node clients need node and npm (Debian, Ubuntu: apt install nodejs npm)")
         _once(NODE_HOME, NODE, ["npm", "install", "--prefix", str(NODE_HOME), "--no-audit", "--no-fund", *NODE])
+    for program in map(Path, programs):
+        source = HERE / program.name
+        if program.parent == C_HOME:
+            libraries = ["-lhiredis", "-ljansson"]
+            _compile(["gcc", "-O2", "-o", str(program), f"{source}.c", *libraries], C_NEEDS)
 
 
 def _once(home: Path, packages: list[str], *commands: list[str]) -> None:
@@ -96,6 +108,15 @@ def _once(home: Path, packages: list[str], *commands: list[str]) -> None:
         if result.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
     done.write_text("\n".join(packages))
+
+
+def _compile(words: list[str], needs: str) -> None:
+    if shutil.which(words[0]) is None:
+        raise RuntimeError(needs)
+    Path(words[words.index("-o") + 1]).parent.mkdir(exist_ok=True)
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{needs}; {words[0]} said:\n{result.stderr[-2000:]}")
 
 
 def relay_command(config: Path) -> list[str]:
