@@ -1,12 +1,13 @@
 """Who is measured: each contender's name, what it is, how it is started, and what has to be installed for it.
 
 The scripts beside this file are started by path, in their own environments; they share no code with the relay. Their
-packages go by name and pinned into `.cache/bench/`, never into the project's environment. What is written in C is
-compiled into there, each time anew, against the distribution's libraries.
+packages go by name and pinned into `.cache/bench/`, never into the project's environment. What is written in C and Go
+is compiled into there, each time anew, against the distribution's libraries.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,19 @@ HERE = Path(__file__).parent
 FASTSTREAM = ["faststream[redis]==0.7.8", "redis==8.1.0", "hiredis==3.5.0"]
 NODE = ["redis@6.3.1", "ioredis@6.0.0"]
 FASTSTREAM_HOME, NODE_HOME = CACHE / "faststream", CACHE / "node"
-C_HOME = CACHE / "c"
+C_HOME, GO_HOME = CACHE / "c", CACHE / "go"
 C_NEEDS = (
     "the C client needs a compiler and libraries "
     "(Debian, Ubuntu: apt install gcc libc6-dev libhiredis-dev libjansson-dev uthash-dev)"
 )
+GO_NEEDS = "the Go client needs Go and redigo (Debian, Ubuntu: apt install golang-go golang-github-gomodule-redigo-dev)"
+GO = {  # without modules: nothing is fetched, the libraries are those that Debian's packages put there
+    "GO111MODULE": "off",
+    "GOPATH": "/usr/share/gocode",
+    "GOFLAGS": "",
+    "GOCACHE": str(GO_HOME / "cache"),
+    "CGO_ENABLED": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ ALL = (
     Contender("node-redis", "node-redis", ("node", str(HERE / "node_client.mjs"))),
     Contender("ioredis", "ioredis", ("node", str(HERE / "ioredis_client.mjs"))),
     Contender("c-hiredis", "C: hiredis, jansson", (str(C_HOME / "hiredis_client"),)),
+    Contender("go-redigo", "Go: redigo, encoding/json", (str(GO_HOME / "redigo_client"),)),
     RELAY,
     RELAY_TEN,
     RELAY_TWO_HUNDRED,
@@ -94,7 +104,9 @@ def install(chosen: tuple[Contender, ...]) -> None:
         source = HERE / program.name
         if program.parent == C_HOME:
             libraries = ["-lhiredis", "-ljansson"]
-            _compile(["gcc", "-O2", "-o", str(program), f"{source}.c", *libraries], C_NEEDS)
+            _compile(["gcc", "-O2", "-o", str(program), f"{source}.c", *libraries], {}, C_NEEDS)
+        if program.parent == GO_HOME:
+            _compile(["go", "build", "-o", str(program), f"{source}.go"], GO, GO_NEEDS)
 
 
 def _once(home: Path, packages: list[str], *commands: list[str]) -> None:
@@ -110,11 +122,11 @@ def _once(home: Path, packages: list[str], *commands: list[str]) -> None:
     done.write_text("\n".join(packages))
 
 
-def _compile(words: list[str], needs: str) -> None:
+def _compile(words: list[str], environment: dict[str, str], needs: str) -> None:
     if shutil.which(words[0]) is None:
         raise RuntimeError(needs)
     Path(words[words.index("-o") + 1]).parent.mkdir(exist_ok=True)
-    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    result = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"{needs}; {words[0]} said:\n{result.stderr[-2000:]}")
 
