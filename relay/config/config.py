@@ -21,9 +21,9 @@ from relay.config.specimen import FACTS, SpecimenError, UnknownFactError, from_f
 from relay.config.yaml_tree import Document, YamlError, parse
 from relay.config.yaml_tree import Path as Key
 from relay.matching import MatchError, compile_match, field_getter
+from sinks.addresses import is_loopback
 from sinks.registry import UnknownSinkError, sink_class, sink_names
 
-LOOPBACK = ("127.", "localhost", "::1")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _COMMENT = re.compile(r":\s+#[^\s#]")
 """`channel: #ops`: meant as a value, but nothing is written there."""
@@ -216,7 +216,7 @@ class _Reader:
 
     def _check_listen(self, settings: Settings) -> None:
         http = settings.http
-        if http.enabled and http.token is None and not http.address[0].startswith(LOOPBACK):
+        if http.enabled and http.token is None and not is_loopback(http.address[0]):
             self._problem(
                 ("http", "listen"),
                 f"{http.listen} can be reached from other machines",

@@ -82,6 +82,12 @@ class HttpOptions(Options):
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
 
+    @field_validator("token")
+    @classmethod
+    def _empty_is_none(cls, token: SecretStr | None) -> SecretStr | None:
+        """A variable or file with nothing in it guards nothing: an empty token would let everybody in."""
+        return token or None
+
     @field_validator("listen")
     @classmethod
     def _host_and_port(cls, listen: str) -> str:
