@@ -5,18 +5,17 @@ word than lets a password through. Nothing here decides which events are redacte
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import Field, field_validator
 
 from relay.events import Event, Kind, kind_of
+from relay.secret_shapes import REDACTED, RULES, Rule, assigned
 from relay.tolerant import decode_object
 from sinks.options import Options
 
-REDACTED = "[redacted]"
 MAX_DEPTH = 150
 """Deeper than what the normaliser lets in; what is deeper is not sent at all."""
 
@@ -52,93 +51,11 @@ class RedactionOptions(Options):
         return keys
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """`pattern` runs only over text that, in lower case, has one of `needles`; none means over every text."""
-
-    needles: tuple[str, ...]
-    pattern: re.Pattern[str]
-    replacement: str | Callable[[re.Match[str]], str]
-
-
-# Every repetition is bounded and, where another could follow it, possessive: no text makes these slow.
-_NAMES = "password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
-_UNSAID = (
-    r"(?!(?:none|null|true|false|missing|required|invalid|expired|failed|denied|empty|unset|not|is|was)"
-    r"(?:[\s,;.)\"'\]}]|$)|\[redacted\])"
-)
-_VALUE = (
-    rf"""{_UNSAID}(?:(?<=\\")[^"\\\r\n]{{1,2048}}+|(?<=")(?:[^"\\\r\n]|\\.){{1,2048}}+|(?<=')[^'\\\r\n]{{1,2048}}+"""
-    r"""|(?:[^\s,;&"'\\]|,(?!\s)|\\(?!["'nrt])){1,2048}+)"""
-)
-_SET = r"""\\?["']?\s{0,3}+(?:=>|:=|[:=])\s{0,3}+\\?+["']?+"""
-_SCHEME = r"(?:(?:bearer|basic|token|digest|apikey)\s{1,3}+)?+"
-
-
-def _assigned(names: str) -> re.Pattern[str]:
-    return re.compile(rf"((?:{names}){_SET}{_SCHEME}){_VALUE}", re.IGNORECASE)
-
-
-# Up to the last @ of a run without blanks, but a port is no password. A run without any @ is matched too, and left as
-# it is, so that it is looked at only once.
-_PASSWORD_IN_URL = re.compile(
-    r"""(://[^\s:/@"'<>]{0,128}+:)(?!\d{1,5}[/?#]|\[redacted\]@)(?:((?:[^\s@"'<>]*+@)++)|[^\s@"'<>]*+)"""
-)
-
-_RULES = (
-    _Rule(
-        ("-----begin",),
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?:(?!-----END)[\s\S]){0,16384}+(?:-----END[A-Z ]{0,40}+-----)?"
-        ),
-        REDACTED,
-    ),
-    _Rule(("://",), _PASSWORD_IN_URL, lambda match: f"{match[1]}{REDACTED}@" if match[2] else match[0]),
-    _Rule(("://",), re.compile(r"(://)[\w.~%+-]{16,256}+(?=@)"), rf"\g<1>{REDACTED}"),
-    _Rule(
-        ("hooks.slack",),
-        re.compile(r"(hooks\.slack(?:-gov)?\.com/[a-z]{1,16}/)[\w/+-]{1,256}+", re.IGNORECASE),
-        rf"\g<1>{REDACTED}",
-    ),
-    _Rule(
-        ("cookie",),
-        re.compile(r"(cookie\s{0,3}+:\s{0,3}+)(?!\[redacted\])[^\r\n\"']{1,8192}+", re.IGNORECASE),
-        rf"\g<1>{REDACTED}",
-    ),
-    _Rule(("auth",), _assigned("authorization|x-auth-token|auth"), rf"\g<1>{REDACTED}"),
-    _Rule(
-        ("bearer", "basic"),
-        re.compile(r"((?<!\w)(?:bearer|basic)\s{1,3}+)[\w.~+/=-]{12,8192}+", re.IGNORECASE),
-        rf"\g<1>{REDACTED}",
-    ),
-    _Rule(("pass", "pwd", "secret", "token", "key", "credential"), _assigned(_NAMES), rf"\g<1>{REDACTED}"),
-    _Rule(  # long keys behind anything called …key
-        ("key",),
-        re.compile(rf"(key{_SET})(?![\da-f]{{8}}-[\da-f]{{4}}-)[\w+/=-]{{20,2048}}+", re.IGNORECASE),
-        rf"\g<1>{REDACTED}",
-    ),
-    _Rule(
-        ("akia", "asia", "abia", "acca"),
-        re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])"),
-        REDACTED,
-    ),
-    _Rule(("xox", "xapp-"), re.compile(r"(?:xox[a-z]|xapp)(?:\.xox[a-z])?-[\w-]{8,512}+", re.IGNORECASE), REDACTED),
-    _Rule(("eyj",), re.compile(r"(?<![\w-])eyJ[\w-]{8,4096}+\.[\w-]{8,8192}+(?:\.[\w-]{0,2048}+)?"), REDACTED),
-    _Rule(
-        ("gh", "glpat-", "aiza", "sk_", "rk_", "sk-"),
-        re.compile(
-            r"(?<!\w)(?:gh[pousr]_\w{20,255}+|github_pat_\w{20,255}+|glpat-[\w-]{16,255}+|AIza[\w-]{35}"
-            r"|[sr]k_(?:live|test)_\w{16,255}+|sk-[\w-]{20,255}+)"
-        ),
-        REDACTED,
-    ),
-)
-
 _WORDS_ANYWHERE = frozenset(
     {"password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential", "credentials"}
 )
 _WORDS_ANYWHERE |= {"authorization", "cookie", "cookies"}
-_LAST_WORDS = frozenset({"token", "apikey", "auth"})
+_LAST_WORDS = frozenset({"token", "apikey", "auth", "pass"})
 _KEY_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key")})
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z]+")
@@ -151,9 +68,9 @@ class Redactor:
     def __init__(self, patterns: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
         """Further regular expressions and key names, as in `RedactionOptions`."""
         self._keys = frozenset(map(_plain, keys))
-        rules = list(_RULES)
+        rules = list(RULES)
         if keys:
-            rules.append(_Rule((), _assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
+            rules.append(Rule((), assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
         rules += [_own_rule(re.compile(pattern)) for pattern in patterns]
         self._rules = tuple(rules)
         self._needles = () if keys or patterns else tuple({n for rule in rules for n in rule.needles})
@@ -271,13 +188,13 @@ def _names_a_secret(words: list[str]) -> bool:
     return not _WORDS_ANYWHERE.isdisjoint(words) or words[-1] in _LAST_WORDS or tuple(words[-2:]) in _KEY_PAIRS
 
 
-def _own_rule(pattern: re.Pattern[str]) -> _Rule:
+def _own_rule(pattern: re.Pattern[str]) -> Rule:
     if "secret" not in pattern.groupindex:
-        return _Rule((), pattern, REDACTED)
+        return Rule((), pattern, REDACTED)
 
     def hide(match: re.Match[str]) -> str:
         start, end = (place - match.start() for place in match.span("secret"))
         whole: str = match.group()
         return whole if start < 0 else whole[:start] + REDACTED + whole[end:]
 
-    return _Rule((), pattern, hide)
+    return Rule((), pattern, hide)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relay.events import Mark, Severity, kind_of
-from relay.redaction import REDACTED, RedactionOptions, Redactor
+from relay.redaction import RedactionOptions, Redactor
+from relay.secret_shapes import REDACTED
 from sinks.testing import make_event
 
 REDACTOR = Redactor()
@@ -46,6 +47,25 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhidden+/=\nhidden\n-----END RSA PRIV
         ("-----BEGIN PRIVATE KEY-----\nhidden, cut off", "[redacted]"),
         ("encryption_key: 0123456789abcdef0123456789abcdef", "encryption_key: [redacted]"),
         ("ghp_hiddenhiddenhiddenhidden01 pushed", "[redacted] pushed"),
+        ("DB_PASS=hidden user=u", "DB_PASS=[redacted] user=u"),
+        ("user: tick pass: hidden", "user: tick pass: [redacted]"),
+        ("password='hid\\'den hidden'", "password='[redacted]'"),
+        ("db:\n  password:\n    hidden\n  host: h", "db:\n  password:\n    [redacted]\n  host: h"),
+        ("body was password%3Dhidden", "body was password%3D[redacted]"),
+        ("dsn=postgres%3A%2F%2Fu%3Ahidden%40h%2Fdb", "dsn=postgres%3A%2F%2Fu%3A[redacted]%40h%2Fdb"),
+        ("tool --api-key hidden --verbose", "tool --api-key [redacted] --verbose"),
+        (
+            "Command '['tool', '--password', 'hidden', 'x']' failed",
+            "Command '['tool', '--password', '[redacted]', 'x']' failed",
+        ),
+        ("<db><password>hidden words</password></db>", "<db><password>[redacted]</password></db>"),
+        ("curl -u tick:hidden https://h", "curl -u tick:[redacted] https://h"),
+        ("['curl', '--user', 'tick:hidden']", "['curl', '--user', 'tick:[redacted]']"),
+        ("https://b.example/k?sv=1&sig=hidden%2B&se=2", "https://b.example/k?sv=1&sig=[redacted]&se=2"),
+        ("https://s3.example/k?X-Amz-Signature=hidden", "https://s3.example/k?X-Amz-Signature=[redacted]"),
+        ('{"action":"auth","params":"hidden"} refused', '{"action":"auth","params":"[redacted]"} refused'),
+        ("whsec_hiddenhiddenhiddenhidden used", "[redacted] used"),
+        ("pypi-hiddenhiddenhidden012 npm_hiddenhiddenhidden012", "[redacted] [redacted]"),
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text: str, told: str) -> None:
@@ -66,6 +86,8 @@ def test_what_looks_like_a_secret_is_hidden(text: str, told: str) -> None:
         "cache_key: tickstock:daily:AAPL",
         "primary_key: 550e8400-e29b-41d4-a716-446655440000",
         "monkey: banana",
+        "bypass: on, compass=north, 12 passed: all",
+        "usage: tool --user NAME --token-file PATH",
         "a bearer of news; basic training",
         "2025-01-26T21:10:00Z AAPL 187.3",
     ],
@@ -243,6 +265,16 @@ ADVERSARIES = [
     "://a@",
     "secret" * 3,
     "://" + "a" * 130,
+]
+ADVERSARIES += [
+    "--password ",
+    "--pass",
+    "<password",
+    "-u a:",
+    "?sig=",
+    "&sig",
+    "%3A%2F%2Fa%3A",
+    'action":"auth","params":"',
 ]
 ADVERSARIES += ["password", "authorization: bearer ", 'token="\\', "xox.", "hooks.slack.com/a", '{"key":', "[" * 8]
 
