@@ -19,7 +19,8 @@ def set_up(options: LogOptions) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     ending: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # The pretty tracebacks show every local variable, and some of them are secrets.
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
