@@ -75,7 +75,7 @@ class PrometheusSink(DirectSink):
                 self._time([event for event in events if event.kind is kind])
 
     def _child(self, kind: Kind) -> Counter:
-        pair = (kind.channel, kind.event)
+        pair = (_label(kind.channel), _label(kind.event))
         if pair not in self._series and len(self._series) >= self.options.max_events:
             return self._events.labels(OTHER, OTHER)
         self._series.add(pair)

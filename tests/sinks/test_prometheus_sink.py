@@ -83,6 +83,9 @@ def test_a_label_is_not_longer_than_a_hundred_characters() -> None:
     metrics = Metrics()
     metrics.write(error(component="c" * 1000, error_code='x\ny"z\\'))
     assert metrics.value("tickstock_errors_total", severity="error", component="c" * 100, error_code='x\ny"z\\') == 1
+    metrics.write(make_event({}, channel="tickstock:" + "d" * 1000, event="e" * 1000))
+    (labels,) = (labels for labels in metrics.samples("tickstock_events_total") if "dd" in labels["channel"])
+    assert [len(value) for value in labels.values()] == [100, 100]
 
 
 @pytest.mark.parametrize(("seconds", "counted"), [(1200, True), (0.5, True), ("1200", False), (None, False)])
