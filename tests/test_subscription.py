@@ -295,6 +295,43 @@ async def test_sentinel_says_where_the_master_is(shared_valkey: Valkey, tmp_path
             await listener.heard_all(1)
 
 
+async def test_sentinels_with_a_password_of_their_own_are_logged_in_to(shared_valkey: Valkey, tmp_path: Path) -> None:
+    config = tmp_path / "sentinel.conf"
+    config.write_text(f"requirepass watch\nsentinel monitor ticks 127.0.0.1 {shared_valkey.port} 1\n")
+    with Valkey(str(config), sentinel=True, password="watch") as sentinel:  # noqa: S106 - the test's own
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/ticks/0"
+        async with listening(url=url, sentinel={"password": "watch"}) as listener:
+            await listener.subscribed()
+        refused = RedisOptions.model_validate({"url": url, "sentinel": {"password": "guess"}})
+        with pytest.raises(DialError, match=r"no Sentinel tells where 'ticks' is: .* invalid username") as told:
+            await asyncio.to_thread(dial, refused)
+        assert "guess" not in str(told.value)
+        assert len(str(told.value)) < 200, "nothing of the client's inside"
+        unknown = RedisOptions.model_validate({"url": f"{url[:-8]}/other/0", "sentinel": {"password": "watch"}})
+        with pytest.raises(DialError, match="knows no master of this name"):
+            await asyncio.to_thread(dial, unknown)
+
+
+async def test_a_certificate_file_that_is_not_there_is_named(shared_valkey: Valkey) -> None:
+    options = RedisOptions.model_validate(
+        {"url": f"rediss://localhost:{shared_valkey.port}/0", "tls": {"ca_file": "nowhere/ca.pem"}}
+    )
+    with pytest.raises(DialError, match=r"nowhere/ca\.pem"):
+        await asyncio.to_thread(dial, options)
+
+
+async def test_sentinels_of_a_tls_master_are_asked_by_tls(shared_valkey: Valkey, tmp_path: Path) -> None:
+    config = tmp_path / "sentinel.conf"
+    async with _tls_in_front_of(shared_valkey) as port:
+        config.write_text(f"sentinel monitor ticks 127.0.0.1 {port} 1\n")
+        with Valkey(str(config), sentinel=True) as sentinel:
+            async with _tls_in_front_of(sentinel) as asked:
+                url = f"rediss+sentinel://localhost:{asked}/ticks/0"
+                tls = {"ca_file": str(TLS / "ca.pem"), "check_hostname": False}
+                async with listening(url=url, tls=tls) as listener:
+                    await listener.subscribed()
+
+
 async def test_the_next_one_goes_on_where_the_last_one_stopped(shared_valkey: Valkey) -> None:
     async with listening(url=shared_valkey.url) as first:
         await first.subscribed()

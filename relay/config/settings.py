@@ -26,6 +26,13 @@ class TlsOptions(Options):
     check_hostname: bool = Field(True, description="The server's certificate must be for the name in the URL.")
 
 
+class SentinelOptions(Options):
+    """Who we are to the Sentinels (`redis+sentinel://`), where they ask for a password of their own."""
+
+    username: str | None = Field(None, description="ACL user at the Sentinels.")
+    password: SecretStr | None = Field(None, description="Password at the Sentinels; the URL's is for the master.")
+
+
 class RedisOptions(Options):
     """Where TickStockPL publishes."""
 
@@ -36,7 +43,10 @@ class RedisOptions(Options):
     username: str | None = Field(None, description="ACL user, where the URL does not say it.")
     password: SecretStr | None = Field(None, description="Password, where the URL does not say it.")
     patterns: list[str] = Field(["tickstock:*"], min_length=1, description="What to PSUBSCRIBE to.")
-    tls: TlsOptions = Field(TlsOptions(), description="Certificates for `rediss://`.")
+    tls: TlsOptions = Field(
+        TlsOptions(), description="Certificates for `rediss://`, and for Sentinels and master of `rediss+sentinel://`."
+    )
+    sentinel: SentinelOptions = Field(SentinelOptions(), description="Log-in at the Sentinels themselves.")
     protocol: Literal[2, 3] = Field(2, description="RESP version.")
     connect_timeout: Duration = Field(3.0, gt=0, description="For connecting, logging in and subscribing.")
     ping_interval: Duration = Field(10.0, gt=0, description="Silence after which the connection is tried with PING.")

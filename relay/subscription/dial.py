@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from relay.config.settings import RedisOptions
 from relay.subscription.wire import PeekWire, TlsWire, Wire
@@ -90,23 +89,42 @@ def _connection(options: RedisOptions) -> Any:
             settings = {key: value for key, value in settings.items() if "keepalive" not in key}
         return redis.Redis.from_url(url, **settings).connection_pool.make_connection()
     where = parse_sentinel_url(url)
-    settings |= _tls(options) | {"ssl": True} if where.tls else {}
-    sentinel = Sentinel(where.nodes, socket_timeout=options.connect_timeout)  # type: ignore[no-untyped-call]
-    host, port = sentinel.discover_master(where.master)  # type: ignore[no-untyped-call]
+    tls = _tls(options) | {"ssl": True} if where.tls else {}
+    host, port = _master(where, options, tls)
     given = {"username": where.username, "password": where.password}
-    settings |= {key: value for key, value in given.items() if value}
+    settings |= tls | {key: value for key, value in given.items() if value}
     return redis.Redis(host=host, port=port, db=where.db, **settings).connection_pool.make_connection()
 
 
+def _master(where: SentinelUrl, options: RedisOptions, tls: dict[str, Any]) -> tuple[str, int]:
+    """Where the master is, by the first Sentinel that knows.
+
+    Raises:
+        redis.ConnectionError: none does; its text says why for each.
+    """
+    password = options.sentinel.password
+    settings = _bounds(options) | tls | {"username": options.sentinel.username, "decode_responses": True}
+    settings |= {"password": password.get_secret_value()} if password else {}
+    reasons = []
+    for host, port in where.nodes:
+        with redis.Redis(host=host, port=port, **settings) as sentinel:
+            try:
+                found = sentinel.sentinel_get_master_addr_by_name(where.master)
+            except redis.RedisError as error:
+                reasons.append(f"{host}:{port}: {error}")
+                continue
+        if found:
+            return str(found[0]), int(found[1])
+        reasons.append(f"{host}:{port} knows no master of this name")
+    raise redis.ConnectionError(f"no Sentinel tells where {where.master!r} is: {'; '.join(reasons)}")
+
+
 def _settings(options: RedisOptions) -> dict[str, Any]:
-    settings: dict[str, Any] = {
+    settings = _bounds(options) | {
         "protocol": options.protocol,
         "client_name": "tickstock-relay",
-        "socket_connect_timeout": options.connect_timeout,
-        "socket_timeout": options.connect_timeout,
         "socket_keepalive": True,
         "socket_keepalive_options": _KEEPALIVE,
-        "retry": Retry(NoBackoff(), 0),  # the subscription retries, for ever and with jitter
     }
     if options.username:
         settings["username"] = options.username
@@ -115,8 +133,23 @@ def _settings(options: RedisOptions) -> dict[str, Any]:
     return settings
 
 
+def _bounds(options: RedisOptions) -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": options.connect_timeout,
+        "socket_timeout": options.connect_timeout,
+        "retry": Retry(NoBackoff(), 0),  # the subscription retries, for ever and with jitter
+    }
+
+
 def _tls(options: RedisOptions) -> dict[str, Any]:
+    """The settings of TLS.
+
+    Raises:
+        OSError: one of the files cannot be read; redis-py would not say which.
+    """
     tls = options.tls
+    for path in filter(None, (tls.ca_file, tls.cert_file, tls.key_file)):
+        path.read_bytes()
     return {
         "ssl_ca_certs": str(tls.ca_file) if tls.ca_file else None,
         "ssl_certfile": str(tls.cert_file) if tls.cert_file else None,
@@ -137,7 +170,7 @@ def _let_go(connection: Any) -> socket.socket:
 def _without_secrets(text: str, options: RedisOptions) -> str:
     secrets = [options.url.get_secret_value()]
     secrets += [unquote(part) for part in (urlsplit(secrets[0]).password,) if part]
-    secrets += [options.password.get_secret_value()] if options.password else []
+    secrets += [given.get_secret_value() for given in (options.password, options.sentinel.password) if given]
     for secret in secrets:
         text = text.replace(secret, "[redacted]") if secret else text
     return " ".join(text.split())
