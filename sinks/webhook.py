@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from relay.events import Event, encode
 from sinks.addresses import place_of, secrets_of, usable_url
@@ -46,6 +46,7 @@ class BatchOptions(Options):
 class WebhookOptions(Options):
     """Where to post, in which form, and how to prove that it was us."""
 
+    allow_plain_http: bool = Field(default=False, description="Send to other machines without TLS.")
     url: SecretStr = Field(
         description="Where to: https, or plain http on this machine. A secret, as it may hold a key."
     )
@@ -76,12 +77,12 @@ class WebhookOptions(Options):
     ca_file: Path | None = Field(
         default=None, description="PEM file with the authorities to trust instead of the usual ones."
     )
-    allow_plain_http: bool = Field(default=False, description="Send to other machines without TLS.")
 
-    @model_validator(mode="after")
-    def _usable_address(self) -> "WebhookOptions":
-        usable_url(self.url.get_secret_value(), allow_plain_http=self.allow_plain_http)
-        return self
+    @field_validator("url")
+    @classmethod
+    def _usable_address(cls, url: SecretStr, given: ValidationInfo) -> SecretStr:
+        usable_url(url.get_secret_value(), allow_plain_http=given.data.get("allow_plain_http", True))
+        return url
 
     @field_validator("secret")
     @classmethod

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from relay.config.mistakes import QUOTE, in_words, is_tag, match_hint, nearest, yaml_hint
-from relay.config.settings import Settings
+from relay.config.settings import HttpOptions, RedisOptions, Settings
 from relay.config.specimen import FACTS, SpecimenError, UnknownFactError, from_facts
 from relay.config.yaml_tree import Document, YamlError, parse
 from relay.config.yaml_tree import Path as Key
@@ -24,6 +24,7 @@ from relay.matching import MatchError, compile_match, field_getter
 from sinks.addresses import is_loopback
 from sinks.registry import UnknownSinkError, sink_class, sink_names
 
+M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _COMMENT = re.compile(r":\s+#[^\s#]")
 """`channel: #ops`: meant as a value, but nothing is written there."""
@@ -97,9 +98,8 @@ class _Reader:
         for section in ("routes", "tests"):
             entries = values.get(section)
             self._check_entries(section, entries if isinstance(entries, list) else [], sinks)
-        if isinstance(settings, Settings):
-            self._check_listen(settings)
-            self._check_redis(settings.redis.url.get_secret_value())
+        self._check_listen(_alone(HttpOptions, values.get("http")))
+        self._check_redis(_alone(RedisOptions, values.get("redis")))
         if self._problems or not isinstance(settings, Settings):
             raise ConfigError(self._path, self._problems)
         return settings
@@ -214,8 +214,9 @@ class _Reader:
             except MatchError as error:
                 self._problem((*key, "throttle", "by"), str(error), match_hint(error))
 
-    def _check_listen(self, settings: Settings) -> None:
-        http = settings.http
+    def _check_listen(self, http: HttpOptions | None) -> None:
+        if http is None or ("http", "token") in self._unset:
+            return
         if http.enabled and http.token is None and not is_loopback(http.address[0]):
             self._problem(
                 ("http", "listen"),
@@ -223,8 +224,9 @@ class _Reader:
                 "set http.token, or use 127.0.0.1",
             )
 
-    def _check_redis(self, url: str) -> None:
+    def _check_redis(self, redis: RedisOptions | None) -> None:
         """The address, as far as it can be known without a Redis. It is a secret: nothing of it is shown."""
+        url = redis.url.get_secret_value() if redis is not None else ""
         try:
             if "+sentinel://" in url:
                 from relay.subscription.dial import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
@@ -235,6 +237,14 @@ class _Reader:
         except ValueError as error:
             usable = str(error) if "sentinel" in str(error) else "its port is no number from 0 to 65535"
             self._problem(("redis", "url"), usable)
+
+
+def _alone(model: type[M], section: Any) -> M | None:
+    """A section by itself, so that mistakes elsewhere do not hide its own; None when it is wrong, which was told."""
+    try:
+        return model.model_validate({} if section is None else section)
+    except ValidationError:
+        return None
 
 
 def _dotted(key: Key) -> str:
