@@ -53,8 +53,12 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_file_is_not_for_everyone(tmp_path: Path) -> None:
-    Store(tmp_path / "sub" / "relay.db").close()
-    assert stat.S_IMODE((tmp_path / "sub" / "relay.db").stat().st_mode) == 0o640
+    store = Store(tmp_path / "sub" / "relay.db")
+    store.shelf("x").put("key", "value")
+    store.commit()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "sub").iterdir()}
+    store.close()
+    assert modes == dict.fromkeys(("relay.db", "relay.db-wal", "relay.db-shm"), 0o640)
 
 
 def test_others_who_write_are_noticed_and_we_are_not(tmp_path: Path) -> None:

@@ -249,6 +249,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    path.touch()
+    path.chmod(0o640)  # before it is opened: the log beside it, which holds the same, gets its mode then
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
@@ -261,7 +263,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         db.close()
         raise
-    path.chmod(0o640)
     return db
 
 
