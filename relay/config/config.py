@@ -228,15 +228,29 @@ class _Reader:
         """The address, as far as it can be known without a Redis. It is a secret: nothing of it is shown."""
         url = redis.url.get_secret_value() if redis is not None else ""
         try:
-            if "+sentinel://" in url:
-                from relay.subscription.dial import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
-
-                parse_sentinel_url(url)
-            elif not url.startswith("unix://"):
-                _ = urlsplit(url).port
+            wrong = _wrong_with(url)
         except ValueError as error:
-            usable = str(error) if "sentinel" in str(error) else "its port is no number from 0 to 65535"
-            self._problem(("redis", "url"), usable)
+            wrong = str(error) if "sentinel" in str(error) else "its port is no number from 0 to 65535"
+        if wrong:
+            self._problem(("redis", "url"), wrong)
+
+
+def _wrong_with(url: str) -> str:
+    """What is wrong with an address of Redis; empty when nothing is.
+
+    Raises:
+        ValueError: its host or port cannot be read, or a Sentinel's URL has another form.
+    """
+    parts = urlsplit(url)
+    if parts.scheme.endswith("+sentinel"):
+        from relay.subscription.dial import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
+
+        parse_sentinel_url(url)
+        return ""
+    if parts.scheme == "unix":
+        return "" if parts.path else "write unix:///path/to/redis.sock"
+    _ = parts.port
+    return "" if re.fullmatch(r"/?\d*", parts.path) else "its path must be the number of a database, such as /0"
 
 
 def _alone(model: type[M], section: Any) -> M | None:

@@ -3,8 +3,10 @@
 `docs/config.md` is generated from here. Loading, environment and error reports are in `relay.config`.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -77,6 +79,28 @@ class TickStockPLOptions(Options):
     base_url: str = Field("http://localhost:8080", pattern="^https?://", description="Its address, without `/api`.")
     token: SecretStr | None = Field(None, description="Bearer token, if it asks for one.")
     timeout: Duration = Field(5.0, gt=0, description="For one request.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _usable_address(cls, url: str) -> str:
+        """It may hold a password: no error repeats it."""
+        try:
+            parts = urlsplit(url)
+            names_a_host = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            names_a_host = False
+        if not names_a_host or not url.isprintable() or " " in url:
+            raise ValueError("its host or port cannot be read")
+        if parts.query or parts.fragment:
+            raise ValueError("must have no ?query and no #fragment")
+        return url
+
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token and not re.fullmatch(r"[!-~]+", token.get_secret_value(), re.ASCII):
+            raise ValueError("the token holds blanks, or characters that no HTTP header can carry")
+        return token or None
 
 
 class HttpOptions(Options):
