@@ -57,6 +57,14 @@ def test_no_ticks_matter_only_while_the_market_is_open() -> None:
     assert day.alerts_said == []
 
 
+def test_a_small_limit_is_said_as_it_is() -> None:
+    day = world("2025-01-27 15:00")
+    for _ in range(10):
+        day.pass_(0.5)
+        day.tell("streaming:health", "streaming_health", data_flow={"ticks_per_second": 0})
+    assert day.alert("ticks_per_second")["title"] == "Ticks per second below 0.001"
+
+
 def test_two_sources_of_one_number_do_not_hide_each_other() -> None:
     day = world("2025-01-27 15:00")
     for _ in range(12):

@@ -29,5 +29,7 @@ def lasting(seconds: float) -> str:
 
 
 def figure(number: float) -> str:
-    """`1,250`, `98.5`: at most one decimal."""
+    """`1,250`, `98.5`: at most one decimal, but what is small is not nothing: `0.001`."""
+    if 0 < abs(number) < 0.1:  # noqa: PLR2004
+        return f"{number:.1g}"
     return f"{number:,.0f}" if float(number).is_integer() or abs(number) >= 1000 else f"{number:,.1f}"  # noqa: PLR2004
