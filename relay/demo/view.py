@@ -12,6 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from relay.cli.terminal import plain
 from relay.demo.notes import Note, Notes
 from relay.simulator.wire import NEW_YORK
 from relay.web.snapshot import PhaseView, RunView, Snapshot
@@ -99,9 +100,11 @@ def _run(run: RunView) -> Text:
     results = ""
     if run.patterns_detected is not None and not run.is_open:
         results = f"  {run.symbols_processed or 0:,} symbols, {run.patterns_detected:,} patterns"
-    where = f"  {run.last_symbol}" if run.is_open and run.last_symbol else ""
+    where = f"  {plain(run.last_symbol)}" if run.is_open and run.last_symbol else ""
     return Text.assemble(
-        f"{began:%H:%M} {run.trigger or 'run'}  ", (run.state, STYLES.get(run.state, "")), f"{lasted}{results}{where}"
+        f"{began:%H:%M} {plain(run.trigger or 'run')}  ",
+        (run.state, STYLES.get(run.state, "")),
+        f"{lasted}{results}{where}",
     )
 
 
@@ -137,7 +140,7 @@ def _sinks(snapshot: Snapshot) -> Table:
     for justify in ("left", "right", "right", "right"):
         grid.add_column(justify="right" if justify == "right" else "left", no_wrap=True)
     for sink in snapshot.sinks:
-        state = Text(f"failing: {sink.error}", "red") if sink.error else Text("ok", "green")
+        state = Text(f"failing: {plain(sink.error)}", "red") if sink.error else Text("ok", "green")
         counts = (f"{sink.accepted:,} accepted", f"{sink.delivered:,} delivered", f"{sink.waiting:,} wait")
         grid.add_row(Text(sink.name), *map(Text, counts), _short(state))
     return grid

