@@ -91,13 +91,22 @@ class Health:
     version: str | None
 
 
+REFUSALS = frozenset({"error", "failed", "failure", "rejected", "refused", "skipped"})
+"""Words in the `status` of a 2xx answer to a command that mean that nothing was done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Triggered:
-    """What `POST /api/processing/trigger-manual` said. Without a `run_id` nothing says that a run began."""
+    """What `POST /api/processing/trigger-manual` said."""
 
     run_id: str | None = None
     status: str | None = None
     message: str | None = None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a run began: without a `run_id`, or with a refusal beside it, nothing says so."""
+        return self.run_id is not None and (self.status or "").lower() not in REFUSALS
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ MAX_BODY = 8 * 1024 * 1024
 
 RETRY_WAIT = tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2)
 _RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
+_REFUSED_STATUS = {*range(300, 500), 503}
+"""The command was not taken; behind any other 5xx (a bug on the way, a gateway that gave up) it may have been."""
 _MAX_MESSAGE = 400
 _MAX_PORT = 65535
 
@@ -210,7 +212,7 @@ class TickStockPL:
         try:
             return await self._call(method, path, body)
         except ApiError as failed:
-            if failed.reason is Reason.HTTP_STATUS or isinstance(failed.__cause__, httpx.ConnectError):
+            if failed.status in _REFUSED_STATUS or isinstance(failed.__cause__, httpx.ConnectError):
                 raise
             message = f"{failed}; TickStockPL may or may not have taken the request"
             raise self._error(failed.reason, message, failed.status) from failed.__cause__

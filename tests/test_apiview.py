@@ -4,6 +4,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from relay.events import Severity
 from relay.tickstockpl import TickStockPL
 from relay.watchdog.agenda import Slot
@@ -92,3 +94,13 @@ async def test_a_start_that_fails_is_an_error_and_is_not_tried_again() -> None:
     assert len(stand.asked) == 1
     assert (said.severity, said.payload["outcome"]) == (Severity.ERROR, "failed")
     assert "market closed" in said.payload["message"]
+
+
+@pytest.mark.parametrize(
+    "answer", [{"status": "skipped", "message": "market closed"}, {"run_id": "r7", "status": "rejected"}, {}]
+)
+async def test_an_answer_that_names_no_run_is_not_said_to_have_started_one(answer: dict[str, str]) -> None:
+    async with standing(http(answer)) as stand, TickStockPL(stand.url) as client:
+        (said,) = await attempt(client, SLOT)
+    assert (said.severity, said.payload["outcome"], said.run_id) == (Severity.ERROR, "failed", None)
+    assert (answer.get("message") or answer.get("status") or "nothing") in said.payload["message"]

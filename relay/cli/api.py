@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://localhost:8080"
 DEFAULT_TIMEOUT = 5.0
 TOKEN_VARIABLE = "TICKSTOCKPL_TOKEN"  # noqa: S105 - the variable's name
-REFUSALS = {"error", "failed", "failure", "rejected", "refused", "skipped"}
-"""Words in the `status` of a 2xx answer to a command that mean that nothing was done."""
 
 T = TypeVar("T")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from relay.cli.api import REFUSALS, Api, api_options
+from relay.answers import REFUSALS
+from relay.cli.api import Api, api_options
 from relay.cli.terminal import fact_table, plain
 
 

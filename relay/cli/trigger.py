@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from relay.cli.api import REFUSALS, Api, api_options
+from relay.cli.api import Api, api_options
 from relay.cli.terminal import fact_table, plain
 
 
@@ -29,6 +29,6 @@ def command(api: Api, skip_market_check: bool, phases: list[str], universe: str 
         lambda client: client.trigger(skip_market_check=skip_market_check, phases=phases, universe=universe)
     )
     api.show(started, fact_table({"run": started.run_id, "status": started.status, "message": started.message}))
-    if started.run_id is None or (started.status or "").lower() in REFUSALS:
+    if not started.is_confirmed:
         said = started.message or started.status or "nothing"
         raise click.ClickException(plain(f"TickStockPL did not confirm a new run; it said: {said}"))

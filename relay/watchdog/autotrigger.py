@@ -57,6 +57,11 @@ async def attempt(client: "TickStockPL", slot: Slot) -> list[Announcement]:
     except ApiError as failed:
         title = f"The relay tried to start the run of {day}, in vain"
         return [_announce(slot, "failed", title, f"{failed}. {why}", None)]
+    if not answer.is_confirmed:
+        title = f"The relay asked for the run of {day}, and TickStockPL did not confirm it"
+        return [
+            _announce(slot, "failed", title, f"It said: {answer.message or answer.status or 'nothing'}. {why}", None)
+        ]
     title = f"The relay has started the run of {day}"
     said = f" TickStockPL says: {answer.message or answer.status}." if answer.message or answer.status else ""
     return [_announce(slot, "triggered", title, f"{why}{said}", answer.run_id)]
