@@ -30,7 +30,7 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _REASONS = {401: Reason.UNAUTHORIZED, 403: Reason.UNAUTHORIZED, 408: Reason.TIMEOUT, 413: Reason.TOO_LARGE}
-_REASONS |= {425: Reason.SERVER_ERROR, 429: Reason.RATE_LIMITED}
+_REASONS |= {429: Reason.RATE_LIMITED}
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]+")
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 

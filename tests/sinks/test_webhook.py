@@ -122,6 +122,7 @@ async def test_a_short_trouble_is_sat_out_within_one_delivery(server: FaultyServ
         (Reply(fault=Fault.HANG), 1),
         (Reply(400, b""), 1),
         (Reply(404, b""), 1),
+        (Reply(425, b""), 1),
         (Reply(302, b""), 1),
     ],
     ids=str,
