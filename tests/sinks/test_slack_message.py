@@ -209,6 +209,7 @@ def test_a_cut_never_halves_an_entity_or_a_character(limit: int) -> None:
 def test_short_text_is_escaped_and_else_untouched() -> None:
     assert mrkdwn("a & b <c> 'd' `e`", 100) == "a &amp; b &lt;c&gt; 'd' `e`"
     assert mrkdwn("", 10) == mrkdwn(" \x00\n", 10) == "—"
+    assert one_line("a\u061cb\u202ec\u2066d", 100) == "abcd", "what turns the direction of writing hides what it says"
     assert one_line("RATE_LIMIT *now*\n and\tthen", 100) == "RATE_LIMIT now and then"
     assert code_block("a\x1b[0m", 100) == "```\na[0m\n```"
 
