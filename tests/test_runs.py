@@ -304,3 +304,15 @@ def test_progress_that_comes_after_the_phase_s_end_does_not_begin_it_again_but_a
     retry = event("import:started", "import_started", minutes(12), run_id="r1")
     assert names(runs.observe(retry, minutes(12))) == ["phase_started import"]
     assert only_run(runs).phases[Phase.IMPORT].attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "failed", "rate"),
+    [(1, 0, 100.0), ("1", 0, 100.0), (1, 500, 1.0), (1.0, 0, 100.0), ("1%", 0, 1.0), (0, 505, 0.0)],
+)
+def test_a_rate_of_one_is_what_the_failures_make_of_it(said: object, failed: int, rate: float) -> None:
+    runs = Runs(MemoryShelf())
+    runs.observe(event("import:started", "import_started", START, run_id="r1"), START)
+    claims = {"total_symbols": 505, "failed_symbols": failed, "success_rate": said}
+    told = runs.observe(event("import:completed", "import_completed", minutes(1), run_id="r1", **claims), minutes(1))
+    assert told[-1].payload["success_rate"] == rate

@@ -42,19 +42,19 @@ def percent(value: object, done: int | None = None, total: int | None = None) ->
     A number up to 1 can be both. What the symbols say decides; without them one written with decimals is taken for a
     fraction, a whole one (`1`) for a percentage.
     """
-    is_percentage = type(value) is int
+    is_whole, says_percent = type(value) is int, False
     if isinstance(value, str):
-        is_percentage = "%" in value or "." not in value
+        is_whole, says_percent = "." not in value, "%" in value
         value = value.replace("%", "")
     number = amount(value)
     if number is None or number > 100:  # noqa: PLR2004 - percent
         return None
-    if is_percentage or number > 1:
+    if says_percent or number > 1:
         return number
     if done is not None and total:
         by_symbols = 100 * done / total
         return min(number, 100 * number, key=lambda reading: abs(reading - by_symbols))
-    return 100 * number
+    return number if is_whole else 100 * number
 
 
 def moment(value: object) -> datetime | None:

@@ -250,10 +250,11 @@ def _largest(phases: Any, name: str) -> int | None:
 
 
 def _success_rate(payload: Mapping[str, Any], of: int | None, failed: int | None) -> float | None:
-    said = percent(payload.get("success_rate"))
+    good = None if of is None or failed is None else of - min(of, failed)
+    said = percent(payload.get("success_rate"), good, of)
     if said is not None:
         return said
-    return round(100 * (of - min(of, failed)) / of, 2) if of and failed is not None else None
+    return round(100 * good / of, 2) if of and good is not None else None
 
 
 def _eta(payload: Mapping[str, Any], now: datetime) -> datetime | None:
