@@ -6,8 +6,12 @@ imported when its name is typed; it holds one click command called `command`.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import sys
 from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -32,6 +36,22 @@ COMMANDS = {
 
 class _Lazy(click.Group):
     """A group that knows its commands' names and one-line helps without importing them."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line: what the terminal cannot show is a question mark, what cannot be written one line."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # None without one, something else in tests
+                stream.reconfigure(errors="replace" if stream.errors == "strict" else stream.errors)
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run what was asked for; a full disk behind standard output is no bug of the program."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or ctx.invoked_subcommand == "run":
+                raise  # EPIPE is click's business; of the daemon it must be known where
+            raise click.ClickException(f"cannot write: {error.strerror}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
