@@ -1,10 +1,17 @@
 """`tickstock-relay run`: the daemon."""
 
+import fcntl
 import gc
+import os
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
+
+PATIENCE = 2.0
+"""Seconds in which the relay before us may still be ending."""
 
 
 @click.command()
@@ -25,6 +32,9 @@ def command(path: Path) -> None:
         click.echo(f"tickstock-relay: {error}", err=True)
         sys.exit(2)
     set_up(settings.log)
+    if _is_taken(settings.state_dir):
+        click.echo(f"tickstock-relay: another relay runs with the state directory {settings.state_dir}", err=True)
+        sys.exit(1)
     from relay.daemon import Daemon  # noqa: PLC0415
     from relay.web.server import ListenError  # noqa: PLC0415
     from sinks.base import SinkError  # noqa: PLC0415
@@ -42,3 +52,25 @@ def command(path: Path) -> None:
     except (SinkError, ListenError) as error:
         click.echo(f"tickstock-relay: {error}", err=True)
         sys.exit(1)
+
+
+def _is_taken(state_dir: Path) -> bool:
+    """Whether another process runs on that directory: two would tell everything twice, into one archive.
+
+    The lock is this process' until it ends, however that happens, or becomes a new one. Where none can be had
+    (a read-only disk, a file system without locks) the relay does without.
+    """
+    with suppress(OSError):
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state_dir / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    return True
+                time.sleep(0.05)
+            else:
+                return False
+    return False
