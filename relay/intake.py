@@ -66,7 +66,8 @@ class Intake:
         wanted = self._wanted
         said = self._track([event for event in events if wanted[event.kind]], batch.received)
         self._accept(events, self._lanes)
-        self._accept(self._as_events(said, batch.received), self._lanes)
+        if said:
+            self._accept(self._as_events(said, batch.received), self._lanes)
         if self._store.staged:
             self._progress.put("position", f"{batch.stream} {batch.messages[-1][2]}")
             self._store.commit()

@@ -31,6 +31,7 @@ class _Id(msgspec.Struct):
 _decode_id = msgspec.json.Decoder(_Id).decode
 _ROTATED = re.compile(r"-(?:\d{4}-\d\d-\d\d(?:T\d\d)?|all)-\d{3,}\.jsonl(?:\.zst|\.gz)?")
 """What follows the prefix in a rotated file's name; other sinks may have files beside ours."""
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 FILE_MODE = 0o640
 TAIL_BYTES = 1 << 16
 SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
@@ -140,6 +141,7 @@ class JsonlSink(DirectSink):
         super().__init__(options, context)
         self._file: LineFile | None = None
         self._period = ""
+        self._period_ends = FOR_EVER
         self._sweeper: threading.Thread | None = None
 
     async def start(self) -> None:
@@ -188,25 +190,24 @@ class JsonlSink(DirectSink):
         self._file_for(self.context.now())
 
     def _file_for(self, moment: datetime) -> LineFile:
-        period = self._period_of(moment)
         if self._file is None:
             return self._open()
-        if period > self._period or self._file.size >= self.options.max_bytes:
-            self._rotate(period)
+        if moment >= self._period_ends or self._file.size >= self.options.max_bytes:
+            self._rotate(moment)
         return self._file
 
     def _open(self) -> LineFile:
         path = self.options.directory / f"{self.options.prefix}.jsonl"
         file = LineFile(path)
-        begun = datetime.fromtimestamp(path.stat().st_mtime, UTC) if file.size else self.context.now()
-        self._file, self._period = file, self._period_of(begun)
+        self._enter(datetime.fromtimestamp(path.stat().st_mtime, UTC) if file.size else self.context.now())
+        self._file = file
         return file
 
-    def _rotate(self, period: str) -> None:
+    def _rotate(self, moment: datetime) -> None:
         """Rename the current file after its period and begin the next; compression is a thread's business."""
         current = self._file
         if current is None or current.size == 0:
-            self._period = period
+            self._enter(moment)
             return
         stem = f"{self.options.prefix}-{self._period}"
         number = 0
@@ -216,12 +217,18 @@ class JsonlSink(DirectSink):
         current.close()
         self._file = None
         self._open()
-        self._period = period
+        self._enter(moment)
         self._sweep()
 
-    def _period_of(self, moment: datetime) -> str:
-        forms = {"daily": "%Y-%m-%d", "hourly": "%Y-%m-%dT%H", "never": "all"}
-        return moment.astimezone(UTC).strftime(forms[self.options.rotate])
+    def _enter(self, moment: datetime) -> None:
+        """Begin the period that `moment` is in: its name, and when it ends."""
+        hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        if self.options.rotate == "daily":
+            self._period, self._period_ends = f"{hour:%Y-%m-%d}", hour.replace(hour=0) + timedelta(days=1)
+        elif self.options.rotate == "hourly":
+            self._period, self._period_ends = f"{hour:%Y-%m-%dT%H}", hour + timedelta(hours=1)
+        else:
+            self._period, self._period_ends = "all", FOR_EVER
 
     def _sweep(self) -> None:
         """Compress and delete old files, in a thread: the intake must not wait for it."""

@@ -1,23 +1,27 @@
 """Events as metrics: counted by channel and name, errors by component and code, durations of runs and phases.
 
-Counting is once a batch, on children cached by kind. The names are an interface (docs/metrics.md). Label values that
-the wire can invent are capped: beyond the cap they are counted under `other`.
+Events are tallied by kind, and the tally is handed over to the counters when somebody asks for them. The names are an
+interface (docs/metrics.md). Label values that the wire can invent are capped: beyond the cap they are counted under
+`other`.
 """
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, Metric
+from prometheus_client.registry import Collector
 from pydantic import Field
 
-from relay.events import Event, Kind, Phase
+from relay.events import Event, Kind, PerKind, Phase
 from sinks.base import DirectSink, SinkContext
 from sinks.options import Options
 
 DURATION_BUCKETS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800, 2400, 3000, 3600, 5400, 7200)
 """Seconds, to two hours: a run takes some 35 minutes."""
+MAX_TALLIED = 4096
+"""Kinds in the tally at most: the wire can invent any number."""
 OTHER = "other"
 _ENDS = frozenset({"run_completed", "run_failed", "run_cancelled", "run_partial"})
 
@@ -39,6 +43,7 @@ class PrometheusSink(DirectSink):
         """Create the metrics, at zero."""
         super().__init__(options, context)
         registry = context.registry
+        registry.register(_BeforeScrape(self._hand_over))
         self._events = Counter(
             "tickstock_events", "Events by channel and name.", ["channel", "event"], registry=registry
         )
@@ -60,19 +65,28 @@ class PrometheusSink(DirectSink):
         )
         for phase in Phase:
             self._phases.labels(phase.value)
+        self._tally: Tally[Kind] = Tally()
+        self._noted = PerKind(_is_noted)
         self._children: dict[Kind, Counter] = {}
         self._series: set[tuple[str, str]] = set()
         self._codes: set[tuple[str, str]] = set()
 
     def write(self, events: Sequence[Event]) -> None:
         """Count a batch."""
-        for kind, count in Tally(map(attrgetter("kind"), events)).items():
+        self._tally.update(map(attrgetter("kind"), events))
+        if len(self._tally) > MAX_TALLIED:
+            self._hand_over()
+        noted = self._noted
+        for event in events:
+            if noted[event.kind]:
+                self._note(event)
+
+    def _hand_over(self) -> None:
+        """Give what was tallied to the counter."""
+        for kind, count in self._tally.items():
             child = self._children.get(kind) or self._child(kind)
             child.inc(count)
-            if kind.event in ("error", "critical_error") or kind.domain == "errors":
-                self._count_errors([event for event in events if event.kind is kind])
-            elif kind.channel.startswith("relay:run:"):
-                self._time([event for event in events if event.kind is kind])
+        self._tally.clear()
 
     def _child(self, kind: Kind) -> Counter:
         pair = (_label(kind.channel), _label(kind.event))
@@ -84,26 +98,47 @@ class PrometheusSink(DirectSink):
             self._children[kind] = child
         return child
 
-    def _count_errors(self, events: list[Event]) -> None:
-        for event in events:
-            component = _label(event.payload.get("component")) or _label(event.source)
-            code = _label(event.payload.get("error_code")) or _label(event.payload.get("category"))
-            if (component, code) not in self._codes:
-                if len(self._codes) >= self.options.max_error_codes:
-                    component = code = OTHER
-                self._codes.add((component, code))
-            self._errors.labels(event.severity.label, component, code).inc()
+    def _note(self, event: Event) -> None:
+        if event.channel.startswith("relay:run:"):
+            self._time(event)
+        else:
+            self._count_error(event)
 
-    def _time(self, events: list[Event]) -> None:
+    def _count_error(self, event: Event) -> None:
+        component = _label(event.payload.get("component")) or _label(event.source)
+        code = _label(event.payload.get("error_code")) or _label(event.payload.get("category"))
+        if (component, code) not in self._codes:
+            if len(self._codes) >= self.options.max_error_codes:
+                component = code = OTHER
+            self._codes.add((component, code))
+        self._errors.labels(event.severity.label, component, code).inc()
+
+    def _time(self, event: Event) -> None:
         """Durations as the run tracker worked them out: from the event where given, else from its times."""
-        for event in events:
-            seconds = event.payload.get("duration_seconds")
-            if not isinstance(seconds, int | float):
-                continue
-            if event.event == "phase_completed" and event.phase:
-                self._phases.labels(event.phase.value).observe(seconds)
-            elif event.event in _ENDS:
-                self._runs.observe(seconds)
+        seconds = event.payload.get("duration_seconds")
+        if not isinstance(seconds, int | float):
+            return
+        if event.event == "phase_completed" and event.phase:
+            self._phases.labels(event.phase.value).observe(seconds)
+        elif event.event in _ENDS:
+            self._runs.observe(seconds)
+
+
+class _BeforeScrape(Collector):
+    """Has no metric of its own: it is asked first of all, and has the tally handed over."""
+
+    def __init__(self, hand_over: Callable[[], None]) -> None:
+        self._hand_over = hand_over
+
+    def collect(self) -> list[Metric]:
+        """Nothing."""
+        self._hand_over()
+        return []
+
+
+def _is_noted(kind: Kind) -> bool:
+    """Whether events of this kind are more than counted: errors and the ends of runs and phases."""
+    return kind.event in ("error", "critical_error") or kind.domain == "errors" or kind.channel.startswith("relay:run:")
 
 
 def _label(value: object) -> str:

@@ -108,14 +108,27 @@ def test_durations_of_phases_and_runs_go_into_their_histograms(seconds: object, 
     assert metrics.value("tickstock_phase_duration_seconds_count", phase="import") == 0, "every phase is there at once"
 
 
-def test_a_batch_is_one_increment_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_tallied_is_handed_over_once_a_kind_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.events._kinds", {})
     metrics = Metrics()
     counted: list[float] = []
     events: Sequence[Event] = [make_event({"n": number}, channel="tickstock:a:b", event="e") for number in range(100)]
     metrics.write(events[0])
+    assert metrics.value("tickstock_events_total", channel="tickstock:a:b", event="e") == 1
     child = metrics.sink._children[events[0].kind]
     increase = child.inc
     child.inc = lambda amount=1.0, exemplar=None: (counted.append(amount), increase(amount, exemplar))[1]  # type: ignore[func-returns-value,method-assign]
-    metrics.write(*events)
+    for part in (events[:60], events[60:]):
+        metrics.write(*part)
+    assert counted == []
+    assert metrics.value("tickstock_events_total", channel="tickstock:a:b", event="e") == 101
     assert counted == [100]
+
+
+def test_invented_kinds_do_not_pile_up_until_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinks.prometheus.MAX_TALLIED", 10)
+    metrics = Metrics(max_events=5)
+    for number in range(100):
+        metrics.write(make_event({}, channel=f"tickstock:a:{number}", event="e"))
+    assert len(metrics.sink._tally) <= 10
+    assert metrics.value("tickstock_events_total", channel="other", event="other") == 95
