@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Run = running.Script | running.Relay
 
 
+SETTLED = 1.0
+"""Seconds after its start in which a contender may still import and connect: at a steady rate that is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """How much of everything: numbers of events, events a second, seconds."""
@@ -125,6 +129,7 @@ class Contest:
             running.start(contender, self._valkey, self._beside) as run,
             Publisher(self._valkey.port, count, rate=rate) as publisher,
         ):
+            time.sleep(SETTLED)
             cpu = run.cpu()
             publisher.go()
             publisher.finish()

@@ -54,7 +54,7 @@ class RedisOptions(Options):
     ping_interval: Duration = Field(10.0, gt=0, description="Silence after which the connection is tried with PING.")
     ping_timeout: Duration = Field(10.0, gt=0, description="Silence after a PING that means: dead, connect anew.")
     coalesce: Duration = Field(
-        0.002, ge=0, le=0.1, description="Wait between two batches of a trickle: a little latency for much less CPU."
+        0.005, ge=0, le=0.1, description="Longest wait between two batches of a trickle: latency for less CPU."
     )
 
     @field_validator("url")

@@ -26,6 +26,8 @@ LONGEST_WAIT = 1.0
 """Seconds between two attempts to connect, at most: Redis is back within a second or two of being missed."""
 FIRST_WAIT = 0.1
 """Seconds before the first of them; it doubles with each."""
+ENOUGH = 25
+"""Messages among which a wake-up's cost is shared well enough: it is not waited longer than it takes to get so many."""
 
 log = structlog.get_logger(__name__)
 
@@ -166,14 +168,19 @@ class Subscription:
                 await self._wait(wire)
                 continue
             messages = self._parser.parse(unread, self._position)
-            full = len(unread) == LOOK_AT_MOST
+            full, before = len(unread) == LOOK_AT_MOST, self._last_heard
             received = self._heard()
             self._control()
             if messages:
                 yield Batch(self._stream, received, messages)
             self._acknowledge(wire)
             self.behind_since = (self.behind_since or received) if full else None
-            await asyncio.sleep(0 if full else self._options.coalesce)
+            await asyncio.sleep(0 if full else self._pause(len(messages), self._last_heard - before))
+
+    def _pause(self, count: int, seconds: float) -> float:
+        """How long to let messages gather when `count` came in the last `seconds`."""
+        longest = self._options.coalesce
+        return min(longest, ENOUGH * seconds / count) if count else longest
 
     def _acknowledge(self, wire: PeekWire | TlsWire) -> None:
         """Consume exactly what was handed out, so that the socket is left at a message boundary."""
