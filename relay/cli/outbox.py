@@ -137,7 +137,10 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
     click.echo(json.dumps(event, indent=2))  # ASCII, so that nothing in it steers the terminal
 
 
-@command.command(help="Try events again at once, also those given up: those with these IDs or that the filters choose.")
+@command.command(
+    short_help="Try events again at once.",
+    help="Try events again at once, also those given up: those with these IDs or that the filters choose.",
+)
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
@@ -151,7 +154,10 @@ def retry(selection: Selection, everything: bool, config: Path) -> None:
     _nothing_found(selection, count)
 
 
-@command.command(help="Forget events for good: those with these IDs or that the filters choose.")
+@command.command(
+    short_help="Forget events for good.",
+    help="Forget events for good: those with these IDs or that the filters choose.",
+)
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
@@ -170,7 +176,10 @@ def drop(selection: Selection, everything: bool, yes: bool, config: Path) -> Non
     _nothing_found(selection, count)
 
 
-@command.command(help="Write events as lines of the archive (JSONL), for `replay` or for looking at elsewhere.")
+@command.command(
+    short_help="Write events as lines of the archive.",
+    help="Write events as lines of the archive (JSONL), for `replay` or for looking at elsewhere.",
+)
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @_selecting
 @click.option("--output", "-o", type=click.File("wb"), default="-", help="A file in place of standard output.")

@@ -212,3 +212,9 @@ def test_a_path_with_signs_of_its_own_is_found(tmp_path: Path) -> None:
     config.write_text(f"state_dir: '{state}'\n")
     result = CliRunner().invoke(main, ["outbox", "list", "--config", str(config)])
     assert "nothing waits" in result.output
+
+
+def test_each_command_is_told_whole_in_the_list() -> None:
+    commands = CliRunner().invoke(main, ["outbox", "--help"]).stdout.partition("Commands:")[2]
+    assert "drop" in commands
+    assert "..." not in commands
