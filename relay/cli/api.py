@@ -120,7 +120,7 @@ def _found_api(config: Path | None, base_url: str | None, *, as_json: bool) -> A
     from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
 
     try:
-        settings = load(config).tickstockpl
+        settings = load(config, only=("tickstockpl",)).tickstockpl
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
     token = settings.token.get_secret_value() if settings.token else None

@@ -78,7 +78,7 @@ def _opened(config: Path) -> Iterator[Undelivered]:
     from relay.store.undelivered import Undelivered  # noqa: PLC0415
 
     try:
-        path = load(config).state_dir / "relay.db"
+        path = load(config, only=("state_dir",)).state_dir / "relay.db"
     except ConfigError as wrong:
         raise BadConfig(plain(str(wrong))) from wrong
     if not path.exists():

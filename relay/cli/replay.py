@@ -99,7 +99,7 @@ def command(
         raise click.UsageError("--sink goes with --to sinks")
     match = read_matchers(matchers)
     selection = Selection(since, until, matching(match) if match else None)
-    settings = _settings(path) if target != "stdout" else None
+    settings = _settings(path, target) if target != "stdout" else None
     pace = None if as_fast else speed or (None if target == "stdout" else 1.0)
     ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts, yes=yes))
 
@@ -141,11 +141,11 @@ def _summary(archive: Archive, told: str) -> None:
     click.echo(f"{archive.events:,} events{told}{damaged}", err=True)
 
 
-def _settings(path: Path) -> Settings:
+def _settings(path: Path, target: str) -> Settings:
     from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
 
     try:
-        return load(path)
+        return load(path, only=("redis",) if target == "redis" else None)
     except ConfigError as wrong:
         raise BadConfig(plain(str(wrong))) from wrong
 

@@ -50,9 +50,11 @@ def _silences(config: Path) -> Iterator["Silences"]:
     from relay.watchdog.silences import Silences  # noqa: PLC0415
 
     try:
-        path = load(config).state_dir / "relay.db"
+        path = load(config, only=("state_dir",)).state_dir / "relay.db"
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
+    if not path.exists():
+        raise click.ClickException(f"there is no store {path}: has a relay run with this state_dir, and from here?")
     try:
         db = open_for_tools(path)
     except sqlite3.Error as error:

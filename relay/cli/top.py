@@ -98,7 +98,7 @@ def _where(url: str | None, config: Path | None) -> tuple[str, str | None]:
     from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
 
     try:
-        http = load(config).http
+        http = load(config, only=("http",)).http
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
     host, port = http.address

@@ -6,7 +6,7 @@ become YAML. What the sections may say is in `relay.config.settings` and in each
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,8 +54,14 @@ class ConfigError(Exception):
         super().__init__("\n".join([f"{path}: {count}", *(f"  {problem}" for problem in self.problems)]))
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+def load(path: Path, environment: Mapping[str, str] | None = None, *, only: Collection[str] | None = None) -> Settings:
     """Read and check a configuration.
+
+    Args:
+        path: the file.
+        environment: what `${NAME}` stands for; the process' own unless given.
+        only: the sections that are needed. Others are neither read nor checked, and are their defaults: who operates
+            the relay need not have the secrets of its sinks.
 
     Raises:
         ConfigError: it cannot be read, or has mistakes; all of them are in it.
@@ -71,6 +77,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
         document = parse(text)
     except YamlError as error:
         raise ConfigError(path, [Problem(error.line, "", f"not YAML: {error}", yaml_hint(str(error)))]) from None
+    if only is not None and isinstance(document.values, dict):
+        document = document.with_only(only)
     return _Reader(path, document, text, os.environ if environment is None else environment).settings()
 
 

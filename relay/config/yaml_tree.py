@@ -1,7 +1,7 @@
 """YAML with the line of every key, for error messages that say where; `${…}` may stand in it without quotes."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,11 @@ class Document:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
+
+    def with_only(self, sections: Collection[str]) -> "Document":
+        """These top-level keys, as if the others were not written."""
+        values = {key: value for key, value in self.values.items() if key in sections}
+        return Document(values, self.lines, [(key, line) for key, line in self.repeated if key[0] in sections])
 
 
 def parse(text: str) -> Document:
