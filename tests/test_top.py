@@ -171,3 +171,21 @@ def test_wrong_use_is_one_readable_line(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, ["top", *arguments])
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+def test_a_terminal_that_cannot_be_drawn_on_is_told_of_once() -> None:
+    controller, terminal = pty.openpty()
+    environment = os.environ | {"TERM": "dumb"}
+    top = subprocess.run(
+        [PROGRAM, "top"],
+        env=environment,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        timeout=20,
+        check=False,
+    )
+    os.close(terminal)
+    os.close(controller)
+    assert top.returncode == 2
+    assert b"--once" in top.stderr

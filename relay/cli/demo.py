@@ -1,6 +1,7 @@
 """`tickstock-relay demo`: a trading day in a minute, with every real part; what plays is in `relay.demo`."""
 
 import asyncio
+import math
 import sys
 
 import click
@@ -23,7 +24,7 @@ def command(seconds: float) -> None:
     from relay.demo.stage import StageError  # noqa: PLC0415
     from relay.demo.story import LEAST_SECONDS  # noqa: PLC0415
 
-    if seconds < LEAST_SECONDS:
+    if not LEAST_SECONDS <= seconds < math.inf:
         raise click.UsageError(f"a day needs at least {LEAST_SECONDS} seconds, not {seconds:g}")
     try:
         complete = asyncio.run(perform(seconds, Console(highlight=False, markup=False, emoji=False)))

@@ -159,8 +159,8 @@ def _print_once(client: httpx.Client, *, as_json: bool) -> None:
 def _watch(client: httpx.Client, url: str, interval: float) -> None:
     """Until q, Ctrl-C or Ctrl-D."""
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        raise click.UsageError("this is no terminal: use --once or --json")
+    if not console.is_terminal or console.is_dumb_terminal:
+        raise click.UsageError("this is no terminal that can be drawn on: use --once or --json")
     view = View(url)
     first = view.lines(*console.size)
     stopped = contextlib.suppress(KeyboardInterrupt)

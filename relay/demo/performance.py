@@ -89,7 +89,7 @@ class Performance:
             tell(note)
 
     def _make_show(self) -> Show:
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
             click.echo("\n".join(self._where()))
             return Lines()
         return View(self._console, self._notes, self._where(), self._real_time)

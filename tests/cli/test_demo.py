@@ -32,8 +32,9 @@ from tests.web.pictures import snapshot
 COLUMNS, LINES = 80, 24
 
 
-def test_a_day_in_too_few_seconds_is_wrong_usage() -> None:
-    answer = CliRunner().invoke(main, ["demo", "--seconds", "5"])
+@pytest.mark.parametrize("seconds", ["5", "nan", "inf"])
+def test_a_day_in_too_few_seconds_is_wrong_usage(seconds: str) -> None:
+    answer = CliRunner().invoke(main, ["demo", "--seconds", seconds])
     assert answer.exit_code == 2
     assert f"at least {LEAST_SECONDS} seconds" in answer.output
 
@@ -87,6 +88,22 @@ def test_ctrl_c_ends_everything_and_says_what_is_missing(tmp_path: Path) -> None
     (directory,) = (tmp_path / "demo-run").iterdir()
     assert {"config.yaml", "relay.log", "archive", "state"} <= {path.name for path in directory.iterdir()}
     assert "# TYPE tickstock_run_in_progress gauge" in (directory / "metrics.txt").read_text()
+
+
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    environment = os.environ | {"TERM": "dumb"}
+    demo = subprocess.Popen([PROGRAM, "demo"], cwd=tmp_path, env=environment, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    text = b""
+    while b"import starts" not in text:
+        text += _read(controller)
+        assert demo.poll() is None, text
+    demo.send_signal(signal.SIGINT)
+    while _read(controller):
+        pass
+    os.close(controller)
+    assert demo.wait(timeout=30) == 1
 
 
 @pytest.mark.system
