@@ -35,6 +35,10 @@ def test_there_is_a_file_for_each_of_many_mistakes() -> None:
     assert all(path.with_suffix(".expected").exists() for path in MISTAKES)
 
 
+def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+    assert problems(Path("/dev/zero")) == ["line 1: is larger than 4 MiB: no configuration of ours"]
+
+
 @pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
 def test_each_mistake_is_told_with_line_key_and_hint_and_nothing_else_is(path: Path) -> None:
     expected = path.with_suffix(".expected").read_text().splitlines()

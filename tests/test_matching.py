@@ -181,5 +181,5 @@ def test_the_command_line_says_the_same_in_its_own_way() -> None:
 def test_what_is_no_matcher_on_the_command_line_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         read_matchers((text,))
-    with pytest.raises(click.BadParameter, match="did you mean channel"):
+    with pytest.raises(click.BadParameter, match="no field 'chanel'; did you mean channel"):
         matching({"chanel": "x"})

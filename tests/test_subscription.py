@@ -204,6 +204,23 @@ async def test_redis_that_is_away_for_hours_is_still_waited_for(monkeypatch: pyt
         await listener.take()
 
 
+async def test_a_redis_that_stays_away_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.subscription.subscription.LONGEST_WAIT", 0.0)
+    attempts = 0
+
+    def refuse(_: RedisOptions) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 100:
+            raise _EnoughError
+        raise DialError("refused" if attempts < 50 else "no route")
+
+    monkeypatch.setattr("relay.subscription.subscription.dial", refuse)
+    with capture_logs() as logs, pytest.raises(_EnoughError):
+        await Listener({"url": "redis://127.0.0.1:1/0"}).take()
+    assert [line["reason"] for line in logs] == ["no connection: refused", "no connection: no route"]
+
+
 class _EnoughError(Exception):
     pass
 

@@ -48,4 +48,4 @@ def matching(match: dict[str, Any]) -> Callable[[Event], bool]:
     try:
         return predicate(match)
     except MatchError as error:
-        raise click.BadParameter(plain(f"{error} {match_hint(error)}")) from None
+        raise click.BadParameter(plain("; ".join(filter(None, (str(error), match_hint(error)))))) from None

@@ -24,6 +24,8 @@ from relay.matching import MatchError, compile_match, field_getter
 from sinks.addresses import is_loopback
 from sinks.registry import UnknownSinkError, sink_class, sink_names
 
+MAX_BYTES = 4 << 20
+"""A configuration that is larger is another file, or `/dev/zero`."""
 M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _COMMENT = re.compile(r":\s+#[^\s#]")
@@ -67,12 +69,16 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, only: Coll
         ConfigError: it cannot be read, or has mistakes; all of them are in it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        text = data.decode()
     except OSError as error:
         raise ConfigError(path, [Problem(1, "", f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(path, [Problem(line, "", "is not UTF-8 text")]) from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(path, [Problem(1, "", f"is larger than {MAX_BYTES >> 20} MiB: no configuration of ours")])
     try:
         document = parse(text)
     except YamlError as error:

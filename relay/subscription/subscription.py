@@ -26,6 +26,8 @@ LONGEST_WAIT = 1.0
 """Seconds between two attempts to connect, at most: Redis is back within a second or two of being missed."""
 FIRST_WAIT = 0.1
 """Seconds before the first of them; it doubles with each."""
+TELL_AGAIN = 60.0
+"""Seconds after which a reason for not being subscribed is logged again while it lasts."""
 ENOUGH = 25
 """Messages among which a wake-up's cost is shared well enough: it is not waited longer than it takes to get so many."""
 
@@ -73,6 +75,7 @@ class Subscription:
         self._confirmed: set[bytes] = set()
         self._last_heard = 0.0
         self._last_unread = 0
+        self._told, self._told_at = "", 0.0
         self._pinged = False
         self._adopted = False
         self._torn = False
@@ -264,13 +267,14 @@ class Subscription:
     def _now_subscribed(self, *, adopted: bool) -> None:
         self.subscribed = True
         self.connects += 1
+        self._told = ""
         log.info("subscribed", patterns=self._options.patterns, adopted=adopted, stream=self._stream)
         self._changed(Link(subscribed=True, adopted=adopted))
 
     def _lost(self, error: OSError) -> None:
         reason = "Redis speaks another protocol" if isinstance(error, ProtocolViolationError) else "no connection"
         text = f"{reason}: {error}"
-        log.warning("not subscribed", reason=text)
+        self._tell(text)
         if self._wire is not None:
             self._handover.drop(self._stream)
         self.close()
@@ -278,6 +282,12 @@ class Subscription:
         if self.subscribed:
             self.subscribed = False
             self._changed(Link(subscribed=False, reason=text))
+
+    def _tell(self, reason: str) -> None:
+        """Once for each reason, and now and then again: an attempt a second would fill a log in a night."""
+        if reason != self._told or time.monotonic() - self._told_at >= TELL_AGAIN:
+            self._told, self._told_at = reason, time.monotonic()
+            log.warning("not subscribed", reason=reason)
 
     def _subscribe(self) -> None:
         self._send(b"PSUBSCRIBE", *(pattern.encode() for pattern in self._options.patterns))
