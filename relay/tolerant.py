@@ -5,6 +5,7 @@ valid, so that one odd number does not cost an event.
 """
 
 import json
+import math
 import re
 from typing import Any
 
@@ -15,6 +16,8 @@ class NotAnObjectError(ValueError):
     """It is JSON, but a bare string, number, list, true, false or null."""
 
 
+MOST_DIGITS = 4000
+"""Of a whole number: Python refuses to read one of more than 4300, and nobody counts so far."""
 _decode_any = msgspec.json.Decoder().decode
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -36,16 +39,29 @@ def decode_object(raw: bytes) -> dict[str, Any]:
 
 
 def decode_leniently(raw: bytes) -> Any:
-    """Any JSON value: `NaN` and infinities become null, lone surrogates the replacement character.
+    """Any JSON value: `NaN`, infinities and endless numbers become null, lone surrogates the replacement character.
 
     Raises:
         ValueError: not JSON (RecursionError, nested too deep, is turned into it).
     """
     try:
-        value = json.loads(raw.decode("utf-8-sig"), parse_constant=lambda _: None)
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_none, parse_float=_finite, parse_int=_whole)
         return _without_surrogates(value)
     except RecursionError as deep:
         raise ValueError("nested too deep") from deep
+
+
+def _none(_: str) -> None:
+    """`NaN` and the infinities are no numbers."""
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if len(text) <= MOST_DIGITS else None
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -280,7 +280,7 @@ usual = st.fixed_dictionaries(
     optional={
         "source": st.sampled_from(["a", "smoke-test"]) | json_values,
         "version": st.just("1.0"),
-        "session_id": st.sampled_from(["s", None]) | json_values,
+        "session_id": st.sampled_from(["s", "", None]) | json_values,
         **dict.fromkeys(NESTED, objects),
     },
 )
@@ -315,6 +315,32 @@ def test_the_fast_way_and_the_plain_way_agree(
 ) -> None:
     data = json.dumps(body, separators=separators, ensure_ascii=False).encode(errors="surrogatepass")
     plain, fast = both_ways(channel, data)
+    assert facts(plain) == facts(fast)
+
+
+@pytest.mark.parametrize("number", [b"9" * 5000, b"1e999", b"-1e999"])
+@pytest.mark.parametrize("stamp", [b"", b'"timestamp":"2025-01-27T21:15:00Z",'])
+def test_a_number_that_nobody_can_read_is_null_whichever_way(number: bytes, stamp: bytes) -> None:
+    data = b'{"event":"processing_started",' + stamp + b'"payload":{"run_id":"a","n":' + number + b"}}"
+    normalizer = Normalizer()
+    channel = b"tickstock:processing:status"
+    events, _ = normalizer.read_all([(channel, data, 1)], NOW, "s")
+    for event in (normalizer.read(channel, data, NOW, "s", 1), *events):
+        assert isinstance(event, Event)
+        assert event.payload == {"run_id": "a", "n": None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","session_id":""}',
+        b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","payload":{"session_id":""}}',
+        b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","detection":{"session_id":null,"a":1},"session_id":"q"}',
+        b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","session_id":"q","detection":{ }}',
+    ],
+)
+def test_an_odd_session_is_the_same_whichever_way(body: bytes) -> None:
+    plain, fast = both_ways("tickstock:patterns:streaming", body)
     assert facts(plain) == facts(fast)
 
 

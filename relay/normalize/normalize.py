@@ -111,7 +111,7 @@ class Normalizer:
                     time = utc(time)
                 if time is None:
                     time, marks = received, marks | Mark.UNDATED
-                run_id = common.run_id or common.job_id or common.session_id
+                run_id = common.run_id or common.job_id or common.session_id or None
                 events.append(Event(kind, stream, offset, received, time, raw, data, run_id, marks))
         return events, unreadable
 

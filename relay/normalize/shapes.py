@@ -101,7 +101,7 @@ def _nested(name: str) -> Shape:
 
 def _with_session(raw: bytes, common: Common, session: str) -> bytes:
     """A payload with the session that stands beside it."""
-    if common.session_id is not None or not raw[1:-1].strip():
+    if b'"session_id"' in raw or not raw[1:-1].strip():
         raise msgspec.ValidationError("an unusual session")
     common.session_id = session
     return b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
