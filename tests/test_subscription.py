@@ -312,6 +312,28 @@ async def test_sentinel_says_where_the_master_is(shared_valkey: Valkey, tmp_path
             await listener.heard_all(1)
 
 
+async def test_a_sentinel_that_takes_its_master_for_down_is_passed_over(shared_valkey: Valkey, tmp_path: Path) -> None:
+    cut_off, knowing = tmp_path / "cut_off.conf", tmp_path / "knowing.conf"
+    cut_off.write_text(
+        f"sentinel monitor ticks 127.0.0.1 {free_port()} 2\nsentinel down-after-milliseconds ticks 100\n"
+    )
+    knowing.write_text(f"sentinel monitor ticks 127.0.0.1 {shared_valkey.port} 1\n")
+    with Valkey(str(cut_off), sentinel=True) as first, Valkey(str(knowing), sentinel=True) as second:
+        alone = RedisOptions.model_validate({"url": f"redis+sentinel://127.0.0.1:{first.port}/ticks/0"})
+
+        def takes_it_for_down() -> bool:
+            try:
+                dial(alone)
+            except DialError as error:
+                return "takes the master for down" in str(error)
+            return False
+
+        await eventually(takes_it_for_down, 10, what="the Sentinel's verdict")
+        url = f"redis+sentinel://127.0.0.1:{first.port},127.0.0.1:{second.port}/ticks/0"
+        async with listening(url=url) as listener:
+            await listener.subscribed()
+
+
 async def test_sentinels_with_a_password_of_their_own_are_logged_in_to(shared_valkey: Valkey, tmp_path: Path) -> None:
     config = tmp_path / "sentinel.conf"
     config.write_text(f"requirepass watch\nsentinel monitor ticks 127.0.0.1 {shared_valkey.port} 1\n")
@@ -325,7 +347,7 @@ async def test_sentinels_with_a_password_of_their_own_are_logged_in_to(shared_va
         assert "guess" not in str(told.value)
         assert len(str(told.value)) < 200, "nothing of the client's inside"
         unknown = RedisOptions.model_validate({"url": f"{url[:-8]}/other/0", "sentinel": {"password": "watch"}})
-        with pytest.raises(DialError, match="knows no master of this name"):
+        with pytest.raises(DialError, match="No such master with that name"):
             await asyncio.to_thread(dial, unknown)
 
 

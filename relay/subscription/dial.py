@@ -97,7 +97,7 @@ def _connection(options: RedisOptions) -> Any:
 
 
 def _master(where: SentinelUrl, options: RedisOptions, tls: dict[str, Any]) -> tuple[str, int]:
-    """Where the master is, by the first Sentinel that knows.
+    """Where the master is, by the first Sentinel that sees it alive: one that is cut off may name a dead one.
 
     Raises:
         redis.ConnectionError: none does; its text says why for each.
@@ -109,13 +109,13 @@ def _master(where: SentinelUrl, options: RedisOptions, tls: dict[str, Any]) -> t
     for host, port in where.nodes:
         with redis.Redis(host=host, port=port, **settings) as sentinel:
             try:
-                found = sentinel.sentinel_get_master_addr_by_name(where.master)
-            except redis.RedisError as error:
+                found = sentinel.sentinel_master(where.master)
+            except redis.RedisError as error:  # also one that knows no master of this name
                 reasons.append(f"{host}:{port}: {error}")
                 continue
-        if found:
-            return str(found[0]), int(found[1])
-        reasons.append(f"{host}:{port} knows no master of this name")
+        if not found["is_sdown"] and not found["is_odown"]:
+            return str(found["ip"]), int(found["port"])
+        reasons.append(f"{host}:{port} takes the master for down")
     raise redis.ConnectionError(f"no Sentinel tells where {where.master!r} is: {'; '.join(reasons)}")
 
 
