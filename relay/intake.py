@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+import structlog
+
 from relay.events import Announcement, Event, Kind, PerKind
 from relay.lanes.lanes import DirectLane, Lane
 from relay.lanes.quarantine import Quarantine
@@ -15,6 +17,8 @@ from relay.normalize.normalize import Normalizer
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
 from relay.subscription.subscription import Batch
+
+log = structlog.get_logger(__name__)
 
 Tracker = Callable[[Sequence[Event], datetime], list[Announcement]]
 """Sees the events that it wants and says what follows from them (`relay.runs`, `relay.watchdog`)."""
@@ -63,8 +67,7 @@ class Intake:
         events = self._normalised(batch)
         if self._committed:
             events = self._take_up(events, batch)
-        wanted = self._wanted
-        said = self._track([event for event in events if wanted[event.kind]], batch.received)
+        said = self._tracked(events, batch.received)
         self._accept(events, self._lanes)
         if said:
             self._accept(self._as_events(said, batch.received), self._lanes)
@@ -88,6 +91,15 @@ class Intake:
         if unreadable:
             self._quarantine.accept(unreadable)
         return events
+
+    def _tracked(self, events: list[Event], now: datetime) -> list[Announcement]:
+        """What follows from a batch; a bug in following it must not keep it from its lanes, or end the daemon."""
+        wanted = self._wanted
+        try:
+            return self._track([event for event in events if wanted[event.kind]], now)
+        except Exception:
+            log.exception("following a batch stumbled", events=len(events))
+            return []
 
     def _accept(self, events: list[Event], lanes: Mapping[str, Lane]) -> None:
         """Hand each lane its part."""

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import Event, Kind
 from relay.matching import Condition, compile_match, field_getter, text_of
+
+log = structlog.get_logger(__name__)
 
 UNROUTED = ""
 """Where events go that no route takes: no sink can be called that."""
@@ -105,9 +109,13 @@ class _Plan:
         """The sinks of an event that no asked route takes."""
 
     def sinks(self, event: Event) -> tuple[str, ...]:
-        """The sinks of this event; throttles count it."""
-        taking = [step for step in self.candidates(event) if step.takes(event)]
-        return _sinks_of((*self._sure, *taking), event) if taking else self.usual
+        """The sinks of this event; throttles count it. A bug in a condition leaves it to what is usual."""
+        try:
+            taking = [step for step in self.candidates(event) if step.takes(event)]
+            return _sinks_of((*self._sure, *taking), event) if taking else self.usual
+        except Exception:
+            log.exception("a route stumbled", kind=event.kind)
+            return self.usual
 
     def candidates(self, event: Event) -> list[_Step]:
         """The asked routes that may take it."""

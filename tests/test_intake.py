@@ -97,6 +97,33 @@ def test_every_lane_has_its_part_of_a_batch_when_it_was_taken(tmp_path: Path) ->
     assert (process.intake.received, process.intake.batches, process.intake.last_size) == (2, 1, 2)
 
 
+def test_a_batch_that_nobody_can_follow_or_route_as_it_should_is_in_its_lanes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever bug a message meets, its batch is accepted: else each next process would meet it again."""
+
+    def asks(one: Event) -> list[Announcement]:
+        assert one.payload
+        return []
+
+    process = Process(tmp_path, track=asks)
+    conditions = RouteOptions(name="asks", match={"payload.n": ">=0"}, to=["app"])
+    process.intake.use(Routes([conditions, RouteOptions(name="all", to=["archive"])]), process.lanes)
+
+    def refuse(_: bytes) -> dict[str, object]:
+        raise ValueError("cannot be read")
+
+    monkeypatch.setattr("relay.events.decode_object", refuse)
+    with capture_logs() as logs:
+        process.take(10, 20)
+    monkeypatch.undo()
+    process.take(30)
+    process.die()
+    assert archived(tmp_path) == ["s1-10", "s1-20", "s1-30"]
+    assert waiting(tmp_path) == ["s1-30"]
+    assert [line["event"] for line in logs] == ["following a batch stumbled", "a route stumbled", "a route stumbled"]
+
+
 @pytest.mark.parametrize("step", ["before", "archive", "outbox", "commit", "after"])
 def test_a_crash_at_any_step_leaves_each_event_once(tmp_path: Path, monkeypatch: Any, step: str) -> None:
     process = Process(tmp_path)

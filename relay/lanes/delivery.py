@@ -68,7 +68,7 @@ class QueuedLane(Lane):
         now = self._moment().timestamp()
         self.accepted += len(events)
         for event in events:
-            if self._sink.alerting and (why := self._muted(event)):
+            if self._sink.alerting and (why := self._ask(self._muted, event)):
                 self.dropped[why] += 1
                 continue
             key = self._ask(self._sink.repeat_key, event) if self._batching.repeat_window else None
@@ -84,10 +84,10 @@ class QueuedLane(Lane):
             self._outbox.commit()  # one of its own, that the intake does not know
         self._wake.set()
 
-    def _ask(self, key: Callable[[Event], str | None], event: Event) -> str | None:
-        """A key of the event; a bug in the sink is this lane's trouble, not the intake's."""
+    def _ask(self, question: Callable[[Event], str | None], event: Event) -> str | None:
+        """What a sink's key or a silence says of the event; a bug there is this lane's trouble, not the intake's."""
         try:
-            return key(event)
+            return question(event)
         except Exception:
             log.exception("sink raised", sink=self.name, kind=event.kind)
             return None
