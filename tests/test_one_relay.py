@@ -37,3 +37,4 @@ def test_a_state_directory_that_cannot_be_made_keeps_no_relay_from_its_work(rela
     relay.config["state_dir"] = str(blocked / "state")
     relay.start()
     until(lambda: relay.metric("relay_store_in_memory") == 1)
+    assert "nothing keeps a second relay away" in relay.log_text()

@@ -5,7 +5,6 @@ import gc
 import os
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -57,20 +56,28 @@ def command(path: Path) -> None:
 def _is_taken(state_dir: Path) -> bool:
     """Whether another process runs on that directory: two would tell everything twice, into one archive.
 
-    The lock is this process' until it ends, however that happens, or becomes a new one. Where none can be had
-    (a read-only disk, a file system without locks) the relay does without.
+    The lock is this process' until it ends, however that happens; one that becomes a new process by SIGUSR2 takes it
+    again. Where none can be had (a read-only disk, a file system without locks) the relay says so and does without.
     """
-    with suppress(OSError):
+    try:
         state_dir.mkdir(parents=True, exist_ok=True)
         lock = os.open(state_dir / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    return True
-                time.sleep(0.05)
-            else:
-                return False
+        while not _is_locked(lock):
+            if time.monotonic() >= until:
+                return True
+            time.sleep(0.05)
+    except OSError as error:
+        import structlog  # noqa: PLC0415 - this command only
+
+        structlog.get_logger(__name__).warning("nothing keeps a second relay away", error=str(error))
     return False
+
+
+def _is_locked(lock: int) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
