@@ -211,8 +211,10 @@ def test_a_word_with_test_in_it_is_no_probe(name: str) -> None:
         (b'\xef\xbb\xbf{"event":"x","payload":{"v":1}}', {"v": 1}),
         (b'{"event":"x","payload":{"v":1},"payload":{"v":2}}', {"v": 2}),
         (b'{"event":"x","payload":\r\n{"v":\r1}\r\n}', {"v": 1}),
+        (b'{"event":"x","payload":{"v":\n1}}', {"v": 1}),
+        (b'{"event":"x","payload":{"v":\r1}}', {"v": 1}),
     ],
-    ids=["NaN", "surrogate", "byte order mark", "twice", "line breaks"],
+    ids=["NaN", "surrogate", "byte order mark", "twice", "line breaks", "line feed", "carriage return"],
 )
 def test_json_as_publishers_really_write_it_is_made_valid(data: bytes, payload: dict[str, Any]) -> None:
     for given_data in (data, data.replace(b'"event":"x"', b'"event":"x","timestamp":"2025-01-27T21:15:00Z"')):
@@ -337,11 +339,50 @@ def test_a_number_that_nobody_can_read_is_null_whichever_way(number: bytes, stam
         b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","payload":{"session_id":""}}',
         b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","detection":{"session_id":null,"a":1},"session_id":"q"}',
         b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","session_id":"q","detection":{ }}',
+        rb'{"event":"x","timestamp":"2025-01-27T21:15:00Z","session_id":"a\"b\\","detection":{"symbol":"A"}}',
+        rb'{"event":"x","timestamp":"2025-01-27T21:15:00Z","session_id":"q","detection":{"\u0073ession_id":"b"}}',
+        rb'{"event":"x","timestamp":"2025-01-27T21:15:00Z","p\u0061yload":{"payload":{"a":1}}}',
     ],
 )
 def test_an_odd_session_is_the_same_whichever_way(body: bytes) -> None:
     plain, fast = both_ways("tickstock:patterns:streaming", body)
     assert facts(plain) == facts(fast)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\n",
+        b"\r",
+        b"\0",
+        rb"\"\\",
+        rb"\q",
+        rb"\u12",
+        rb"\uzzzz",
+        rb"\ud800",
+        rb"\udc00",
+        rb"\ud83d\ude00",
+        b"\\",
+        rb"\n",
+        "é".encode(),
+        b"\xff",
+        b"\xc3",
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    "where", [b'"payload":{"v":"%b"}', b'"v":"%b"', b'"payload":{"%b":1}'], ids=["in", "flat", "key"]
+)
+def test_what_the_quick_readers_do_not_look_at_is_looked_at(text: bytes, where: bytes) -> None:
+    """Escapes and letters in what they skip: an archive line with a wrong one could be read by nobody."""
+    data = b'{"event":"x","timestamp":"2025-01-27T21:15:00Z",' + where % text + b"}"
+    usual = b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","payload":{}}'
+    plain, fast = both_ways("tickstock:a:b", data)
+    assert facts(plain) == facts(fast)
+    in_company, unreadable = Normalizer().read_all([(b"c", one, 1) for one in (usual, data, usual)], NOW, "s")
+    assert len(in_company) + len(unreadable) == 3
+    for event in in_company:
+        json.loads(encode(event))
 
 
 @settings(max_examples=300)

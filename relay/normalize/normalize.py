@@ -181,10 +181,10 @@ def _name(message: dict[str, Any], channel: Channel) -> str:
 def _is_plain(data: bytes) -> bool:
     """Whether the quick readers can be trusted with it.
 
-    They skip over what they do not decode without a look at its escapes and its UTF-8, and the archive's line must stay
-    one line.
+    They skip over what they do not decode without a look at its UTF-8 (at its escapes they look), and the archive's
+    line must stay one line.
     """
-    return data.isascii() and b"\\" not in data and b"\n" not in data and b"\r" not in data
+    return data.isascii() and b"\n" not in data and b"\r" not in data
 
 
 def _merged(message: dict[str, Any], field: str) -> dict[str, Any]:

@@ -71,6 +71,7 @@ Usual = tuple[Any, Common, bytes]
 Shape = Callable[[bytes], Usual]
 """Reads a message of one shape, or raises `msgspec.MsgspecError`: it is of another one."""
 
+_encode = msgspec.json.Encoder().encode
 _decode_flat = msgspec.json.Decoder(Flat).decode
 _decode_common = msgspec.json.Decoder(Common).decode
 
@@ -101,10 +102,10 @@ def _nested(name: str) -> Shape:
 
 def _with_session(raw: bytes, common: Common, session: str) -> bytes:
     """A payload with the session that stands beside it."""
-    if b'"session_id"' in raw or not raw[1:-1].strip():
+    if b'"session_id"' in raw or b"\\" in raw or not raw[1:-1].strip():
         raise msgspec.ValidationError("an unusual session")
     common.session_id = session
-    return b'{"session_id": "%b", %b' % (session.encode(), raw[1:])
+    return b'{"session_id": %b, %b' % (_encode(session), raw[1:])
 
 
 canonical = _nested("payload")
