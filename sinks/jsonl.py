@@ -143,6 +143,7 @@ class JsonlSink(DirectSink):
         self._period = ""
         self._period_ends = FOR_EVER
         self._sweeper: threading.Thread | None = None
+        self._is_swept = True
 
     async def start(self) -> None:
         """Open the current file, repair it, and tidy up what a crash left uncompressed.
@@ -183,11 +184,13 @@ class JsonlSink(DirectSink):
         return self._file.last_position("s") if self._file else None
 
     def tick(self) -> None:
-        """Begin a new file when its time has come also if nothing is written; reopen one that was moved away."""
+        """Begin a new file when its time has come, reopen one that was moved away, tidy up what was put off."""
         if self._file is not None and self._file.moved_away():
             self._file.close()
             self._file = None
         self._file_for(self.context.now())
+        if not self._is_swept:
+            self._sweep()
 
     def _file_for(self, moment: datetime) -> LineFile:
         if self._file is None:
@@ -231,8 +234,9 @@ class JsonlSink(DirectSink):
             self._period, self._period_ends = "all", FOR_EVER
 
     def _sweep(self) -> None:
-        """Compress and delete old files, in a thread: the intake must not wait for it."""
-        if self._sweeper is None or not self._sweeper.is_alive():
+        """Compress and delete old files, in a thread: the intake must not wait. While one is at it, that is put off."""
+        self._is_swept = self._sweeper is None or not self._sweeper.is_alive()
+        if self._is_swept:
             self._sweeper = threading.Thread(target=self._sweep_files, name=f"{self.context.name} sweep", daemon=True)
             self._sweeper.start()
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,9 +52,11 @@ class Archive:
         return event
 
     def swept(self) -> None:
-        """Wait for the thread that tidies up."""
-        assert self.sink._sweeper is not None
-        self.sink._sweeper.join(10)
+        """Wait for the threads that tidy up: one from the start may go on, and then the next comes with a tick."""
+        for _ in range(2):
+            assert self.sink._sweeper is not None
+            self.sink._sweeper.join(10)
+            self.sink.tick()
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.directory.iterdir())
@@ -94,6 +97,32 @@ async def test_each_day_has_its_file_compressed_when_it_is_over(
         assert numbers_in(read(rotated.read_bytes())) == [1, 2]
         assert numbers_in((tmp_path / "events.jsonl").read_bytes()) == [3]
         assert stat.S_IMODE(rotated.stat().st_mode) == 0o640
+
+
+async def test_a_file_rotated_while_another_is_compressed_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    underway, may_end = threading.Event(), threading.Event()
+
+    def slow(path: Path, how: str) -> None:
+        underway.set()
+        may_end.wait(10)
+        compress(path, how)
+
+    monkeypatch.setattr("sinks.jsonl.compress", slow)
+    (tmp_path / "events-2025-01-25-000.jsonl").write_text("{}\n")
+    async with Archive(tmp_path, compress="gzip") as archive:
+        assert underway.wait(10)
+        archive.write(1)
+        archive.now += DAY
+        archive.write(2)
+        may_end.set()
+        archive.swept()
+        assert archive.names() == [
+            "events-2025-01-25-000.jsonl.gz",
+            "events-2025-01-27-000.jsonl.gz",
+            "events.jsonl",
+        ]
 
 
 async def test_a_day_ends_also_when_nothing_is_written(tmp_path: Path) -> None:
