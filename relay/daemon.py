@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from relay import systemd
 from relay.assembly import LaneSet, Surroundings, make_lanes
+from relay.closings import closings
 from relay.config.config import ConfigError, load
 from relay.config.settings import Settings
 from relay.events import Announcement, Event, Kind
@@ -182,6 +183,7 @@ class Daemon:
     async def _tick(self) -> None:
         """Once a second; a part that stumbles must not keep the others from their turn, or the daemon from living."""
         feed = systemd.watchdog_interval()
+        await asyncio.to_thread(closings, self.now().year)  # takes a moment, which intake shall not wait for
         while True:
             try:
                 self._tick_once(self.now())

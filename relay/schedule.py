@@ -7,9 +7,10 @@ what really ran.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
+
+from relay.closings import closings, early_closings
 
 NEW_YORK = ZoneInfo("America/New_York")
 LONGEST_CLOSING = 60
@@ -23,14 +24,6 @@ class Calendar(StrEnum):
     """The New York Stock Exchange's trading days; a half day is one."""
     NONE = "none"
     """Every day."""
-
-
-class DaySet(Protocol):
-    """Dates that can be asked for."""
-
-    def __contains__(self, key: object, /) -> bool:
-        """Whether the date is one of them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +76,12 @@ class _Fits(Protocol):
 
 def is_trading_day(day: date) -> bool:
     """Whether the New York Stock Exchange opens on `day`, if only for half of it."""
-    return day.weekday() < 5 and day not in _closings()  # noqa: PLR2004 - Saturday
+    return day.weekday() < 5 and day not in closings(day.year)  # noqa: PLR2004 - Saturday
 
 
 def is_half_day(day: date) -> bool:
     """Whether the exchange closes early on `day`."""
-    return day.weekday() < 5 and day in _early_closings()  # noqa: PLR2004 - Saturday
+    return day.weekday() < 5 and day in early_closings(day.year)  # noqa: PLR2004 - Saturday
 
 
 def market_is_open(now: datetime) -> bool:
@@ -98,17 +91,3 @@ def market_is_open(now: datetime) -> bool:
     if not is_trading_day(day):
         return False
     return time(9, 30) <= here.time() < (time(13) if is_half_day(day) else time(16))
-
-
-@cache
-def _closings() -> DaySet:
-    from holidays import financial_holidays  # noqa: PLC0415 - a tenth of a second that `run` does not have at start
-
-    return financial_holidays("NYSE")
-
-
-@cache
-def _early_closings() -> DaySet:
-    from holidays import financial_holidays  # noqa: PLC0415
-
-    return financial_holidays("NYSE", categories=("half_day",))

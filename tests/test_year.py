@@ -162,7 +162,7 @@ def _no_zone(patch: pytest.MonkeyPatch) -> WatchdogOptions:
 
 
 def _no_holidays(patch: pytest.MonkeyPatch) -> WatchdogOptions:
-    patch.setattr(schedule, "_closings", frozenset)
+    patch.setattr(schedule, "closings", lambda _: frozenset())
     return WatchdogOptions()
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from relay import daemon
 from relay.lanes import delivery
-from relay.watchdog import watch
 
 LOOK_EVERY = 10.0
 """Simulated seconds between two looks, where an hour lasts half a minute; once a second is for real time."""
@@ -37,7 +36,7 @@ def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
     from relay.config.config import load  # noqa: PLC0415
     from relay.logs import set_up  # noqa: PLC0415
 
-    daemon.TICK = watch.LOOK_AGAIN = min(1.0, LOOK_EVERY / speed)
+    daemon.TICK = min(1.0, LOOK_EVERY / speed)
     delivery.CLOCK_STEP *= speed
     settings = load(config)
     set_up(settings.log)

@@ -31,8 +31,8 @@ NEW_YORK = ZoneInfo("America/New_York")
 class Runs:
     """Follows runs. `observe` costs some microseconds for progress, and asks nothing of kinds that `wants` refuses."""
 
-    def __init__(self, shelf: Shelf, *, keep: int = 400) -> None:
-        """Go on from what is on `shelf`; `keep` runs are remembered."""
+    def __init__(self, shelf: Shelf, *, keep: int = 260) -> None:
+        """Go on from what is on `shelf`; `keep` runs are remembered: a year of trading days."""
         self.ledger = Ledger(shelf, keep)
         self.last_heard: datetime | None = None
         """When any event, of a run or not, was last received."""

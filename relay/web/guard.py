@@ -9,6 +9,7 @@ import base64
 import binascii
 import ipaddress
 import secrets
+from email.utils import formatdate
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -45,7 +46,7 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update({"Date": formatdate(usegmt=True), **HEADERS})
             await send(message)
 
         app = self._refusal(Headers(scope=scope), scope["path"]) or self._app

@@ -64,6 +64,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            date_header=False,  # `Guard` gives it
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=1,
@@ -77,15 +78,25 @@ class WebServer:
         """Stop listening; streams are cut."""
         self._live.close()
         if self._server is not None and self._task is not None:
-            self._server.should_exit = True
+            self._server.end.set()
             await self._task
 
 
 class _Server(uvicorn.Server):
+    """Runs inside the daemon: takes no signals, and sleeps when nobody asks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.end = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the daemon's."""
         yield
+
+    async def main_loop(self) -> None:
+        """Until `end`; uvicorn's own loop looks ten times a second, most of what an idle relay would cost."""
+        await self.end.wait()
 
 
 def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, *, token: str | None, host: str) -> Starlette:

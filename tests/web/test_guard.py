@@ -1,6 +1,8 @@
 """Who may see the pages: by token, or by asking for them under one of this machine's own names."""
 
 import base64
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -104,3 +106,10 @@ async def test_every_answer_has_the_headers_refusals_too() -> None:
             assert got["X-Content-Type-Options"] == "nosniff"
             assert got["Referrer-Policy"] == "no-referrer"
             assert got["Cache-Control"] == "no-store"
+
+
+async def test_every_answer_says_when_it_was_given() -> None:
+    async with client() as asking:
+        for path in ("/", "/healthz", "/nowhere"):
+            given = parsedate_to_datetime((await asking.get(path)).headers["Date"])
+            assert abs((datetime.now(UTC) - given).total_seconds()) < 5
