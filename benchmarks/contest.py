@@ -6,6 +6,7 @@ then let go, so that its own speed is measured and not the publisher's. Each que
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,8 @@ from benchmarks.publisher import Publisher
 from benchmarks.traffic import Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.contenders import Contender
     from benchmarks.neighbour import Beside
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 
 SETTLED = 1.0
-"""Seconds after its start in which a contender may still import and connect: at a steady rate that is over."""
+"""Seconds after its start in which a contender may still import and connect: a daemon does that once in its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,13 @@ class Contest:
                 self._latency(contender, result, rate)
         return result
 
+    @contextlib.contextmanager
+    def _settled(self, contender: Contender) -> Iterator[Run]:
+        """The contender, started and done with starting."""
+        with running.start(contender, self._valkey, self._beside) as run:
+            time.sleep(SETTLED)
+            yield run
+
     def _webhooks(self, contender: Contender, count: int) -> int:
         return self._traffic.strong(count) if contender.config == "webhook" else 0
 
@@ -107,7 +117,7 @@ class Contest:
     def _flood(self, contender: Contender, result: Result) -> None:
         count = int(self._size.flood * contender.share)
         with (
-            running.start(contender, self._valkey, self._beside) as run,
+            self._settled(contender) as run,
             Publisher(self._valkey.port, count) as publisher,
         ):
             run.pause()
@@ -126,10 +136,9 @@ class Contest:
         rate = self._size.steady_rate
         count = int(rate * self._size.steady_seconds)
         with (
-            running.start(contender, self._valkey, self._beside) as run,
+            self._settled(contender) as run,
             Publisher(self._valkey.port, count, rate=rate) as publisher,
         ):
-            time.sleep(SETTLED)
             cpu = run.cpu()
             publisher.go()
             publisher.finish()
@@ -140,7 +149,7 @@ class Contest:
     def _latency(self, contender: Contender, result: Result, rate: int) -> None:
         count = int(rate * self._size.latency_seconds)
         with (
-            running.start(contender, self._valkey, self._beside) as run,
+            self._settled(contender) as run,
             Publisher(self._valkey.port, count, rate=rate) as publisher,
             watcher.start(run.archive) as watching,
         ):

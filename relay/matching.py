@@ -27,7 +27,6 @@ _COMPARISONS = {
 }
 _COMPARISON = re.compile(r"\s*(>=|<=|!=|>|<)\s*(.+?)\s*")
 _GLOB = re.compile(r"[*?\[]")
-_MISSING = object()
 
 
 class MatchError(ValueError):
@@ -53,6 +52,12 @@ class Condition:
     cacheable: bool
     equals: str | None = None
     """For a plain equality: the text that the value must have, so that many such routes can share one lookup."""
+    path: tuple[str, ...] = ()
+    """Where in the payload the field is, if it is there: several conditions can be held against one reading of it."""
+
+    def value(self, event: Event, payload: Mapping[str, Any]) -> Any:
+        """The field's value; `payload` need only have the fields that are asked for."""
+        return _descend(payload, self.path) if self.path else self.get(event)
 
     def holds(self, event: Event) -> bool:
         """Whether `event` meets it."""
@@ -91,7 +96,7 @@ def _condition(key: str, spec: Any) -> Condition:
     make = _severity_test if key == "severity" else _phase_test if key == "phase" else _value_test
     plain = isinstance(spec, str | int | float) and not (isinstance(spec, str) and _is_pattern(spec))
     equals = text_of(spec) if plain and make is _value_test else None
-    return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals)
+    return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals, _payload_path(key))
 
 
 def _negation(spec: Any) -> Condition:
@@ -109,11 +114,8 @@ def field_getter(key: str) -> Callable[[Event], Any]:
     Raises:
         MatchError: events have no such field.
     """
-    if key.startswith("payload.") and key != "payload.":
-        _, name, *deeper = key.split(".")
-        if not deeper:
-            return lambda event: event.payload.get(name)
-        return lambda event: _descend(event.payload.get(name), deeper)
+    if path := _payload_path(key):
+        return lambda event: _descend(event.payload, path)
     if key in ("test", "reconstructed", "replayed", "undated"):
         name = key.upper()
         return lambda event: any(mark.name == name for mark in event.marks)
@@ -122,7 +124,12 @@ def field_getter(key: str) -> Callable[[Event], Any]:
     raise UnknownFieldError(key, f"events have no field {key!r}")
 
 
-def _descend(value: Any, path: list[str]) -> Any:
+def _payload_path(key: str) -> tuple[str, ...]:
+    first, _, path = key.partition(".")
+    return tuple(path.split(".")) if first == "payload" and path else ()
+
+
+def _descend(value: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         if isinstance(value, dict):
             value = value.get(name)

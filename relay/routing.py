@@ -6,7 +6,7 @@ one lookup. Nothing here delivers.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from relay.config.settings import RouteOptions, ThrottleOptions
-from relay.events import Event, Kind
+from relay.events import Event, Kind, payload_reader
 from relay.matching import Condition, compile_match, field_getter, text_of
 
 log = structlog.get_logger(__name__)
@@ -78,10 +78,10 @@ class _Step:
     open: tuple[Condition, ...]
     order: int
 
-    def takes(self, event: Event) -> bool:
+    def takes(self, event: Event, payload: Mapping[str, Any]) -> bool:
         """Whether `event` meets the open conditions."""
         for condition in self.open:  # noqa: SIM110 - half the cost of all()
-            if not condition.test(condition.get(event)):
+            if not condition.test(condition.value(event, payload)):
                 return False
         return True
 
@@ -89,41 +89,42 @@ class _Step:
 class _Plan:
     """What is left to decide for events of one kind: mostly nothing, and mostly it changes nothing."""
 
-    def __init__(self, steps: Iterable[_Step]) -> None:
+    def __init__(self, steps: Sequence[_Step]) -> None:
         """`steps` in the routes' order. Those that ask for one value of a field are filed under it."""
         self._sure: list[_Step] = []
         self._asked: list[_Step] = []
-        self._by_value: dict[str, dict[str, list[_Step]]] = {}
-        self._getters: dict[str, Callable[[Event], Any]] = {}
+        self._by_value: dict[str, tuple[Condition, dict[str, list[_Step]]]] = {}
         for step in steps:
             wanted = next((condition for condition in step.open if condition.equals is not None), None)
             if wanted is not None and wanted.equals is not None:
-                self._getters[wanted.key] = wanted.get
-                self._by_value.setdefault(wanted.key, {}).setdefault(wanted.equals, []).append(step)
+                _, takers = self._by_value.setdefault(wanted.key, (wanted, {}))
+                takers.setdefault(wanted.equals, []).append(step)
             elif step.open or step.route.throttle:
                 self._asked.append(step)
             else:
                 self._sure.append(step)
         self.is_open = bool(self._asked or self._by_value)
+        self._read = payload_reader({condition.path[0] for step in steps for condition in step.open if condition.path})
         self.usual = _sinks_of(self._sure, None)
         """The sinks of an event that no asked route takes."""
 
     def sinks(self, event: Event) -> tuple[str, ...]:
         """The sinks of this event; throttles count it. A bug in a condition leaves it to what is usual."""
         try:
-            taking = [step for step in self.candidates(event) if step.takes(event)]
+            payload = self._read(event)
+            taking = [step for step in self.candidates(event, payload) if step.takes(event, payload)]
             return _sinks_of((*self._sure, *taking), event) if taking else self.usual
         except Exception:
             log.exception("a route stumbled", kind=event.kind)
             return self.usual
 
-    def candidates(self, event: Event) -> list[_Step]:
+    def candidates(self, event: Event, payload: Mapping[str, Any]) -> list[_Step]:
         """The asked routes that may take it."""
         if not self._by_value:
             return self._asked
         found = list(self._asked)
-        for key, steps in self._by_value.items():
-            found += steps.get(text_of(self._getters[key](event)), ())
+        for field, takers in self._by_value.values():
+            found += takers.get(text_of(field.value(event, payload)), ())
         return found
 
 

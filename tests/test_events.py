@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from relay.events import (
     encode,
     encode_lines,
     kind_of,
+    payload_reader,
     split_channel,
     utc_text,
 )
@@ -172,3 +174,28 @@ def test_times_are_written_in_utc() -> None:
     eastern = timezone(timedelta(hours=-5))
     assert utc_text(datetime(2025, 1, 27, 16, 10, tzinfo=eastern)) == "2025-01-27T21:10:00Z"
     assert utc_text(NOW.replace(microsecond=5)) == "2025-01-27T21:15:00.000005Z"
+
+
+def of_payload(raw: bytes) -> Event:
+    return Event(kind_of("tickstock:x:y", "z"), "s1", 1, NOW, NOW, raw, raw)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),  # lone surrogates, NaN and all
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+FIELD_NAMES = st.sampled_from(["symbol", "confidence", "values", "class", "ü", "a b", '"'])
+
+
+@given(payload=st.dictionaries(FIELD_NAMES | st.text(max_size=3), JSON), names=st.sets(FIELD_NAMES))
+def test_fields_read_alone_are_what_the_whole_payload_has(payload: dict[str, Any], names: set[str]) -> None:
+    raw = json.dumps(payload, ensure_ascii=True).encode()
+    event, whole = of_payload(raw), of_payload(raw).payload
+    read = payload_reader(names)(event)
+    assert {name: repr(read.get(name)) for name in names} == {name: repr(whole.get(name)) for name in names}
+
+
+@pytest.mark.parametrize("raw", [b'{"n":1,"n":2}', b'{"n":%b}' % (b"9" * 5000), b'{"n":1e999}', b'{"n":"\\ud800"}'])
+def test_odd_fields_read_alone_are_what_the_whole_payload_has(raw: bytes) -> None:
+    assert payload_reader(["n"])(of_payload(raw))["n"] == of_payload(raw).payload["n"]

@@ -98,7 +98,7 @@ def test_many_routes_that_each_want_another_symbol_share_one_lookup() -> None:
     heard = event("patterns:detected", "pattern_detected", NOW, symbol="S77")
     assert routes.sinks_for(heard) == ("s77",)
     (plan,) = routes._plans.values()
-    assert [step.route.name for step in plan.candidates(heard)] == ["route 77"]
+    assert [step.route.name for step in plan.candidates(heard, heard.payload)] == ["route 77"]
 
 
 def test_a_route_that_stops_hides_later_ones_only_from_what_it_takes() -> None:
