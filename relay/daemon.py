@@ -62,8 +62,15 @@ def utc_now() -> datetime:
 class Daemon:
     """One relay."""
 
-    def __init__(self, settings: Settings, config_path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
-        """Build what must not fail; `run` starts what may."""
+    def __init__(
+        self,
+        settings: Settings,
+        config_path: Path,
+        *,
+        inherited: dict[str, int] | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Build what must not fail; `run` starts what may. `inherited` are `systemd.inherited()`'s descriptors."""
         self.settings = settings
         self.now = now
         self._config_path = config_path
@@ -107,7 +114,7 @@ class Daemon:
             commit_delay=float(os.environ.get("TICKSTOCK_RELAY_COMMIT_DELAY_MS", "0")) / 1000,
         )
         self.subscription = Subscription(
-            settings.redis, Handover(settings.redis, systemd.inherited()), now=now, changed=self._link_changed
+            settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed
         )
         self.web = WebServer(settings.http, self)
         self._registry = CollectorRegistry(auto_describe=False)
@@ -132,8 +139,8 @@ class Daemon:
         """Why the relay does not do its job now; empty when it does."""
         return "" if self.subscription.subscribed else "not subscribed to Redis"
 
-    async def run(self) -> None:
-        """Until SIGTERM or SIGINT.
+    async def run(self) -> dict[str, int] | None:
+        """Until SIGTERM or SIGINT; or SIGUSR2: then returns the descriptors that the new process goes on with.
 
         Raises:
             SinkError: a sink cannot start.
@@ -154,8 +161,7 @@ class Daemon:
         for error in ended:
             if isinstance(error, Exception):
                 raise error
-        if self._reexec:
-            systemd.reexec(self._descriptors)
+        return self._descriptors if self._reexec else None
 
     async def _start(self) -> None:
         self._lane_set = await make_lanes(self.settings, self._lane_set, self._surroundings())

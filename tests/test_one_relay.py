@@ -1,7 +1,10 @@
 """One relay to a state directory: a second one would tell everything twice, into one archive."""
 
+import fcntl
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -38,3 +41,28 @@ def test_a_state_directory_that_cannot_be_made_keeps_no_relay_from_its_work(rela
     relay.start()
     until(lambda: relay.metric("relay_store_in_memory") == 1)
     assert "nothing keeps a second relay away" in relay.log_text()
+
+
+def test_the_lock_is_kept_while_a_relay_becomes_a_new_process(relay: RelayProcess) -> None:
+    """Whoever waits for the directory at that moment must not get it."""
+
+    found_free: list[bool] = []
+
+    def is_free() -> bool:
+        with (relay.state / "relay.lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def next_has_come(number: int) -> bool:
+        found_free.append(is_free())
+        return relay.subscriptions() >= number
+
+    for number in (2, 3):
+        relay.send(signal.SIGUSR2)
+        until(partial(next_has_come, number))
+    assert len(found_free) > 10
+    assert not any(found_free)
+    assert "nothing keeps a second relay away" not in relay.log_text()
