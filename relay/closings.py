@@ -24,15 +24,20 @@ def early_closings(year: int) -> frozenset[date]:
     return _decade(year // DECADE)[1]
 
 
+Decade = tuple[frozenset[date], frozenset[date]]
+
+
 @cache
-def _decade(number: int) -> tuple[frozenset[date], frozenset[date]]:
+def _decade(number: int) -> Decade:
     first = number * DECADE
+    ask = [sys.executable, "-P", "-m", __name__, str(first)]
     try:
-        said = subprocess.run(
-            [sys.executable, "-P", "-m", __name__, str(first)], capture_output=True, check=True, timeout=_PATIENCE
-        ).stdout
-    except (OSError, subprocess.SubprocessError):  # no second process here: then at the price
-        said = _look_up(first).encode()
+        return _read(subprocess.check_output(ask, stderr=subprocess.DEVNULL, timeout=_PATIENCE))
+    except (OSError, subprocess.SubprocessError, ValueError):  # no second process here: then at the price
+        return _read(_look_up(first))
+
+
+def _read(said: bytes | str) -> Decade:
     closed, early = json.loads(said)
     return frozenset(map(date.fromisoformat, closed)), frozenset(map(date.fromisoformat, early))
 

@@ -189,7 +189,8 @@ class Daemon:
     async def _tick(self) -> None:
         """Once a second; a part that stumbles must not keep the others from their turn, or the daemon from living."""
         feed = systemd.watchdog_interval()
-        await asyncio.to_thread(closings, self.now().year)  # takes a moment, which intake shall not wait for
+        # It takes a moment, which intake shall not wait for; if it fails, so do the ticks that need it, and say so.
+        await asyncio.gather(asyncio.to_thread(closings, self.now().year), return_exceptions=True)
         while True:
             try:
                 self._tick_once(self.now())

@@ -39,14 +39,17 @@ def test_the_calendars_of_other_countries_are_not_carried() -> None:
         PermissionError(13, "no second process here"),
         subprocess.CalledProcessError(1, "python"),
         subprocess.TimeoutExpired("python", 30),
+        b"somebody's sitecustomize says hello",
     ],
 )
 def test_where_no_process_can_be_started_the_package_is_asked_here(
-    trouble: Exception, monkeypatch: pytest.MonkeyPatch
+    trouble: Exception | bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(*_: Any, **__: Any) -> None:
-        raise trouble
+    def check_output(*_: Any, **__: Any) -> bytes:
+        if isinstance(trouble, Exception):
+            raise trouble
+        return trouble
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "check_output", check_output)
     assert date(2026, 12, 25) in closings.closings(2026)
     assert date(2026, 11, 27) in closings.early_closings(2026)
