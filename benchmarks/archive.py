@@ -1,14 +1,18 @@
 """What a contender has appended: is it all there, is anything missing or twice, and when did each line become visible.
 
-A contender's archive is a directory of `*.jsonl` files that grow. Read only what was written; never asks the contender.
+A contender's archive is a directory of `*.jsonl` files that grow, and of compressed ones. Read only what was written;
+never asks the contender.
 """
 
 from __future__ import annotations
 
 import bisect
+import io
 from array import array
 from pathlib import Path
 from typing import BinaryIO
+
+import zstandard
 
 from benchmarks.traffic import FIRST, SENT, SEQUENCE, STOP_CHANNEL
 
@@ -97,10 +101,14 @@ def has_stopped(directory: Path) -> bool:
 
 
 def check(directory: Path, count: int) -> Ledger:
-    """Reads a whole archive into a ledger of `count` numbers."""
+    """Reads a whole archive into a ledger of `count` numbers: the compressed files of the relay, too."""
     ledger = Ledger(count)
-    for line in Tail(directory).lines():
-        ledger.line(line)
+    plain = files(directory)
+    packed = [path for path in directory.glob("**/*.jsonl.zst") if path.with_suffix("") not in plain]
+    for path in (*packed, *plain):
+        with zstandard.open(path, "rb") if path.suffix == ".zst" else path.open("rb") as file:
+            for line in io.BufferedReader(file, READ):
+                ledger.line(line)
     return ledger
 
 

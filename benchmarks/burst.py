@@ -31,8 +31,8 @@ def sustained(valkey: system.Valkey, beside: Beside) -> float:
 
 
 def affordable(rate: float, seconds: float) -> float:
-    """The rate, or the most that half of the free disk and a quarter of the free memory can hold."""
-    pages = system.available_memory() / 4 / BYTES_QUEUED
+    """The rate, or the most that half of the free disk and half of the free memory can hold."""
+    pages = system.available_memory() / 2 / BYTES_QUEUED
     lines = system.free_bytes(system.CACHE) / 2 / BYTES_A_LINE
     return min(rate, 2 * pages / seconds, lines / seconds)
 
@@ -62,6 +62,7 @@ def burst(valkey: system.Valkey, beside: Beside, rate: float, seconds: float) ->
             f"published {count:,} in {published:.1f} s ({count / published:,.0f}/s), drained after "
             f"{time.perf_counter() - begin:.1f} s, peak {system.memory(relay.pid) / 1e6:.0f} MB"
         )
+        relay.end()  # and with it what is being compressed
         return archive.check(relay.archive, count)
 
 
