@@ -14,6 +14,7 @@ def command(path: Path) -> None:
 
     SIGHUP reads the configuration again; SIGUSR2 becomes a new process of the same command, losing nothing.
     """
+    _leave_out_what_colours()
     import uvloop  # noqa: PLC0415 - this command only
 
     from relay import state_lock, systemd  # noqa: PLC0415
@@ -51,3 +52,16 @@ def command(path: Path) -> None:
         sys.exit(1)
     if handed_on is not None:
         systemd.reexec(handed_on | lock)
+
+
+def _leave_out_what_colours() -> None:
+    """Import structlog, and later httpx, without `rich` and `pygments`.
+
+    They take these along, if they are there, for tracebacks in colour and a command of their own. A daemon shows
+    neither, and would carry 3.5 MB of them. A module that is None counts as missing (Python's reference, 5.3.1).
+    """
+    absent: dict[str, None] = {"rich": None, "httpx._main": None}
+    sys.modules.update(absent)  # type: ignore[arg-type]
+    import structlog  # noqa: F401, PLC0415
+
+    del sys.modules["rich"]  # other people's sinks may want it
