@@ -77,9 +77,11 @@ class Watch:
         async with module.TickStockPL(options.base_url, token=token, timeout=options.timeout) as client:
             poller = Poller(client, self._clock)
             while await self._turn.wait():
-                await self._ask(poller)
-                await self._act(client, announce)
-                self._turn.clear()
+                try:
+                    await self._ask(poller)
+                    await self._act(client, announce)
+                finally:
+                    self._turn.clear()  # also when it stumbled: the next turn is for `tick` to say
 
     def _is_time(self, now: datetime) -> bool:
         if self._asked is None or self._history_wanted or self.dog.wants_history:
