@@ -11,7 +11,8 @@ from datetime import date
 from functools import cache
 
 DECADE = 10
-_PATIENCE = 30.0
+_PATIENCE = 5.0
+"""Seconds; much shorter than the service manager's watchdog, which waits for the first look at everything."""
 
 
 def closings(year: int) -> frozenset[date]:

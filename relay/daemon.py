@@ -189,7 +189,7 @@ class Daemon:
     async def _tick(self) -> None:
         """Once a second; a part that stumbles must not keep the others from their turn, or the daemon from living."""
         feed = systemd.watchdog_interval()
-        # It takes a moment, which intake shall not wait for; if it fails, so do the ticks that need it, and say so.
+        # It takes a moment, for which intake would wait; if it fails, so do the ticks that need it, and say so.
         await asyncio.gather(asyncio.to_thread(closings, self.now().year), return_exceptions=True)
         while True:
             try:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag, StrEnum
+from functools import lru_cache
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
@@ -308,7 +309,8 @@ class Event(msgspec.Struct, gc=False):
         return payload
 
 
-def payload_reader(names: Iterable[str]) -> Callable[[Event], Mapping[str, Any]]:
+@lru_cache(maxsize=64)
+def payload_reader(names: frozenset[str]) -> Callable[[Event], Mapping[str, Any]]:
     """How to read these fields of a payload; there may be others in what is read, to be left alone.
 
     A payload that nobody has decoded yet is skipped over but for them, which costs half of decoding it.

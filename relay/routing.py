@@ -104,7 +104,9 @@ class _Plan:
             else:
                 self._sure.append(step)
         self.is_open = bool(self._asked or self._by_value)
-        self._read = payload_reader({condition.path[0] for step in steps for condition in step.open if condition.path})
+        self._read = payload_reader(
+            frozenset(condition.path[0] for step in steps for condition in step.open if condition.path)
+        )
         self.usual = _sinks_of(self._sure, None)
         """The sinks of an event that no asked route takes."""
 

@@ -35,10 +35,8 @@ def take(state_dir: Path, handed_on: int | None) -> dict[str, int]:
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         lock = os.open(state_dir / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        if handed_on is not None:
-            if os.path.sameopenfile(handed_on, lock):
-                lock, handed_on = handed_on, lock
-            os.close(handed_on)
+        if handed_on is not None and os.path.sameopenfile(handed_on, lock):
+            lock, handed_on = handed_on, lock
         until = time.monotonic() + PATIENCE
         while not _is_locked(lock):
             if time.monotonic() >= until:
@@ -47,6 +45,9 @@ def take(state_dir: Path, handed_on: int | None) -> dict[str, int]:
     except OSError as error:
         log.warning("nothing keeps a second relay away", error=str(error))
         return {}
+    finally:
+        if handed_on is not None:
+            os.close(handed_on)
     return {NAME: lock}
 
 

@@ -190,6 +190,8 @@ def test_wrong_usage_is_exit_code_2_and_what_cannot_be_read_is_1(tmp_path: Path)
     assert b"No such file" in replay(tmp_path / "none", code=1).stderr
     no_archive = write(tmp_path / "notes.txt", [b"what an archive is not", b"in two lines"])
     assert replay(no_archive, code=1).stderr == b"0 events, 2 lines that are no events left out\n"
+    damaged = write(tmp_path / "damaged.jsonl", [*lines(1), b"torn"])
+    assert replay(damaged, "--match", "severity=critical").stderr == b"0 events, 1 lines that are no events left out\n"
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:

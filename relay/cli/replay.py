@@ -58,7 +58,8 @@ def _paths(_context: click.Context, _argument: click.Parameter, values: tuple[st
     "Each event is marked as replayed, so that alerting sinks skip it, unless --alerts is given. On Redis everybody who"
     " listens gets it again. To standard output it goes as fast as it can, to the others at its own pace, unless"
     " --speed or --as-fast say otherwise.\n\n"
-    "Exit code 1 when an archive is damaged, has no line that is an event, or something could not be delivered."
+    "Exit code 1 when an archive is damaged, has lines and none of them an event,"
+    " or something could not be delivered."
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, callback=_paths)
 @click.option("--to", "target", type=click.Choice(["stdout", "redis", "sinks"]), default="stdout", show_default=True)
@@ -133,7 +134,7 @@ def _replay(
     except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
     _summary(archive, told)
-    is_archive = archive.events > 0 or archive.damaged == 0
+    is_archive = archive.events or archive.passed_over or not archive.damaged
     return 0 if well and is_archive else 1
 
 

@@ -103,6 +103,8 @@ class Archive:
         self._progress = progress or (lambda _: None)
         self.events = 0
         """Events passed on."""
+        self.passed_over = 0
+        """Events that were not chosen."""
         self.damaged = 0
         """Lines that are no events, left out."""
 
@@ -138,7 +140,9 @@ class Archive:
     def _takes(self, line: bytes) -> bool:
         try:
             if line[:1] == b"{" and line[-1:] == b"}":
-                return self._selection.takes(line)
+                is_chosen = self._selection.takes(line)
+                self.passed_over += not is_chosen
+                return is_chosen
         except (ValueError, KeyError):
             pass
         self.damaged += line != b""

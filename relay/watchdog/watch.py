@@ -54,10 +54,12 @@ class Watch:
 
     def tick(self, now: datetime) -> list[Announcement]:
         """What there is to say now. The API's turn comes with it: an idle relay wakes once a second, not twice."""
-        said = self.dog.tick(now, self._view)
-        if self._settings.watchdog.enabled and self._is_time(now):
-            self._turn.set()
-        return said
+        try:
+            return self.dog.tick(now, self._view)
+        finally:
+            if self._settings.watchdog.enabled and self._is_time(now):
+                self._asked = now
+                self._turn.set()
 
     def hearing(self, since: datetime | None, *, missed: bool = False) -> None:
         """Since when the relay is subscribed; `missed`: not without a gap, so the API is asked what happened in it."""
@@ -91,7 +93,7 @@ class Watch:
 
     async def _ask(self, poller: Poller) -> None:
         wanted = self._history_wanted or self.dog.wants_history
-        self._asked, self._history_wanted = self._clock(), False
+        self._history_wanted = False
         self._view = await poller.poll(want_history=wanted)
 
     async def _act(self, client: "TickStockPL", announce: Callable[[list[Announcement], datetime], None]) -> None:

@@ -64,7 +64,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            date_header=False,  # `Guard` gives it
+            date_header=False,  # `Guard` gives it, for all that it lets through or refuses
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=1,
