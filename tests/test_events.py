@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.events import (
@@ -188,6 +188,7 @@ JSON = st.recursive(
 FIELD_NAMES = st.sampled_from(["symbol", "confidence", "values", "class", "ü", "a b", '"'])
 
 
+@example({"": 1}, frozenset(["ü", "symbol"]))
 @given(payload=st.dictionaries(FIELD_NAMES | st.text(max_size=3), JSON), names=st.frozensets(FIELD_NAMES))
 def test_fields_read_alone_are_what_the_whole_payload_has(payload: dict[str, Any], names: frozenset[str]) -> None:
     raw = json.dumps(payload, ensure_ascii=True).encode()
