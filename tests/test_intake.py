@@ -110,10 +110,11 @@ def test_a_batch_that_nobody_can_follow_or_route_as_it_should_is_in_its_lanes_al
     conditions = RouteOptions(name="asks", match={"payload.n": ">=0"}, to=["app"])
     process.intake.use(Routes([conditions, RouteOptions(name="all", to=["archive"])]), process.lanes)
 
-    def refuse(_: bytes) -> dict[str, object]:
+    def refuse(*_: object) -> None:
         raise ValueError("cannot be read")
 
     monkeypatch.setattr("relay.events.decode_object", refuse)
+    monkeypatch.setattr("relay.matching.Condition.value", refuse)
     with capture_logs() as logs:
         process.take(10, 20)
     monkeypatch.undo()
