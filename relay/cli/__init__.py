@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import os
 import sys
 from importlib.metadata import version
 from typing import Any
@@ -51,6 +52,7 @@ class _Lazy(click.Group):
         except OSError as error:
             if error.errno != errno.ENOSPC or ctx.invoked_subcommand == "run":
                 raise  # EPIPE is click's business; of the daemon it must be known where
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write must not fail again
             raise click.ClickException(f"cannot write: {error.strerror}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
