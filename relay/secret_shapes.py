@@ -56,9 +56,7 @@ _NEEDLES = ("pass", "pwd", "secret", "token", "key", "credential")
 RULES = (
     Rule(
         ("-----begin",),
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?:(?!-----END)[\s\S]){0,16384}(?:-----END[A-Z ]{0,40}+-----)?"
-        ),
+        re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?:(?!-----END)[\s\S]){0,16384}(?:-----END[A-Z ]{0,40}+-----)?"),
         REDACTED,
     ),
     Rule(("://",), _PASSWORD_IN_URL, lambda match: f"{match[1]}{REDACTED}@" if match[2] else match[0]),
