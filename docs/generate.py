@@ -19,6 +19,7 @@ from relay.config.settings import Settings
 from relay.daemon import Daemon
 from sinks.options import parse_duration, parse_size
 from sinks.registry import sink_class
+from tests.missed_run_table import markdown
 
 HERE = Path(__file__).parent
 SINKS: dict[str, dict[str, Any]] = {
@@ -29,6 +30,9 @@ SINKS: dict[str, dict[str, Any]] = {
 }
 """The sinks that come with the relay, with the least that each must be told."""
 UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+GENERATED_TABLE = "<!-- Written by `python -m docs.generate` from docs/missed-run.in.md and the table of the tests. -->"
+    "<!-- Written by `python -m docs.generate` from docs/missed-run.in.md and the table that the tests hold. -->"
+)
 GENERATED = "<!-- Written by `python -m docs.generate` from the code; change it there. -->"
 
 
@@ -67,6 +71,12 @@ def metrics_page() -> str:
         lines += ["", f"## {title}", "", "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
         lines += [f"| {' | '.join(row)} |" for row in sorted(rows)]
     return "\n".join(lines) + "\n"
+
+
+def missed_run_page() -> str:
+    """When the day's run counts as started, and when it is reported missing; the table is the test's own."""
+    text = (HERE / "missed-run.in.md").read_text(encoding="utf-8")
+    return text.replace("<!-- TABLE -->", "\n".join(markdown())).replace("<!-- GENERATED -->", GENERATED_TABLE)
 
 
 def _model(model: type[BaseModel], path: str, title: str, intro: str = "") -> Iterator[str]:
@@ -193,7 +203,7 @@ def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
-PAGES = {"config.md": config_page, "metrics.md": metrics_page}
+PAGES = {"config.md": config_page, "metrics.md": metrics_page, "missed-run.md": missed_run_page}
 
 
 if __name__ == "__main__":
