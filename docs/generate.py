@@ -31,8 +31,6 @@ SINKS: dict[str, dict[str, Any]] = {
 """The sinks that come with the relay, with the least that each must be told."""
 UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 GENERATED_TABLE = "<!-- Written by `python -m docs.generate` from docs/missed-run.in.md and the table of the tests. -->"
-    "<!-- Written by `python -m docs.generate` from docs/missed-run.in.md and the table that the tests hold. -->"
-)
 GENERATED = "<!-- Written by `python -m docs.generate` from the code; change it there. -->"
 
 
