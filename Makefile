@@ -9,7 +9,7 @@ DEMO_SECONDS ?= 60
 
 .PHONY: demo test test-faults test-system lint bench soak clean
 
-demo: $(READY)            ## a whole trading day in a minute, on an embedded Valkey
+demo: $(READY)            ## a trading afternoon in a minute, on an embedded Valkey
 	$(BIN)/tickstock-relay demo --seconds $(DEMO_SECONDS)
 
 test: $(READY)            ## quick and real: unit tests and the daemon against a real Valkey
@@ -32,10 +32,16 @@ bench: $(READY)           ## side by side with the others; writes docs/performan
 soak: $(READY)            ## five million events: is everything flat?
 	$(BIN)/python -m benchmarks.soak
 
+# A virtual environment knows its own place and Python: one that was moved, copied or outlived its Python is made anew.
+SOUND := $(shell grep -qsF "$$(pwd -P)/$(BIN)/python" $(BIN)/tickstock-relay && $(BIN)/python -c "" 2>/dev/null && echo yes)
+ifneq ($(SOUND),yes)
+.PHONY: $(READY)
+endif
+
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "need Python 3.11 or later with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@test -n "$(SOUND)" || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python tools/install.py
 	@touch $@
 
 clean:
