@@ -40,6 +40,7 @@ endif
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "need Python 3.11 or later with venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@test -n "$(SOUND)" || test ! -d $(VENV) || echo "$(VENV) was made elsewhere, or not to its end: making it anew"
 	@test -n "$(SOUND)" || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python tools/install.py
 	@touch $@
