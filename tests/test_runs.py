@@ -87,10 +87,48 @@ def test_without_ids_the_events_belong_to_the_only_run() -> None:
 def test_a_phase_alone_implies_a_run_which_later_gets_its_name() -> None:
     runs = Runs(MemoryShelf())
     progress = event("import:progress", "import_progress", START, percent_complete=10)
-    assert names(runs.observe(progress, START)) == ["started", "phase_started import"]
-    runs.observe(event("import:progress", "import_progress", minutes(1), run_id="r9", percent_complete=20), minutes(1))
+    assert runs.observe(progress, START) == []
+    second = event("import:progress", "import_progress", minutes(1), percent_complete=15)
+    assert names(runs.observe(second, minutes(1))) == ["started", "phase_started import"]
+    runs.observe(event("import:progress", "import_progress", minutes(2), run_id="r9", percent_complete=20), minutes(2))
     run = only_run(runs)
     assert (run.run_id, run.is_unnamed, run.phases[Phase.IMPORT].percent) == ("r9", False, 20)
+
+
+def test_one_event_without_a_run_proves_no_run_and_two_long_apart_do_not_either() -> None:
+    runs = Runs(MemoryShelf())
+    for minute in (0, 11, 22):
+        assert played(runs, [event("import:progress", "import_progress", minutes(minute), percent_complete=10)]) == []
+    assert runs.recent() == []
+    runs.not_inferred = (minutes(23), minutes(30))
+    assert played(runs, [event("import:progress", "import_progress", minutes(23), percent_complete=11)]) == []
+    said = played(runs, [event("import:progress", "import_progress", minutes(30), percent_complete=12)])
+    assert names(said) == ["started", "phase_started import"]
+    assert only_run(runs).events == 3
+
+
+@pytest.mark.parametrize("run_id", ["yesterday", None, "unknown"])
+def test_what_was_sent_again_begins_ends_and_changes_nothing(run_id: str | None) -> None:
+    runs = Runs(MemoryShelf())
+    yesterday = a_run(START - timedelta(days=1), "yesterday")
+    played(runs, yesterday)
+    before = [run.last_seen for run in runs.recent()]
+    later = START - timedelta(days=1) + timedelta(minutes=40)
+    for sent in a_run(START - timedelta(days=1), run_id):
+        sent.received = START + (sent.received - later)
+        assert runs.observe(sent, sent.received) == []
+    assert [run.last_seen for run in runs.recent()] == before
+    assert runs.sent_again is not None
+    assert runs.sent_again.day == (START - timedelta(days=1)).date()
+
+
+def test_a_run_whose_clock_is_a_year_off_is_followed_if_it_says_which_day_it_is_of() -> None:
+    runs = Runs(MemoryShelf())
+    wrong = START - timedelta(days=365)
+    start = event("processing:status", "processing_started", START, stamp=wrong, run_id="r1", run_date="2025-01-27")
+    phase = event("import:started", "import_started", minutes(1), stamp=wrong, run_id="r1")
+    assert names(played(runs, [start, phase])) == ["started", "phase_started import"]
+    assert played(runs, [event("import:started", "import_started", minutes(1), stamp=wrong, run_id="r2")]) == []
 
 
 def test_a_job_tracker_s_id_is_not_taken_for_a_run() -> None:

@@ -133,6 +133,12 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Ended, and the watchdog has looked at how good it was."""
     events: int = 0
     """Events of its own that were heard; 0 when only the API told of it."""
+    claimed_at: datetime | None = None
+    """The time that its first event claimed, whether it can be true or not."""
+    has_told_date: bool = False
+    """`run_date` is TickStockPL's own word, not worked out from when it began."""
+    is_id_used_again: bool = False
+    """A run of that id had ended before, and no later `run_date` shows that this is another one."""
 
     @property
     def current_phase(self) -> Phase | None:
@@ -158,13 +164,18 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     def describe(self, payload: Mapping[str, Any]) -> None:
         """Take over what a start says about the run."""
-        self.run_date = text(payload.get("run_date"), 10) or self.run_date
+        self.take_date(payload)
         self.trigger_type = text(payload.get("trigger_type"), 40) or self.trigger_type
         self.universe = text(payload.get("universe"), 100) or self.universe
         names = payload.get("phases")
         if isinstance(names, list):
             known = {PHASE_NAMES.get(name.lower()) for name in names if isinstance(name, str)}
             self.expected = tuple(phase for phase in Phase if phase in known) or self.expected
+
+    def take_date(self, payload: Mapping[str, Any]) -> None:
+        """Take over the day that the payload names, if it does."""
+        if told := text(payload.get("run_date"), 10):
+            self.run_date, self.has_told_date = told, True
 
     def conclude(self, payload: Mapping[str, Any]) -> None:
         """Take over what an end says about the run; what it leaves out comes from the phases."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from relay.answers import HistoryRun, Status
 from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
-from relay.runs.attribution import begins_run, meant
+from relay.runs.attribution import YOUNG, begins_run, meant
+from relay.runs.claims import NEW_YORK, STALE, SentAgain, claimed_at, is_stale, sent_again
 from relay.runs.ledger import GIVEN_UP, Ledger
 from relay.runs.phases import end_phases, final_state, observe_phase
 from relay.runs.quantities import text
@@ -25,7 +25,9 @@ MAX_OPEN = 16
 UNHEARD = timedelta(hours=12)
 """A run of which nothing was heard for so long is over, whatever became of it."""
 IGNORED = NOT_REAL | Mark.RECONSTRUCTED
-NEW_YORK = ZoneInfo("America/New_York")
+STRAY_SPAN = timedelta(minutes=10)
+"""One event without a run proves no run; two of them within this span do."""
+MOST_STRAYS = 8
 
 
 class Runs:
@@ -36,6 +38,11 @@ class Runs:
         self.ledger = Ledger(shelf, keep)
         self.last_heard: datetime | None = None
         """When any event, of a run or not, was last received."""
+        self.not_inferred: tuple[datetime, datetime] | None = None
+        """From when to when events without a run begin none: until the day's run is due, they are too weak a sign."""
+        self.sent_again: SentAgain | None = None
+        """The first of the last events that were sent again long after they happened, and do not count."""
+        self._strays: list[Event] = []
 
     @staticmethod
     def wants(kind: Kind) -> bool:
@@ -69,13 +76,24 @@ class Runs:
         signal = signal_of(event.kind)
         if signal is None or event.has(IGNORED):
             return []
+        if is_stale(event) and not self._has_broken_clock(event):
+            self._note_sent_again(event)
+            return []
         said: list[Announcement] = []
         run = self._attribute(event, signal, now, said)
-        if run is None:
-            return said
+        if run is not None:
+            said += self._apply(run, event, signal, now)
+        return said
+
+    def strays(self, since: datetime) -> list[Event]:
+        """The last events without a run that have begun none."""
+        return [one for one in self._strays if one.received >= since]
+
+    def _apply(self, run: Run, event: Event, signal: Signal, now: datetime) -> list[Announcement]:
+        """What one event changes in its run."""
+        said: list[Announcement] = []
         run.last_seen = max(run.last_seen, now)
         run.events += 1
-        before = len(said)
         if run.is_guessed and run.ended_at and signal.verb is not Verb.ERROR and event.time > run.ended_at:
             said += _reopen(run)
         if signal.verb is Verb.ERROR:
@@ -88,7 +106,7 @@ class Runs:
             state = final_state(event.payload, signal.state)
             run.is_reconstructed = False
             said += self.end(run, state, now, ended_at=event.time, claims=event.payload)
-        if len(said) > before or not run.state.is_open or signal.verb is Verb.STARTED:
+        if said or not run.state.is_open or signal.verb is Verb.STARTED:
             self.ledger.save(run, now)
         else:
             self.ledger.save_sometimes(run, now)
@@ -205,18 +223,60 @@ class Runs:
             return run
         if signal.verb is Verb.ERROR or signal.is_loose:
             return None
-        return self._begin(any_id if own_id or is_start else None, is_start, event, now, said)
+        if own_id is None and not is_start:
+            return self._infer(event, now, said)
+        run = self._begin(any_id, is_start, event, now, said)
+        said += self._adopt_strays(run, now - YOUNG)
+        return run
+
+    def _infer(self, event: Event, now: datetime, said: list[Announcement]) -> Run | None:
+        """A run that only events of its phases tell of, without an id: from the second one on."""
+        earlier = self.strays(now - STRAY_SPAN)
+        is_too_early = self.not_inferred is not None and self.not_inferred[0] <= now < self.not_inferred[1]
+        if not earlier or is_too_early:
+            self._strays = [*self._strays, event][-MOST_STRAYS:]
+            return None
+        run = self._begin(None, False, earlier[0], earlier[0].received, said)
+        said += self._adopt_strays(run, now - STRAY_SPAN)
+        return run
+
+    def _adopt_strays(self, run: Run, since: datetime) -> list[Announcement]:
+        """The events that came before their run was known are its own."""
+        strays, self._strays = self.strays(since), []
+        known = ((one, signal_of(one.kind)) for one in strays)
+        return [said for one, its in known if its for said in self._apply(run, one, its, one.received)]
+
+    def _has_broken_clock(self, event: Event) -> bool:
+        """Whether it belongs to a run that goes on, all of whose events come from a clock that is days off."""
+        own_id = text(event.payload.get("run_id"))
+        run = self.get(own_id) if own_id else next((run for run in self.open if run.is_unnamed), None)
+        return (
+            run is not None
+            and run.state.is_open
+            and run.claimed_at is not None
+            and run.first_seen - run.claimed_at >= STALE
+        )
+
+    def _note_sent_again(self, event: Event) -> None:
+        found, known = sent_again(event), self.sent_again
+        if known is None or known.day != found.day or found.received - known.received > STALE:
+            self.sent_again = found
 
     def _begin(self, run_id: str | None, is_start: bool, event: Event, now: datetime, said: list[Announcement]) -> Run:
+        used = self.ledger.get(run_id)
         if run_id is None:
             said += self._end_unnamed(now)
         while len(self.open) >= MAX_OPEN:
             said += self._give_one_up(now)
         unnamed = f"unnamed-{self.ledger.next_number}-{event.time:%Y%m%dT%H%M%SZ}"
-        known = {"is_unnamed": run_id is None, "start_seen": is_start}
+        known = {"is_unnamed": run_id is None, "start_seen": is_start, "claimed_at": claimed_at(event)}
         run = self.begin(run_id or unnamed, now, event.time if is_start else None, **known)
         if is_start:
             run.describe(event.payload)
+        else:
+            run.take_date(event.payload)
+        is_new_day = used is not None and run.has_told_date and (run.run_date or "") > (used.run_date or "")
+        run.is_id_used_again = used is not None and not is_new_day
         said.append(of_run(run, "started", inferred=None if is_start else True))
         return run
 
