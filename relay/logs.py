@@ -1,17 +1,51 @@
-"""The relay's own log: for people on a terminal, JSON otherwise. Text from the wire cannot break a line of it."""
+"""The relay's own log: for people on a terminal, JSON otherwise. Text from the wire cannot break a line of it.
 
+Every command sets it up before anything else is loaded (`for_commands`), as structlog's defaults would print every
+local variable beside a traceback, and some of them are secrets; the daemon again, as its configuration says (`set_up`).
+"""
+
+from __future__ import annotations
+
+import contextlib
 import logging
 import sys
+from typing import TYPE_CHECKING
 
-import structlog
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-from relay.config.settings import LogOptions
+    from relay.config.settings import LogOptions
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """A module that is None counts as missing (Python's reference, 5.3.1)."""
+    known = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]
+    yield
+    del sys.modules[name]
+    if known is not None:
+        sys.modules[name] = known
+
+
+# structlog takes `rich` along for tracebacks with local variables, which nobody shall see; a daemon would carry 3.5 MB.
+with _hidden("rich"):
+    import structlog
+
+
+def for_commands() -> None:
+    """Warnings and errors of a command: lines for people on standard error, whatever that is when one is written."""
+    _configure(logging.WARNING, console=True, cached=False)
 
 
 def set_up(options: LogOptions) -> None:
-    """Configure structlog, and the libraries that log by `logging`, once at start."""
+    """Configure structlog, and the libraries that log by `logging`, as the configuration says: once, at start."""
     level = logging.getLevelName(options.level.upper())
     console = options.format == "console" or (options.format == "auto" and sys.stderr.isatty())
+    _configure(level, console=console, cached=True)
+
+
+def _configure(level: int, *, console: bool, cached: bool) -> None:
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -19,7 +53,6 @@ def set_up(options: LogOptions) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     ending: list[structlog.types.Processor] = (
-        # The pretty tracebacks show every local variable, and some of them are secrets.
         [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -27,7 +60,8 @@ def set_up(options: LogOptions) -> None:
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=cached,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.getLogger().setLevel(max(level, logging.WARNING))

@@ -4,8 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.parts import RelayProcess, ServiceManager, Valkey
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets up logging for its process; in a test, that is the next one's too."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def test_there_is_a_file_for_each_of_many_mistakes() -> None:
 
 
 def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
-    assert problems(Path("/dev/zero")) == ["line 1: is larger than 4 MiB: no configuration of ours"]
+    assert problems(Path("/dev/zero")) == ["is larger than 4 MiB: no configuration of ours"]
 
 
 @pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
@@ -110,7 +110,9 @@ def test_secrets_come_from_files_and_are_in_no_error(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_or_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
-    assert problems(tmp_path / "nothing.yaml") == ["line 1: cannot be read: No such file or directory"]
+    (problem,) = problems(tmp_path / "nothing.yaml")
+    assert problem.startswith("cannot be read: No such file or directory (name yours with --config")
+    assert problems(tmp_path) == ["cannot be read: Is a directory"]
     path = tmp_path / "config.yaml"
     path.write_bytes(b"redis:\n  url: \xff\xfe\n")
     assert problems(path) == ["line 2: is not UTF-8 text"]

@@ -20,7 +20,7 @@ COMMANDS = {
     "run": "Run the relay.",
     "check": "Check the configuration and its tests; --connect tries Redis, the API and each sink.",
     "explain": "Show which routes an event takes, and why not the others.",
-    "demo": "A whole trading day in a minute, on an embedded Valkey.",
+    "demo": "A trading afternoon in a minute, on an embedded Valkey.",
     "simulate": "A stand-in TickStockPL: its API and its events, with faults on request.",
     "replay": "Read an archive again: to Redis, to the sinks or to standard output.",
     "outbox": "What waits for delivery, and what was given up.",
@@ -47,6 +47,9 @@ class _Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run what was asked for; a full disk behind standard output is no bug of the program."""
+        from relay import logs  # noqa: PLC0415 - `--help` and `--version` do without structlog
+
+        logs.for_commands()
         try:
             return super().invoke(ctx)
         except OSError as error:

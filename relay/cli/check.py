@@ -118,11 +118,17 @@ def _summary(report: _Report) -> Text:
     if report.problems:
         count = len(report.problems)
         return Text(f"{report.path}: {count} problem{'s' * (count > 1)}", style="bold red")
-    passed = sum(test.passed for test in report.tests)
-    text = f"{report.path}: no problems, {len(report.warnings)} warnings, {passed} of {len(report.tests)} tests passed"
-    if report.trials:
-        text += f", {sum(trial.works for trial in report.trials)} of {len(report.trials)} trials passed"
-    return Text(text, style=_style(report.exit_code == 0))
+    warnings = len(report.warnings)
+    parts = ["no problems", f"{warnings} warning{'s' * (warnings != 1)}"]
+    parts.append(_passed("test", [test.passed for test in report.tests]) or "no tests")
+    parts += filter(None, [_passed("trial", [trial.works for trial in report.trials])])
+    return Text(f"{report.path}: {', '.join(parts)}", style=_style(report.exit_code == 0))
+
+
+def _passed(what: str, results: list[bool]) -> str:
+    """`1 of 2 tests passed`; nothing when there are none."""
+    total = len(results)
+    return f"{sum(results)} of {total} {what}{'s' * (total != 1)} passed" if total else ""
 
 
 def _difference(test: Result) -> str:

@@ -55,13 +55,8 @@ def command(path: Path) -> None:
 
 
 def _leave_out_what_colours() -> None:
-    """Import structlog, and later httpx, without `rich` and `pygments`.
+    """Import httpx, later, without `rich` and `pygments`, which are for a command of its own: 3.5 MB of a daemon.
 
-    They take these along, if they are there, for tracebacks in colour and a command of their own. A daemon shows
-    neither, and would carry 3.5 MB of them. A module that is None counts as missing (Python's reference, 5.3.1).
+    A module that is None counts as missing (Python's reference, 5.3.1). `relay.logs` does so for structlog.
     """
-    absent: dict[str, None] = {"rich": None, "httpx._main": None}
-    sys.modules.update(absent)  # type: ignore[arg-type]
-    import structlog  # noqa: F401, PLC0415
-
-    del sys.modules["rich"]  # other people's sinks may want it
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]

@@ -26,6 +26,7 @@ from sinks.registry import UnknownSinkError, sink_class, sink_names
 
 MAX_BYTES = 4 << 20
 """A configuration that is larger is another file, or `/dev/zero`."""
+NO_FILE = "name yours with --config, or copy the documented default, config.yaml of the source"
 M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _COMMENT = re.compile(r":\s+#[^\s#]")
@@ -34,7 +35,7 @@ _COMMENT = re.compile(r":\s+#[^\s#]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: where, what, and what would be right."""
+    """One mistake: where, what, and what would be right. Line 0 is the file as a whole."""
 
     line: int
     key: str
@@ -43,8 +44,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        where = f"line {self.line}: {self.key}" if self.key else f"line {self.line}"
-        return f"{where}: {self.message}{hint}"
+        where = [f"line {self.line}"] * bool(self.line) + [self.key] * bool(self.key)
+        return ": ".join([*where, f"{self.message}{hint}"])
 
 
 class ConfigError(Exception):
@@ -73,12 +74,13 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, only: Coll
             data = file.read(MAX_BYTES + 1)
         text = data.decode()
     except OSError as error:
-        raise ConfigError(path, [Problem(1, "", f"cannot be read: {error.strerror}")]) from None
+        hint = NO_FILE if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(path, [Problem(0, "", f"cannot be read: {error.strerror}", hint)]) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(path, [Problem(line, "", "is not UTF-8 text")]) from None
     if len(data) > MAX_BYTES:
-        raise ConfigError(path, [Problem(1, "", f"is larger than {MAX_BYTES >> 20} MiB: no configuration of ours")])
+        raise ConfigError(path, [Problem(0, "", f"is larger than {MAX_BYTES >> 20} MiB: no configuration of ours")])
     try:
         document = parse(text)
     except YamlError as error:

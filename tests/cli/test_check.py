@@ -226,3 +226,13 @@ def test_terminal_controls_in_a_configuration_do_not_reach_the_terminal(write: A
 def test_a_file_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in check("--config", tmp_path / "none.yaml", code=2).output
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - that nothing was made is the point
+
+
+def test_the_closing_line_counts_as_people_do(write: Any) -> None:
+    one = {"name": "t", "given": {"channel": "tickstock:errors"}, "expect": ["metrics"]}
+    wrong = one | {"name": "u", "expect": []}
+    assert check("--config", write()).stdout.endswith("no problems, 1 warning, no tests\n")
+    assert check("--config", write(tests=[one])).stdout.endswith("1 warning, 1 of 1 test passed\n")
+    assert check("--config", write(tests=[one, wrong]), code=1).stdout.endswith("1 warning, 1 of 2 tests passed\n")
+    everything = write(redis={"patterns": ["tickstock:*"]})
+    assert check("--config", everything).stdout.endswith("no problems, 2 warnings, no tests\n")
