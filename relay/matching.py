@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.events import PHASE_NAMES, SEVERITIES, SEVERITY_LABELS, Event, Severity
+from relay.patterns import Pattern, PatternError
 
 Test = Callable[[Any], bool]
 
@@ -225,10 +226,10 @@ def _comparison(key: str, sign: str, text: str) -> Test:
 
 def _regex(key: str, text: str) -> Test:
     try:
-        search = re.compile(text).search
-    except re.error as error:
-        raise MatchError(key, f"not a regular expression: {error}") from None
-    return lambda value: value is not None and search(text_of(value)) is not None
+        found_in = Pattern(text).found_in
+    except PatternError as error:
+        raise MatchError(key, str(error)) from None
+    return lambda value: value is not None and found_in(text_of(value))
 
 
 def _glob(text: str) -> Test:

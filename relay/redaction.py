@@ -12,6 +12,7 @@ import msgspec
 from pydantic import Field, field_validator
 
 from relay.events import Event, Kind, kind_of
+from relay.patterns import Pattern, PatternError
 from relay.secret_shapes import REDACTED, RULES, Rule, assigned
 from relay.tolerant import decode_object
 from sinks.options import Options
@@ -25,7 +26,9 @@ class RedactionOptions(Options):
 
     enabled: bool = Field(default=True, description="Whether anything is hidden at all.")
     patterns: tuple[str, ...] = Field(
-        default=(), description="Further regular expressions; what one matches is hidden, or only its group `secret`."
+        default=(),
+        description="Further regular expressions; what one matches is hidden, or only its group `secret`."
+        " They cannot look ahead or behind or refer back.",
     )
     keys: tuple[str, ...] = Field(
         default=(), description="Further names of fields (and of `name=value` in text) whose values are hidden."
@@ -36,10 +39,10 @@ class RedactionOptions(Options):
     def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for number, pattern in enumerate(patterns, start=1):
             try:
-                compiled = re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"pattern {number} is no regular expression: {error}") from None
-            if compiled.search("") is not None:
+                compiled = Pattern(pattern)
+            except PatternError as error:
+                raise ValueError(f"pattern {number}: {error}") from None
+            if compiled.found_in(""):
                 raise ValueError(f"pattern {number} matches the empty text, so it would match everywhere")
         return patterns
 
@@ -71,7 +74,7 @@ class Redactor:
         rules = list(RULES)
         if keys:
             rules.append(Rule((), assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
-        rules += [_own_rule(re.compile(pattern)) for pattern in patterns]
+        self._own = tuple(map(Pattern, patterns))
         self._rules = tuple(rules)
         self._needles = () if keys or patterns else tuple({n for rule in rules for n in rule.needles})
         self._known_keys: dict[str, _Key] = {}
@@ -107,6 +110,8 @@ class Redactor:
         for rule in self._rules:
             if not rule.needles or any(needle in lowered for needle in rule.needles):
                 text = rule.pattern.sub(rule.replacement, text)
+        for pattern in self._own:
+            text = pattern.replaced_in(text, REDACTED, "secret")
         return text
 
     def _redact_bytes(self, data: bytes) -> bytes:
@@ -186,15 +191,3 @@ def _names_a_secret(words: list[str]) -> bool:
     if not words:
         return False
     return not _WORDS_ANYWHERE.isdisjoint(words) or words[-1] in _LAST_WORDS or tuple(words[-2:]) in _KEY_PAIRS
-
-
-def _own_rule(pattern: re.Pattern[str]) -> Rule:
-    if "secret" not in pattern.groupindex:
-        return Rule((), pattern, REDACTED)
-
-    def hide(match: re.Match[str]) -> str:
-        start, end = (place - match.start() for place in match.span("secret"))
-        whole: str = match.group()
-        return whole if start < 0 else whole[:start] + REDACTED + whole[end:]
-
-    return Rule((), pattern, hide)

@@ -180,7 +180,7 @@ def test_own_patterns_and_keys_are_hidden_too() -> None:
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ({"patterns": ["ok", "(open"]}, "pattern 2 is no regular expression"),
+        ({"patterns": ["ok", "(open"]}, "pattern 2: not a regular expression"),
         ({"patterns": ["x*"]}, "pattern 1 matches the empty text"),
         ({"keys": ["--"]}, "at least one letter or digit"),
         ({"replacement": "x"}, "Extra inputs"),
