@@ -241,8 +241,8 @@ class Daemon:
         said = self.gaps.changed(link, now)
         if said:
             self.runs.missed_events(now)
-        if not link.adopted:
-            self.watch.hearing(now if link.subscribed else None, missed=bool(said))
+        gap = self.gaps.last if said else None
+        self.watch.hearing(now if link.subscribed else None, gap=gap, adopted=link.adopted)
         self._announce(said, now)
         systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
 

@@ -84,10 +84,15 @@ def is_half_day(day: date) -> bool:
     return day.weekday() < 5 and day in early_closings(day.year)  # noqa: PLR2004 - Saturday
 
 
+def session_close(day: date) -> datetime | None:
+    """When the exchange's session of `day` ends (UTC): 16:00 New York time, 13:00 on half days; None without one."""
+    if not is_trading_day(day):
+        return None
+    return datetime.combine(day, time(13) if is_half_day(day) else time(16), NEW_YORK).astimezone(UTC)
+
+
 def market_is_open(now: datetime) -> bool:
     """Whether the exchange's regular session is on: 09:30 to 16:00 New York time, to 13:00 on half days."""
     here = now.astimezone(NEW_YORK)
-    day = here.date()
-    if not is_trading_day(day):
-        return False
-    return time(9, 30) <= here.time() < (time(13) if is_half_day(day) else time(16))
+    close = session_close(here.date())
+    return close is not None and time(9, 30) <= here.time() and now < close

@@ -58,7 +58,8 @@ async def test_a_wanted_history_is_asked_for_at_once_but_not_over_and_over_when_
         clock.now += timedelta(seconds=60)
         view = await poller.poll(want_history=True)
         assert (view.answers, view.history_at) == (True, NOW)
-        assert "500" in (view.error or "")
+        assert "500" in (view.history_error or "")
+        assert (view.history_failures, view.history_failing_since, view.error) == (1, clock.now, None)
         clock.now += timedelta(seconds=1)
         view = await poller.poll(want_history=True)
         assert paths(stand)[3:] == ["status", "history?days=7", "status"]

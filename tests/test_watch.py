@@ -40,7 +40,7 @@ async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monk
         assert not watch._turn.is_set()
         watch.tick(NOON + INTERVAL)
         await eventually(lambda: len(polls) == 2)
-        watch.hearing(NOON, missed=True)
+        watch.hearing(NOON, gap=(NOON, NOON))
         watch.tick(NOON + INTERVAL)
         await eventually(lambda: polls[2:] == [True])
     finally:

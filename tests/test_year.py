@@ -104,7 +104,7 @@ EXPECTED = """
     2025-08-20 21:40 run_overdue firing
     2025-08-20 21:41 phase_slow resolved
     2025-08-20 22:10 run_overdue resolved
-    2025-09-10 22:00 never_started firing
+    2025-09-10 21:01 never_started firing
     2025-09-11 20:10 never_started resolved
     2025-09-24 20:47 end_not_told firing
     2025-09-25 20:45 end_not_told resolved

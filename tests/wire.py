@@ -1,7 +1,7 @@
 """Events for tests as they come from the wire: bytes through the real normaliser, at a moment of the test's choice."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -43,13 +43,25 @@ def a_run(
     *,
     minutes: Iterable[float] = (10, 1, 4, 20),
     steps: int = 2,
+    start_with: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> list[Event]:
-    """The contract's thirteen steps, each when it happens; progress comes `steps - 1` times in a phase."""
+    """The contract's thirteen steps, each when it happens; progress comes `steps - 1` times in a phase.
+
+    `start_with` is beside the id in the start's payload, `more` in the end's.
+    """
     names = [("import", "import"), ("cache", "cache")]
     names += [("indicators", "indicator_processing"), ("patterns", "pattern_processing")]
     ids = {"run_id": run_id} if run_id else {}
-    events = [event("processing:status", "processing_started", start, **ids, trigger_type="automatic")]
+    events = [
+        event(
+            "processing:status",
+            "processing_started",
+            start,
+            **ids,
+            **({"trigger_type": "automatic"} | dict(start_with or {})),
+        )
+    ]
     at = start
     for (channel, name), lasts in zip(names, minutes, strict=True):
         events.append(event(f"{channel}:started", f"{name}_started", at, **ids))

@@ -14,11 +14,12 @@ from relay.events import Announcement, Event
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.apiview import HISTORY_EVERY, SCHEDULE_EVERY, ApiView, _is_old
+from relay.watchdog.apiview import HISTORY_EVERY, SCHEDULE_EVERY, ApiView, _is_old, with_history, without_history
 from relay.watchdog.watchdog import Watchdog
 from tests.wire import event
 
 IDLE = Status(is_running=False)
+REFUSED = "cannot reach http://localhost:8080: refused"
 
 
 @dataclass
@@ -38,34 +39,45 @@ class World:
     is_alive: bool = True
     """Whether the relay runs; events while it does not are lost."""
 
+    history_works: bool = True
+    history_alone: bool = False
+    """The history answers although the status does not."""
+    stopped_at: datetime | None = None
+
     def __post_init__(self) -> None:
         self.view = ApiView()
         self.start_relay()
 
     def start_relay(self) -> None:
-        """A new process on the shelves that the last one left."""
+        """A new process on the shelves that the last one left; its subscription too, unless that was stopped."""
         shelf = self.shelves.setdefault
         self.runs = Runs(shelf("runs", MemoryShelf()))
         self.alerts = Alerts(shelf("alerts", MemoryShelf()))
         self.watchdog = Watchdog(self.options, self.runs, self.alerts, shelf("watchdog", MemoryShelf()), self.now)
+        gap = (self.stopped_at, self.now) if self.stopped_at else None
+        self.watchdog.hearing(self.now, adopted=gap is None, gap=gap)
         self.view = ApiView()
-        self.is_alive = True
+        self.is_alive, self.stopped_at = True, None
 
     def stop_relay(self) -> None:
         """The process is gone."""
-        self.is_alive = False
+        self.is_alive, self.stopped_at = False, self.now
 
     def poll(self) -> None:
         """Ask the API, as the poller does."""
+        wants_history = self.watchdog.wants_history or _is_old(self.view.history_at, self.now, HISTORY_EVERY)
+        if wants_history and self.history_works and (self.api_up or self.history_alone):
+            self.view = with_history(self.view, self.history, self.now)
+        elif wants_history and (self.api_up or self.watchdog.wants_history):
+            error = "http://localhost:8080 answered 500" if self.api_up else REFUSED
+            self.view = without_history(self.view, error, self.now)
         if not self.api_up:
             since = self.view.failing_since or self.now
-            self.view = replace(self.view, failing_since=since, error="cannot reach http://localhost:8080: refused")
+            self.view = replace(self.view, failing_since=since, error=REFUSED)
             return
         self.view = replace(self.view, answered_at=self.now, failing_since=None, error=None, status=self.status)
         if _is_old(self.view.schedule_at, self.now, SCHEDULE_EVERY):
             self.view = replace(self.view, schedule=self.schedule, schedule_at=self.now)
-        if self.watchdog.wants_history or _is_old(self.view.history_at, self.now, HISTORY_EVERY):
-            self.view = replace(self.view, history=tuple(self.history), history_at=self.now)
 
     def hear(self, one: Event) -> None:
         """An event arrives now."""

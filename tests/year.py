@@ -174,12 +174,13 @@ def _two_hours(day: Day) -> None:
 def _started_after(day: Day) -> None:
     day.world.until(day.at("15:00"), 60)
     day.world.stop_relay()
-    day.world.until(day.at("18:00"), 60)
+    day.world.until(day.at("17:00"), 60)
     day.world.shelves["runs"] = MemoryShelf()
     day.world.shelves["alerts"] = MemoryShelf()
     day.world.shelves["watchdog"] = MemoryShelf()
     day.world.start_relay()
     day.world.tick()
+    day.world.until(day.at("17:05"), 60)
 
 
 def _no_end(day: Day) -> None:

@@ -37,7 +37,10 @@ class Slot(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_excused: bool = False
     """The schedule is off, or it was not planned: that was said, and nothing is late."""
     run_id: str | None = None
-    announced: bool = False
+    no_sign: bool = False
+    """That it has not started is not known: there is only no sign of it."""
+    asked_since: datetime | None = None
+    """Since when it is asked in vain whether it has started, the grace being over."""
 
     @property
     def is_open(self) -> bool:
@@ -72,9 +75,13 @@ _decode = msgspec.json.Decoder(_Saved).decode
 class Agenda:
     """The timetable in force, the slot whose time has come, and the one that comes next."""
 
-    def __init__(self, options: ScheduleOptions, shelf: Shelf) -> None:
-        """Go on from what is on `shelf`; it arms with the first look, as the calendar takes a moment to load."""
+    def __init__(self, options: ScheduleOptions, shelf: Shelf, missed_after: float = 86400.0) -> None:
+        """Go on from what is on `shelf`; it arms with the first look, as the calendar takes a moment to load.
+
+        `missed_after` is in seconds: on the first day, a run that was due longer ago is nobody's business.
+        """
         self._options = options
+        self._missed_after = timedelta(seconds=missed_after)
         self._shelf = shelf
         try:
             self._saved = _decode(shelf.get(_KEY) or "{}")
@@ -134,18 +141,29 @@ class Agenda:
         self._save()
         return [of_day(come.day, State.DUE, come.due)]  # after days of standing still, the last one counts
 
-    def settle(self, state: State, *, run_id: str | None = None, excused: bool = False) -> None:
+    def settle(self, state: State, *, run_id: str | None = None, excused: bool = False, no_sign: bool = False) -> None:
         """What became of the current slot."""
         if self.current is not None:
             self.current.state, self.current.run_id = state, run_id or self.current.run_id
             self.current.is_excused = self.current.is_excused or excused
+            self.current.no_sign = no_sign
             self._save()
+
+    def note_asked(self, now: datetime) -> datetime:
+        """Since when it is asked in vain whether the current slot's run has started: now, or what is known already."""
+        if self.current is None:
+            return now
+        if self.current.asked_since is None:
+            self.current.asked_since = now
+            self._save()
+        return self.current.asked_since
 
     def _begin(self, now: datetime) -> None:
         """Arm from the config, unless the shelf knows better. On the first day, that day's run counts too."""
         if self._saved.coming is None:
             last, today = self.timetable.last_due(now), self.timetable.day_of(now)
             is_todays = last is not None and self.timetable.day_of(last) == today and self.current is None
+            is_todays = is_todays and last is not None and now - last <= self._missed_after
             self._saved.coming = self._slot(last) if last is not None and is_todays else self._after(now)
             self._save()
 
@@ -170,7 +188,8 @@ class Agenda:
     def _arm(self, now: datetime) -> None:
         """Work out the coming slot anew; a run that was due just now, and was moved, is waited for at its new time."""
         current = self.current
-        moved = self.timetable.due_on(current.day) if current is not None and current.state is State.DUE else None
+        is_waited_for = current is not None and current.is_open
+        moved = self.timetable.due_on(current.day) if current is not None and is_waited_for else None
         if moved is not None and moved > now:
             self._saved.current, self._saved.coming = None, self._slot(moved)
         elif self.coming is None or self.coming.due > now:

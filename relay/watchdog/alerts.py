@@ -100,6 +100,10 @@ class Alerts:
         """The firing alerts of that name."""
         return [one for one in self.firing() if one.name == name]
 
+    def holding(self, name: str) -> list[Alert]:
+        """The alerts of that name, also those that wait."""
+        return [one for one in self._alerts.values() if one.name == name]
+
     def about(self, run_id: str) -> list[Alert]:
         """The firing alerts about that run."""
         return [one for one in self.firing() if one.run_id == run_id]

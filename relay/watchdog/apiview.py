@@ -1,6 +1,6 @@
 """What TickStockPL's API last said, and the little that asks it. The watchdog's pure part sees only `ApiView`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ SCHEDULE_EVERY = timedelta(minutes=5)
 HISTORY_EVERY = timedelta(minutes=15)
 """Unless the watchdog wants it now."""
 HISTORY_DAYS = 7
-HISTORY_AGAIN = timedelta(seconds=10)
+HISTORY_AGAIN = timedelta(seconds=9)
 """However much it is wanted, a history that cannot be had is not asked for more often."""
 
 
@@ -33,6 +33,11 @@ class ApiView:
     schedule_at: datetime | None = None
     history: tuple[HistoryRun, ...] | None = None
     history_at: datetime | None = None
+    history_failures: int = 0
+    """Attempts in a row without a history."""
+    history_failing_since: datetime | None = None
+    history_error: str | None = None
+    """Why the history could not be had: one line without secrets."""
 
     @property
     def answers(self) -> bool:
@@ -59,32 +64,62 @@ class Poller:
         self.view = ApiView()
 
     async def poll(self, *, want_history: bool = False) -> ApiView:
-        """Ask, and keep the answers. Never raises for what the API does."""
+        """Ask, and keep the answers: a history that is wanted also if the status fails. Never raises for the API."""
+        answers = await self._ask_status()
+        if answers:
+            await self._ask_schedule()
+        if want_history or (answers and _is_old(self.view.history_at, self._clock(), HISTORY_EVERY)):
+            await self._ask_history()
+        return self.view
+
+    async def _ask_status(self) -> bool:
         from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
 
         try:
             status = await self._client.status()
-            now = self._clock()
-            self.view = replace(self.view, status=status, answered_at=now, failing_since=None, error=None)
         except ApiError as failed:
             since = self.view.failing_since or self._clock()
             self.view = replace(self.view, failing_since=since, error=str(failed))
-            return self.view
-        try:
-            await self._ask_rarely(now, want_history=want_history)
-        except ApiError as failed:
-            self.view = replace(self.view, error=str(failed))
-        return self.view
+            return False
+        self.view = replace(self.view, status=status, answered_at=self._clock(), failing_since=None, error=None)
+        return True
 
-    async def _ask_rarely(self, now: datetime, *, want_history: bool) -> None:
-        if _is_old(self.view.schedule_at, now, SCHEDULE_EVERY):
+    async def _ask_schedule(self) -> None:
+        from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
+
+        now = self._clock()
+        if not _is_old(self.view.schedule_at, now, SCHEDULE_EVERY):
+            return
+        try:
             schedule = await self._client.schedule()
             self.view = replace(self.view, schedule=schedule, schedule_at=now)
-        is_due = want_history or _is_old(self.view.history_at, now, HISTORY_EVERY)
-        if is_due and _is_old(self._history_tried, now, HISTORY_AGAIN):
-            self._history_tried = now
+        except ApiError as failed:
+            self.view = replace(self.view, error=str(failed))
+
+    async def _ask_history(self) -> None:
+        from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
+
+        now = self._clock()
+        if not _is_old(self._history_tried, now, HISTORY_AGAIN):
+            return
+        self._history_tried = now
+        try:
             history = await self._client.history(HISTORY_DAYS)
-            self.view = replace(self.view, history=tuple(history), history_at=now)
+            self.view = with_history(self.view, history, now)
+        except ApiError as failed:
+            self.view = without_history(self.view, str(failed), now)
+
+
+def with_history(view: ApiView, history: Sequence[HistoryRun], now: datetime) -> ApiView:
+    """The history was read."""
+    known = replace(view, history=tuple(history), history_at=now)
+    return replace(known, history_failures=0, history_failing_since=None, history_error=None)
+
+
+def without_history(view: ApiView, error: str, now: datetime) -> ApiView:
+    """The history could not be had."""
+    since = view.history_failing_since or now
+    return replace(view, history_failures=view.history_failures + 1, history_failing_since=since, history_error=error)
 
 
 def _is_old(asked: datetime | None, now: datetime, every: timedelta) -> bool:

@@ -28,13 +28,16 @@ class AutoTrigger:
         self._shelf = shelf
 
     def wanted(self, now: datetime, api: ApiView, options: WatchdogOptions) -> Slot | None:
-        """The slot whose run is to be started now: late, planned, TickStockPL idle by its own word, not tried today."""
+        """The slot whose run is to be started now: late, planned, not tried today, and TickStockPL itself says so.
+
+        It must be idle by its own word, and have a history without that run: never if there is only no sign of it.
+        """
         slot = self._agenda.current
-        if not options.auto_trigger or slot is None or slot.state is not State.LATE or slot.is_excused:
+        if not options.auto_trigger or slot is None or slot.state is not State.LATE or slot.is_excused or slot.no_sign:
             return None
         in_time = now < slot.due + timedelta(seconds=options.finish_grace)
         idle = api.is_running is False and api.answered_since(slot.due + timedelta(seconds=options.start_grace))
-        known = api.history_at is not None and api.history_at > slot.due
+        known = api.history_at is not None and api.history_at > slot.due and api.history_failures == 0
         if in_time and idle and known and self._agenda.enabled and self._shelf.get(_KEY) != slot.day.isoformat():
             return slot
         return None

@@ -1,7 +1,6 @@
-"""Did the day's run start? Late, never, not planned, switched off; each said once, in words that fit what is known.
+"""Did the day's run start? Late, never, not planned, switched off; each reported once, in words that fit what is known.
 
-Pure. It alerts from the config's timetable on, not from a first success, and only on evidence: what the relay heard,
-or what the API answers.
+Pure. What is evidence is in `relay.watchdog.start_evidence`, what follows from it in `relay.watchdog.start_decision`.
 """
 
 from collections.abc import Callable
@@ -9,144 +8,164 @@ from datetime import datetime, timedelta
 
 from relay.config.thresholds import WatchdogOptions
 from relay.events import Announcement, Severity, utc_text
-from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import State
 from relay.runs.transitions import of_day, of_run
+from relay.watchdog import start_words
 from relay.watchdog.agenda import Agenda, Slot
-from relay.watchdog.alerts import Alerts
+from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.apiview import ApiView
-from relay.watchdog.wording import clock, lasting
+from relay.watchdog.start_decision import Verdict
+from relay.watchdog.start_evidence import Evidence, StartWindow, gather
+from relay.watchdog.start_words import Link, at, both, day_name
 
-EARLY = timedelta(minutes=10)
-"""A run that began so long before it was due is still that day's run: clocks differ, and people are quick."""
 ASKED_AHEAD = 90.0
-"""Seconds before the end of the grace at which the API is asked, so that the alert is not late by a poll."""
-HISTORY_PATIENCE = timedelta(minutes=3)
-"""How long an answer to "was there a run meanwhile?" is waited for before an alert is given without it."""
+"""Seconds before the end of the grace from which on the API is asked, so that the alert is not late by a poll."""
+PATIENCE = timedelta(minutes=3)
+"""How much longer than the grace is waited when only one witness says that no run has started."""
+SETTLING = timedelta(seconds=20)
+"""A relay that has just started decides nothing before it has asked twice."""
+TWICE = timedelta(seconds=9)
+"""Two answers so far apart are two witnesses; they are asked for every ten seconds."""
 
 
 class Punctuality:
     """Watches the current slot of the agenda."""
 
-    def __init__(
-        self, agenda: Agenda, runs: Runs, alerts: Alerts, hearing_since: Callable[[], datetime | None]
-    ) -> None:
-        """`hearing_since` tells since when the relay is subscribed without a gap; None when it is not."""
+    def __init__(self, agenda: Agenda, runs: Runs, alerts: Alerts, link: Callable[[], Link], now: datetime) -> None:
+        """`link` tells since when the relay is subscribed; `now` is when this process began to look."""
         self._agenda = agenda
         self._runs = runs
         self._alerts = alerts
-        self._hearing_since = hearing_since
-        self.wants_history = False
-        """The API's history would tell whether a run was missed or only not heard."""
+        self._link = link
+        self._since = now
+        self._idle_from: datetime | None = None
+        self._is_idle = False
+        self.wants_answers = False
+        """The API's answers decide now: they are asked for every ten seconds."""
+
+    def clock_stepped(self, now: datetime) -> None:
+        """The clock was set: only what is asked from now on counts."""
+        self._since, self._idle_from, self._is_idle = now, None, False
 
     def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
-        self.wants_history = False
-        said = [*self._agenda.advance(now), *self._schedule_on(now)]
+        if now < self._since:
+            self.clock_stepped(now)
+        said = [*self._agenda.advance(now), *self._schedule_on(now), *self._moved(now)]
         slot = self._agenda.current
+        self._expect(now)
+        self.wants_answers = False
         if slot is None:
             return said
-        run = self._run_of(slot)
-        if run is not None:
-            if slot.state is not State.RUNNING:
-                said += self._started(slot, run, now, options)
-        elif slot.is_open and now >= slot.due + timedelta(seconds=options.start_grace):
-            said += self._not_started(slot, now, api, options)
-        elif slot.is_open:
-            asked_from = _asked_from(slot, options)
-            self.wants_history = now >= asked_from and (api.history_at is None or api.history_at < asked_from)
+        if slot.state is State.RUNNING:
+            self._follow(slot, now, api)
+        else:
+            said += self._look(slot, now, api, options)
         return said
 
-    def _run_of(self, slot: Slot) -> Run | None:
-        """The first run that began at the slot's time or later: by the scheduler or by hand, it is the day's run."""
-        if slot.run_id is not None and (known := self._runs.get(slot.run_id)) is not None:
-            return known
-        since = slot.due - EARLY
-        return min((run for run in self._runs.newest_first() if run.began >= since), key=_began, default=None)
+    def _look(self, slot: Slot, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
+        window, asked_from = StartWindow(slot, now), max(_asked_from(slot, options), self._since)
+        self._note_idle(api, asked_from)
+        link = self._link()
+        evidence = gather(
+            self._runs, window, api, asked_from=asked_from, is_idle=self._is_idle, hearing_since=link.since
+        )
+        if evidence.decision.verdict.is_started:
+            return self._started(slot, evidence, now, options)
+        if slot.state is not State.DUE or slot.is_excused:
+            return self._still_not_started(slot, now, options)
+        self.wants_answers = now >= _asked_from(slot, options)
+        if now < slot.due + timedelta(seconds=options.start_grace):
+            return []
+        return self._not_started(window, evidence, api, options)
 
-    def _started(self, slot: Slot, run: Run, now: datetime, options: WatchdogOptions) -> list[Announcement]:
-        self._agenda.settle(State.RUNNING, run_id=run.run_id)
+    def _note_idle(self, api: ApiView, asked_from: datetime) -> None:
+        """Since when the API has said that it is idle, in answers that count."""
+        status = api.status
+        counts = status is not None and api.answered_at is not None and api.answered_at >= asked_from
+        if status is None or api.answered_at is None or not counts or status.is_running is not False:
+            self._idle_from, self._is_idle = None, False
+        else:
+            self._idle_from = self._idle_from or api.answered_at
+            self._is_idle = api.answered_at - self._idle_from >= TWICE
+
+    def _expect(self, now: datetime) -> None:
+        """Until a run is due, events without a run are too weak a sign to begin one."""
+        coming = self._agenda.coming
+        if coming is not None:
+            self._runs.not_inferred = (StartWindow(coming, now).opens, coming.due)
+
+    def _follow(self, slot: Slot, now: datetime, api: ApiView) -> None:
+        """The day's run may have got its name after it had started."""
+        if slot.run_id is None or self._runs.get(slot.run_id) is None:
+            found = gather(
+                self._runs, StartWindow(slot, now), api, asked_from=now, is_idle=False, hearing_since=None
+            ).run
+            if found is not None:
+                self._agenda.settle(State.RUNNING, run_id=found.run_id)
+
+    def _started(self, slot: Slot, evidence: Evidence, now: datetime, options: WatchdogOptions) -> list[Announcement]:
+        run = evidence.run
+        self._agenda.settle(State.RUNNING, run_id=evidence.run_id)
         said: list[Announcement] = []
-        late = (run.began - slot.due).total_seconds()
-        if late > options.start_grace:
+        if run is not None and (late := (run.began - slot.due).total_seconds()) > options.start_grace:
             said.append(of_run(run, "started_late", due_at=slot.due, late_seconds=late))
-        for alert in [*self._alerts.named("never_started"), *self._alerts.named("run_not_planned")]:
-            is_its_own = alert.facts.get("run_date") == slot.day.isoformat()
-            how = f" ({run.trigger_type})" if run.trigger_type else ""
-            if is_its_own:
-                words = f"The run started late, at {clock(run.began)}{how}, {lasting(max(late, 0))} after it was due."
-            else:
-                words = f"That day's run never happened. The next one started at {clock(run.began)}{how}."
+        for alert in self._about_starts():
+            words = start_words.started(run, slot, now) if _is_of(alert, slot) else start_words.next_started(run, now)
             said += self._alerts.resolve(alert.key, now, words)
         return said
 
-    def _not_started(self, slot: Slot, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
-        if slot.is_excused:
+    def _about_starts(self) -> list[Alert]:
+        return [alert for name in ("never_started", "run_not_planned") for alert in self._alerts.holding(name)]
+
+    def _still_not_started(self, slot: Slot, now: datetime, options: WatchdogOptions) -> list[Announcement]:
+        """The alert fires; it ends when the schedule is switched off, and the day is missed when it is too late."""
+        if slot.state is State.MISSED or slot.is_excused:
             return []
-        if slot.state is State.LATE:
-            if now < slot.due + timedelta(seconds=max(options.finish_grace, options.start_grace)):
-                return []
-            self._agenda.settle(State.MISSED)
-            return [of_day(slot.day, State.MISSED, slot.due)]
+        if not self._agenda.enabled:
+            self._agenda.settle(slot.state, excused=True)
+            words = f"TickStockPL's schedule was switched off at {at(now)}; no run is due."
+            return self._alerts.resolve(f"never_started:{slot.day}", now, words)
+        if now < slot.due + timedelta(seconds=max(options.finish_grace, options.start_grace)):
+            return []
+        self._agenda.settle(State.MISSED)
+        return [of_day(slot.day, State.MISSED, slot.due)]
+
+    def _not_started(
+        self, window: StartWindow, evidence: Evidence, api: ApiView, options: WatchdogOptions
+    ) -> list[Announcement]:
+        """The grace is over, and nothing shows a run of this day."""
+        slot, now = window.slot, window.now
         if not self._agenda.enabled:
             return self._switched_off(slot, now)
         if not slot.is_planned:
             return self._not_planned(slot, now)
-        if not self._is_proven(slot, now, api, options):
+        asked_since = self._agenda.note_asked(now)
+        ends = max(slot.due + timedelta(seconds=options.start_grace), asked_since)
+        decision = evidence.decision
+        if now - self._since < SETTLING or now < (ends + PATIENCE if decision.after_patience else ends):
             return []
-        self._agenda.settle(State.LATE)
-        title, message = self._words(slot, now, api)
-        facts = {"run_date": slot.day.isoformat(), "due_at": utc_text(slot.due), "api_answers": api.answers}
+        self._agenda.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
+        shown = {name: getattr(evidence, name).value for name in ("events", "status", "history", "hearing")}
         said = self._alerts.set(
             f"never_started:{slot.day}",
             True,
             now,
             severity=Severity.CRITICAL,
-            title=title,
-            message=message,
-            facts=facts,
+            title=start_words.title(slot, decision.verdict),
+            message=start_words.message(window, evidence, api, self._link(), self._runs),
+            facts=_facts(slot) | {"api_answers": api.answers, "evidence": shown},
         )
         return [of_day(slot.day, State.LATE, slot.due), *said]
 
-    def _is_proven(self, slot: Slot, now: datetime, api: ApiView, options: WatchdogOptions) -> bool:
-        """Whether it is known that no run started: the API says so, or the relay has listened all the time."""
-        hearing_since = self._hearing_since()
-        has_listened = hearing_since is not None and hearing_since <= slot.due - EARLY / 2
-        asked_from = _asked_from(slot, options)
-        if not api.answered_since(asked_from):
-            return has_listened and not api.answers
-        if api.history_at is not None and api.history_at >= asked_from:
-            return True
-        self.wants_history = True
-        return has_listened and now >= asked_from + HISTORY_PATIENCE
-
-    def _words(self, slot: Slot, now: datetime, api: ApiView) -> tuple[str, str]:
-        day = f"{slot.day:%a} {slot.day.day} {slot.day:%b}"
-        title = f"The run of {day} has not started"
-        due = f"It was due at {clock(slot.due)}, {lasting((now - slot.due).total_seconds())} ago"
-        act = "Look at TickStockPL's scheduler; `tickstock-relay trigger` starts a run by hand."
-        if not api.answers:
-            since = f" since {clock(api.failing_since)}" if api.failing_since else ""
-            why = f" ({api.error})" if api.error else ""
-            title += ", and TickStockPL does not answer"
-            return title, (
-                f"{due}; nothing was heard of it, and the API has not answered{since}{why}."
-                " TickStockPL as a whole may be down: look at its host and its processes first."
-            )
-        manual = next((run for run in self._runs.open if run.began < slot.due - EARLY), None)
-        if manual is not None:
-            act = (
-                f"The run {manual.run_id}, begun at {clock(manual.began)}, still goes on; the scheduled one may have"
-                f" been left out for it. {act}"
-            )
-        if self._hearing_since() is None:
-            heard = "the relay is not subscribed to Redis, but the API shows no run either"
-        else:
-            heard = "no event of a run has come"
-        says = {False: "says that it is idle", True: "says that it is running"}
-        state = says.get(api.is_running) if api.is_running is not None else "does not say what it is doing"
-        return title, f"{due}; {heard}. The API answers and {state}: the scheduler has not fired. {act}"
+    def _moved(self, now: datetime) -> list[Announcement]:
+        """A run that is reported missing was moved to a later time of its day."""
+        coming = self._agenda.coming
+        if coming is None:
+            return []
+        words = f"The run was moved to {both(coming.due)}."
+        return self._alerts.resolve(f"never_started:{coming.day}", now, words)
 
     def _switched_off(self, slot: Slot, now: datetime) -> list[Announcement]:
         self._agenda.settle(slot.state, excused=True)
@@ -155,18 +174,18 @@ class Punctuality:
             True,
             now,
             severity=Severity.WARNING,
-            title="No run: TickStockPL's schedule is switched off",
+            title="TickStockPL's schedule is switched off",
             message=(
-                f"A run would have been due at {clock(slot.due)}, and the schedule is disabled, so none will start."
+                f"A run was due at {both(slot.due)}; none will start by itself."
                 " If nobody meant that: `tickstock-relay schedule --enable`."
             ),
-            facts={"run_date": slot.day.isoformat(), "due_at": utc_text(slot.due)},
+            facts=_facts(slot),
         )
 
     def _schedule_on(self, now: datetime) -> list[Announcement]:
         if not self._agenda.enabled:
             return []
-        return self._alerts.resolve("schedule_disabled", now, "TickStockPL's schedule is switched on again.")
+        return self._alerts.resolve("schedule_disabled", now, f"TickStockPL's schedule is on again since {at(now)}.")
 
     def _not_planned(self, slot: Slot, now: datetime) -> list[Announcement]:
         self._agenda.settle(slot.state, excused=True)
@@ -175,19 +194,24 @@ class Punctuality:
             True,
             now,
             severity=Severity.WARNING,
-            title=f"TickStockPL planned no run for {slot.day:%a} {slot.day.day} {slot.day:%b}, a trading day",
+            title=f"No run is planned for {day_name(slot.day)}, a trading day",
             message=(
-                f"By its timetable a run was due at {clock(slot.due)}, but the API gave a later day as its next run,"
-                " and none has started. Look at the scheduler's calendar, or start one: `tickstock-relay trigger`."
+                f"By the calendar a run was due at {both(slot.due)}, but TickStockPL's API gave a later day as its next"
+                " run, and none has started. Look at the scheduler's calendar: `tickstock-relay schedule`."
+                " To start a run: `tickstock-relay trigger`."
             ),
-            facts={"run_date": slot.day.isoformat(), "due_at": utc_text(slot.due)},
+            facts=_facts(slot),
         )
 
 
+def _facts(slot: Slot) -> dict[str, object]:
+    return {"run_date": slot.day.isoformat(), "due_at": utc_text(slot.due)}
+
+
+def _is_of(alert: Alert, slot: Slot) -> bool:
+    return bool(alert.facts.get("run_date") == slot.day.isoformat())
+
+
 def _asked_from(slot: Slot, options: WatchdogOptions) -> datetime:
-    """From when on the API's answers prove that no run started: just before the grace is over."""
+    """From when on the API's answers count: just before the grace is over."""
     return slot.due + timedelta(seconds=max(options.start_grace - ASKED_AHEAD, options.start_grace / 2))
-
-
-def _began(run: Run) -> datetime:
-    return run.began

@@ -21,6 +21,9 @@ from relay.watchdog.watchdog import Watchdog
 if TYPE_CHECKING:
     from relay.tickstockpl import TickStockPL
 
+WHEN_IT_DECIDES = 10.0
+"""Seconds between two questions while the answers decide."""
+
 
 class Watch:
     """One watchdog, and the API that it looks at."""
@@ -61,10 +64,12 @@ class Watch:
                 self._asked = now
                 self._turn.set()
 
-    def hearing(self, since: datetime | None, *, missed: bool = False) -> None:
-        """Since when the relay is subscribed; `missed`: not without a gap, so the API is asked what happened in it."""
-        self.dog.hearing(since)
-        self._history_wanted = self._history_wanted or missed
+    def hearing(
+        self, since: datetime | None, *, gap: tuple[datetime, datetime] | None = None, adopted: bool = False
+    ) -> None:
+        """Since when the relay is subscribed; after a `gap` the API is asked what happened in it. See `Watchdog`."""
+        self.dog.hearing(since, gap=gap, adopted=adopted)
+        self._history_wanted = self._history_wanted or gap is not None
 
     def reload(self, settings: Settings, now: datetime) -> None:
         """Take new options; what is known stays."""
@@ -86,10 +91,13 @@ class Watch:
                     self._turn.clear()  # also when it stumbled: the next turn is for `tick` to say
 
     def _is_time(self, now: datetime) -> bool:
-        if self._asked is None or self._history_wanted or self.dog.wants_history:
+        if self._asked is None or self._history_wanted:
             return True
         since = (now - self._asked).total_seconds()
-        return since < 0 or since >= self._settings.watchdog.poll_interval
+        every = self._settings.watchdog.poll_interval
+        if self.dog.wants_history:
+            every = min(every, WHEN_IT_DECIDES)
+        return since < 0 or since >= every
 
     async def _ask(self, poller: Poller) -> None:
         wanted = self._history_wanted or self.dog.wants_history

@@ -19,12 +19,16 @@ from relay.watchdog.apiview import ApiView
 from relay.watchdog.autotrigger import AutoTrigger
 from relay.watchdog.levels import ErrorRates, Levels, tells_levels
 from relay.watchdog.punctuality import Punctuality
+from relay.watchdog.start_words import Link, at
 from relay.watchdog.supervision import Supervision
 from relay.watchdog.verdicts import Verdicts
 from relay.watchdog.wording import clock, lasting
 
 RECENTLY = timedelta(minutes=2)
+FAILURES = 3
+"""Attempts in a row that fail before the history counts as broken."""
 _SINCE = "watching_since"
+_HEARING = "hearing_since"
 
 
 class Watchdog:
@@ -35,10 +39,11 @@ class Watchdog:
         self.options = options
         self.runs = runs
         self.alerts = alerts
-        self.agenda = Agenda(options.schedule, shelf)
+        self._shelf = shelf
+        self.agenda = Agenda(options.schedule, shelf, options.finish_grace)
         self.auto_trigger = AutoTrigger(self.agenda, shelf)
-        self._hearing_since: datetime | None = now
-        self._punctuality = Punctuality(self.agenda, runs, alerts, self._heard_since)
+        self._link = Link()
+        self._punctuality = Punctuality(self.agenda, runs, alerts, lambda: self._link, now)
         self._supervision = Supervision(self.agenda, runs, alerts, self._heard_since)
         self._verdicts = Verdicts(runs, alerts)
         self._levels = Levels(alerts)
@@ -59,9 +64,22 @@ class Watchdog:
         """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
         return kind.domain == "errors" or _moves_schedule(kind) or tells_levels(kind)
 
-    def hearing(self, since: datetime | None) -> None:
-        """Since when the relay is subscribed without a gap; None: it is not subscribed now."""
-        self._hearing_since = since
+    def hearing(
+        self, since: datetime | None, *, gap: tuple[datetime, datetime] | None = None, adopted: bool = False
+    ) -> None:
+        """Since when the relay is subscribed without a gap; None: it is not subscribed now.
+
+        `gap`: from when to when it was not. `adopted`: the subscription was handed over by the process before, and
+        nothing was missed since that one subscribed.
+        """
+        if adopted and (known := self._shelf.get(_HEARING)):
+            since = datetime.fromisoformat(known)
+        self._link = Link(since, gap or self._link.gap)
+        self._shelf.put(_HEARING, since.isoformat() if since else None)
+
+    def clock_stepped(self, now: datetime) -> None:
+        """The clock was set: what was asked before proves nothing about the day's start."""
+        self._punctuality.clock_stepped(now)
 
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event for levels, error rates and the schedule."""
@@ -83,6 +101,7 @@ class Watchdog:
             return said
         self.alerts.held = self.options.in_maintenance(now)
         said += self._reachable(now, api)
+        said += self._history_readable(now, api)
         said += self._punctuality.tick(now, api, self.options)
         said += self._supervision.tick(now, api, self.options)
         said += self._verdicts.tick(now, self.options)
@@ -92,7 +111,12 @@ class Watchdog:
     @property
     def wants_history(self) -> bool:
         """Whether the API's history should be asked for now rather than in its turn."""
-        return self._punctuality.wants_history or self._supervision.wants_history
+        return self._punctuality.wants_answers or self._supervision.wants_history
+
+    @property
+    def wants_answers(self) -> bool:
+        """Whether status and history decide now, and are to be asked for every ten seconds."""
+        return self._punctuality.wants_answers
 
     def trigger_wanted(self, now: datetime, api: ApiView) -> Slot | None:
         """The slot whose run the relay is to start itself, if it was told to: see `relay.watchdog.autotrigger`."""
@@ -103,7 +127,7 @@ class Watchdog:
         return {"enabled": self.agenda.enabled, "today": self.agenda.current, "next": self.agenda.coming}
 
     def _heard_since(self) -> datetime | None:
-        return self._hearing_since
+        return self._link.since
 
     def _catch_up(self, now: datetime, api: ApiView) -> list[Announcement]:
         """Take what the API said about schedule and runs."""
@@ -151,6 +175,26 @@ class Watchdog:
             facts={"error": api.error, "events_come": not silent},
             for_=self.options.api_unreachable_after,
             resolve_after=self.options.api_back_after,
+        )
+
+    def _history_readable(self, now: datetime, api: ApiView) -> list[Announcement]:
+        """The API answers, but its history cannot be read: alone, as all that does not answer has its own alert."""
+        if api.history_failures == 0 or api.history_failing_since is None:
+            return self.alerts.set("api_history_broken", False, now, message=f"It can be read since {at(now)}.")
+        if api.history_failures < FAILURES or not api.answers:
+            return []
+        return self.alerts.set(
+            "api_history_broken",
+            True,
+            now,
+            severity=Severity.WARNING,
+            title="TickStockPL's history cannot be read",
+            message=(
+                f"Since {at(api.history_failing_since)} its API answers with: {api.history_error}."
+                " What is usual, and how a run ended whose events were not received, cannot be looked up."
+                " Look at the answer: `tickstock-relay history --days 7 --json`."
+            ),
+            facts={"error": api.history_error},
         )
 
 

@@ -1,0 +1,141 @@
+"""What the alerts about the day's start say: facts and moments, no ages. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from relay.runs.run import Run
+from relay.runs.runs import Runs
+from relay.watchdog.agenda import Slot
+from relay.watchdog.apiview import ApiView
+from relay.watchdog.start_decision import Hearing, HistoryShows, StatusShows, Verdict
+from relay.watchdog.start_evidence import Evidence, StartWindow
+from relay.watchdog.wording import NEW_YORK, lasting
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Since when the relay is subscribed to Redis; None: it is not. `gap`: when it was not, the last time."""
+
+    since: datetime | None = None
+    gap: tuple[datetime, datetime] | None = None
+
+
+def day_name(day: date) -> str:
+    """`Mon 27 Jan`."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def at(moment: datetime) -> str:
+    """`16:10` in New York."""
+    return f"{moment.astimezone(NEW_YORK):%H:%M}"
+
+
+def both(moment: datetime) -> str:
+    """`16:10 EST (21:10 UTC)`."""
+    return f"{moment.astimezone(NEW_YORK):%H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
+
+
+def title(slot: Slot, verdict: Verdict) -> str:
+    """The alert's headline."""
+    if verdict is Verdict.NO_SIGN:
+        return f"No sign of the run of {day_name(slot.day)}"
+    return f"Run of {day_name(slot.day)} has not started"
+
+
+def message(window: StartWindow, evidence: Evidence, api: ApiView, link: Link, runs: Runs) -> str:
+    """When it was due, what each witness shows, and what to do."""
+    sentences = [
+        f"It was due at {both(window.slot.due)}.",
+        _status(evidence, api),
+        _history(evidence, api),
+        _events(window, evidence, link, runs),
+        *_beside(window, runs),
+        _advice(evidence),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def started(run: Run | None, slot: Slot, now: datetime) -> str:
+    """What ends the alert about `slot` when its run has started after all."""
+    if run is None:
+        return f"It has started, as TickStockPL's API says at {at(now)}."
+    if run.is_reconstructed and not run.events and run.ended_at is not None:
+        return f"It had started at {at(run.began)}; the relay could not see it."
+    late = (run.began - slot.due).total_seconds()
+    how = f" ({run.trigger_type})" if run.trigger_type else ""
+    return (
+        f"Started at {at(run.began)}{how}, {lasting(late)} late." if late > 0 else f"Started at {at(run.began)}{how}."
+    )
+
+
+def next_started(run: Run | None, now: datetime) -> str:
+    """What ends the alert about an earlier day when the next run starts."""
+    began = run.began if run is not None else now
+    how = f" ({run.trigger_type})" if run is not None and run.trigger_type else ""
+    return f"That run never happened; the next one started at {day_name(began.date())} {both(began)}{how}."
+
+
+def _status(evidence: Evidence, api: ApiView) -> str:
+    asked = at(api.answered_at) if api.answered_at else ""
+    running = f" the run {api.status.run_id}" if api.status and api.status.run_id else " a run"
+    began = f", begun at {at(api.status.start_time)}" if api.status and api.status.start_time else ""
+    since = f" since {at(api.failing_since)}" if api.failing_since else ""
+    why = f": {api.error}" if api.error and api.failing_since else ""
+    return {
+        StatusShows.IDLE: f"TickStockPL said at {asked} that it is idle.",
+        StatusShows.ANOTHER: f"TickStockPL said at {asked} that it is busy with another run:{running}{began}.",
+        StatusShows.UNCLEAR: f"TickStockPL answered at {asked}; its status does not say what it does.",
+        StatusShows.SILENT: f"TickStockPL has not answered{since}{why}.",
+    }.get(evidence.status, "")
+
+
+def _history(evidence: Evidence, api: ApiView) -> str:
+    if evidence.history is HistoryShows.HAS_NOT:
+        return "Its history has no run of that day."
+    if api.failing_since is not None and api.history_error in (None, api.error):
+        return ""  # that nothing answers has been said
+    return f"Its history cannot be read: {api.history_error or 'it has not answered yet'}."
+
+
+def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> str:
+    strays = len(runs.strays(window.opens))
+    last = f" came at {at(runs.strays(window.opens)[-1].received)}" if strays else ""
+    if strays:
+        told = f"One progress event without a run{last}." if strays == 1 else f"{strays} events without a run{last}."
+    elif evidence.run is not None:
+        told = f"Events without the start of a run have come since {at(evidence.run.first_seen)}."
+    else:
+        told = "No event of a run came."
+    if evidence.hearing is Hearing.WHOLE:
+        return told
+    if link.since is None:
+        return f"{told} The relay is not subscribed to Redis, so it may have started unseen."
+    if link.gap is not None and link.gap[1] > window.opens:
+        begin, end = map(at, link.gap)
+        return f"{told} The relay was not subscribed from {begin} to {end}, so it may have started unseen."
+    return f"{told} The relay is subscribed only since {at(link.since)}, so it may have started unseen."
+
+
+def _beside(window: StartWindow, runs: Runs) -> list[str]:
+    """What else is known: events that were sent again, a run by hand that may be in the way."""
+    said = []
+    again = runs.sent_again
+    if again is not None and again.received >= window.opens:
+        said.append(
+            f"Events of the run of {day_name(again.day)} came at {at(again.received)}, sent again; they do not count."
+        )
+    manual = next((run for run in runs.open if not run.is_scheduled and not window.counts(run)), None)
+    if manual is not None:
+        said.append(
+            f"A manual run begun at {at(manual.began)} goes on ({manual.run_id});"
+            " the scheduled one may have been left out for it."
+        )
+    return said
+
+
+def _advice(evidence: Evidence) -> str:
+    if evidence.status is StatusShows.SILENT:
+        return "Check its host first, then `tickstock-relay status`."
+    if evidence.decision.verdict is Verdict.NO_SIGN:
+        return "Check `tickstock-relay status`, then `tickstock-relay history --days 2`."
+    return "Check the scheduler; `tickstock-relay trigger` starts a run."
