@@ -130,11 +130,12 @@ class Rig:
         self.store.commit()
 
     async def round(self, times: int = 1) -> None:
-        """So many rounds of the worker; one with nothing to do does not wait."""
+        """So many looks at the outbox, each with the deliveries that follow; one with nothing to do does not wait."""
         for _ in range(times):
             self.lane._sleep = self._note_sleep  # type: ignore[method-assign]
             async with asyncio.timeout(10):
                 await self.lane._round()
+                await asyncio.gather(*self.lane._workers)
 
     async def _note_sleep(self, seconds: float | None) -> None:
         self.slept.append(seconds)

@@ -46,7 +46,7 @@ async def test_a_failed_delivery_waits_longer_each_time_and_keeps_its_id() -> No
     waits = []
     for _ in range(6):
         await rig.round()
-        due = rig.outbox.next_due("app")
+        due = rig.outbox.next_due("app", rig.clock.now.timestamp())
         assert due is not None
         waits.append(due - rig.clock.now.timestamp())
         rig.clock.forward(waits[-1] + 0.001)

@@ -84,7 +84,9 @@ def archived(directory: Path) -> list[str]:
 
 def waiting(directory: Path) -> list[str]:
     store = Store(directory / "relay.db")
-    rows = Outbox(store, OutboxOptions()).waiting("app", 9e9, 1000)
+    outbox = Outbox(store, OutboxOptions())
+    rows = outbox.waiting("app", 9e9, 1000)
+    outbox.load(rows)
     store.close()
     return [json.loads(row.event)["id"] for row in rows]
 

@@ -16,15 +16,20 @@ import structlog
 from relay.config.settings import OutboxOptions
 from relay.events import Event, Mark, decode, encode
 from relay.lanes.breaker import Breaker, BreakerState
-from relay.lanes.grouping import MOST_REPEATS, group
 from relay.lanes.lanes import Lane
+from relay.lanes.ready import Chain, Ready
 from relay.store.outbox import Depth, Outbox, Row
 from sinks.base import Outcome, QueuedSink, Reason
 
 HANG_SECONDS = 60.0
 """A delivery that takes longer is taken for hanging; sinks have shorter timeouts of their own."""
-LEAST_WAIT = 0.1
-"""Seconds; a row may be due and still wait for an earlier one of its order key."""
+LEAST_WAIT = 0.01
+"""Seconds between two looks at the outbox for rows that are due later."""
+SHIFT_WAIT = 0.05
+"""Seconds between two looks while the clock was set and times are still being moved."""
+FLUSH_ROWS = 50
+FLUSH_SECONDS = 0.1
+"""Rows that arrived are forgotten together, so many or after so long: after a crash, so many repeats at most."""
 CLOCK_STEP = 60.0
 """Seconds between two looks at the clock, one a second at least, from which on it must have been set."""
 
@@ -55,7 +60,12 @@ class QueuedLane(Lane):
         self._batching = sink.batching()
         self._windows: dict[str, float] = {}
         self._wake = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
+        self._ready = Ready(self.name, outbox, self._batching)
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._arrived: list[Row] = []
+        """Rows that have arrived and are not forgotten yet."""
+        self._flushing: asyncio.TimerHandle | None = None
         self._stopping = False
         self._looked: datetime | None = None
         self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
@@ -99,16 +109,19 @@ class QueuedLane(Lane):
     def start(self) -> None:
         """Begin to deliver."""
         self.accepted += self._outbox.count_of(self.name)  # what the last process left
-        self._worker = asyncio.create_task(self._work(), name=f"lane {self.name}")
+        self._dispatcher = asyncio.create_task(self._work(), name=f"lane {self.name}")
 
     async def stop(self, grace: float) -> None:
         """Finish the deliveries underway if they end in time; what waits stays in the outbox."""
         self._stopping = True
         self._wake.set()
-        if self._worker is not None:
-            await asyncio.wait([self._worker], timeout=grace)
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        tasks = [*self._workers, *([self._dispatcher] if self._dispatcher else [])]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._flush()
         await super().stop(grace)
 
     def tick(self, now: datetime) -> None:
@@ -116,8 +129,10 @@ class QueuedLane(Lane):
         self._follow_clock(now)
         if lost := self._outbox.dropped.pop(self.name, 0):
             self.dropped["outbox_full"] += lost
+        self._flush()
         self._recount()
-        if expired := self._outbox.expired(self.name, now.timestamp()):
+        expired = self._outbox.expired(self.name, now.timestamp())
+        if expired := [row for row in expired if not self._ready.holds(row)]:
             self._bury(expired, "expired", "waited too long")
         self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
         self._wake.set()
@@ -142,6 +157,7 @@ class QueuedLane(Lane):
         self._looked = now
         if not -1.0 < step < CLOCK_STEP:
             log.warning("the clock was set", lane=self.name, seconds=round(step))
+            self._ready.clear()
             self._outbox.shift(self.name, step)
             self.breaker.shift(step)
             self._windows = {key: end + step for key, end in self._windows.items()}
@@ -166,38 +182,67 @@ class QueuedLane(Lane):
                 await asyncio.sleep(1)
 
     async def _round(self) -> None:
-        """One look at the outbox: deliver what is due, or wait for something to be due."""
-        now = self._moment().timestamp()
-        rest = self.breaker.waits(now)
-        rows = [] if rest else self._outbox.waiting(self.name, now, self._most_rows())
-        if not rows:
-            due = self._outbox.next_due(self.name)
-            await self._sleep(None if due is None else max(rest, due - now, LEAST_WAIT))
-            return
-        deliveries = group(rows, self._batching.max_events)
-        if self._batching.max_wait and not self._worth_sending(deliveries, now):
-            await self._sleep(self._batching.max_wait / 4)
-            return
-        if self.breaker.state is BreakerState.HALF_OPEN:
-            deliveries = deliveries[:1]  # one trial decides
-        for start in range(0, len(deliveries), self._batching.concurrency):
-            if self._stopping or self.breaker.waits(self._moment().timestamp()):
+        """Give free workers what is due; then wait for something to come, to be due or to end."""
+        await self._sleep(self._begin(self._moment().timestamp()))
+
+    def _begin(self, now: float) -> float | None:
+        """Start workers, as many as may work at once; how long it is until there may be more for them."""
+        if rest := self.breaker.waits(now):
+            self._ready.clear()
+            return rest
+        while len(self._workers) < self._batching.concurrency and (chain := self._next(now)):
+            worker = asyncio.create_task(self._deliver_all(chain), name=f"lane {self.name}: worker")
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        if self._outbox.is_shifting(self.name):
+            return SHIFT_WAIT
+        if self._ready.collecting:
+            return self._batching.max_wait / 4
+        due = self._outbox.next_due(self.name, now)
+        return None if due is None else max(due - now, LEAST_WAIT)
+
+    def _next(self, now: float) -> Chain | None:
+        """What a free worker delivers next."""
+        if self._stopping or self.breaker.waits(now):
+            return None
+        if self.breaker.state is BreakerState.HALF_OPEN and self._ready.underway:
+            return None  # one trial decides
+        if not self._ready:
+            self._flush()
+            self._outbox.go_on_shifting(self.name)
+            self._ready.fill(now)
+        return self._ready.take()
+
+    async def _deliver_all(self, chain: Chain | None) -> None:
+        """A worker: this chain, and others as long as there are any."""
+        try:
+            while chain:
+                try:
+                    await self._deliver_chain(chain)
+                finally:
+                    self._ready.release(chain)
+                chain = self._next(self._moment().timestamp())
+            self._flush()
+        except Exception:  # the lane must outlive whatever one delivery meets
+            log.exception("lane stumbled", lane=self.name)
+            await asyncio.sleep(1)
+        finally:
+            self._wake.set()
+
+    async def _deliver_chain(self, chain: Chain) -> None:
+        """One delivery behind the other, until one has to wait."""
+        for rows in chain.deliveries:
+            done = await self._deliver(rows)
+            if not done or self._stopping or self.breaker.waits(self._moment().timestamp()):
                 return
-            await asyncio.gather(*map(self._deliver, deliveries[start : start + self._batching.concurrency]))
 
-    def _most_rows(self) -> int:
-        return max(100, self._batching.max_events, MOST_REPEATS if self._batching.repeat_window else 0)
-
-    def _worth_sending(self, deliveries: list[list[Row]], now: float) -> bool:
-        first = deliveries[0]
-        return len(first) >= self._batching.max_events or now - first[0].accepted >= self._batching.max_wait
-
-    async def _deliver(self, rows: list[Row]) -> None:
-        if not self._outbox.holds(rows):
-            return  # somebody has dropped some of them; the others come next time
+    async def _deliver(self, rows: list[Row]) -> bool:
+        """One delivery; whether its rows have come to an end, so that those behind them may go."""
+        if not self._outbox.load(rows):
+            return False  # somebody has dropped some of them; the others come next time
         events = [event for row in rows if (event := self._event_of(row))]
         if len(events) < len(rows):
-            return  # the damaged ones are buried; the others come next time
+            return False  # the damaged ones are buried; the others come next time
         delivery = rows[0].delivery or events[0].id
         if not rows[0].delivery and (rows[0].repeat_key or self._batching.max_events > 1):
             for row in rows:
@@ -206,7 +251,7 @@ class QueuedLane(Lane):
         self.retries += rows[0].attempts > 0
         outcome = await self._attempt(events, delivery)
         self.results[outcome.reason] += 1
-        self._settle(rows, outcome)
+        return self._settle(rows, outcome)
 
     def _event_of(self, row: Row) -> Event | None:
         try:
@@ -227,14 +272,12 @@ class QueuedLane(Lane):
             log.exception("sink raised", sink=self.name)
             return Outcome(Reason.FAILED, f"{type(error).__name__} in the sink")
 
-    def _settle(self, rows: list[Row], outcome: Outcome) -> None:
+    def _settle(self, rows: list[Row], outcome: Outcome) -> bool:
+        """Write down what came of a delivery; whether its rows have come to an end."""
         now = self._moment()
         if outcome.delivered:
-            self.breaker.succeeded()
-            self._outbox.delivered(rows)
-            self.delivered += len(rows)
-            self._well()
-            return
+            self._has_arrived(rows)
+            return True
         error = f"{outcome.reason}: {outcome.detail}" if outcome.detail else str(outcome.reason)
         self._trouble(error, now)
         for row in rows:
@@ -244,10 +287,35 @@ class QueuedLane(Lane):
         poisoned = outcome.reason is Reason.FAILED and len(rows) > 1
         if outcome.worth_retrying and not poisoned and not (most and rows[0].attempts >= most):
             self._retry_later(rows, outcome, now.timestamp())
-        elif len(rows) > 1:
+            return False
+        if len(rows) > 1:
             self._send_singly(rows)
-        else:
-            self._bury(rows, outcome.reason, error)
+            return False
+        self._bury(rows, outcome.reason, error)
+        return True
+
+    def _has_arrived(self, rows: list[Row]) -> None:
+        if self.breaker.state is BreakerState.HALF_OPEN:
+            self._wake.set()  # the other workers may begin again
+        self.breaker.succeeded()
+        self.delivered += len(rows)
+        self._well()
+        for row in rows:
+            row.event = b""
+        self._arrived += rows
+        if len(self._arrived) >= FLUSH_ROWS:
+            self._flush()
+        elif self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        """Forget what has arrived."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self._arrived:
+            self._outbox.delivered(self._arrived)
+            self._arrived = []
 
     def _retry_later(self, rows: list[Row], outcome: Outcome, now: float) -> None:
         if outcome.reason is Reason.RATE_LIMITED:

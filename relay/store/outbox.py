@@ -1,33 +1,56 @@
 """What waits for delivery: rows of the durable lanes, bounded, with the dead letters beside them.
 
-Rows are staged with the batch that they belong to (`Store.commit`). It knows rows and limits, not how to deliver.
+Rows are staged with the batch that they belong to (`Store.commit`). It knows rows and limits, not how to deliver. No
+statement costs more with a larger backlog: `docs/decisions/outbox.md`.
 """
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from relay.config.settings import OutboxOptions
+from relay.store import schema
 from relay.store.store import Store, Values
 
-_COLUMNS = "id, lane, state, delivery, order_key, repeat_key, event, accepted, not_before, attempts, error"
-_INSERT = f"INSERT INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
-_SELECT = f"SELECT {_COLUMNS} FROM outbox AS this WHERE "  # noqa: S608 - constants
-_NO_EARLIER_OF_ITS_KEY = (
-    "NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.lane = this.lane AND earlier.order_key = this.order_key"
-    " AND earlier.state = 'waiting' AND earlier.id < this.id AND earlier.not_before > :now)"
+AHEAD = 500
+"""Of the oldest rows, how many are looked at for some whose time has come; then those that are due for longest."""
+EXPIRED = 200
+"""Rows that are given up at once."""
+SLICE = 200
+"""Rows whose times are moved at once when the clock was set."""
+MOST_DROPPED = 200
+"""Rows that make room at once in a full outbox."""
+_FACTS = schema.columns((*schema.OUTBOX[:-1], "size"))
+_INSERT = schema.insert()
+_HEADS = "FROM outbox WHERE lane = :lane AND state = 'waiting' AND behind = 0"
+_OLDEST_DUE = (
+    f"SELECT {', '.join(f'this.{name}' for name in _FACTS.split(', '))}"  # noqa: S608 - constants
+    f" FROM (SELECT id, not_before {_HEADS} ORDER BY id LIMIT {AHEAD}) AS head CROSS JOIN outbox AS this"
+    " WHERE head.not_before <= :now AND this.id = head.id LIMIT :most"
 )
-_FORGET_OLD_DEAD = (
-    "DELETE FROM outbox WHERE state = 'dead' AND id NOT IN"
-    " (SELECT id FROM outbox WHERE state = 'dead' ORDER BY id DESC LIMIT ?)"
+_DUE_LONGEST = f"SELECT {_FACTS} {_HEADS} AND not_before <= :now ORDER BY not_before LIMIT :most"
+_NEXT_DUE = f"SELECT min(not_before) {_HEADS} AND not_before > :now"
+_FOLLOWERS = (
+    f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND order_key = ? AND state = 'waiting' AND id > ?"  # noqa: S608 - constants
+    " ORDER BY id LIMIT ?"
 )
+_OF_DELIVERY = f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND delivery = ? AND state = 'waiting' ORDER BY id"  # noqa: S608 - constants
+_BY_AGE = f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND state = 'waiting'"  # noqa: S608 - constants
+_EXPIRED = f"{_BY_AGE} AND accepted < ? ORDER BY accepted LIMIT ?"
+_OLDEST = f"{_BY_AGE} ORDER BY accepted LIMIT ?"
+_OLDEST_DEAD = f"SELECT {_FACTS} FROM outbox WHERE state = 'dead' ORDER BY id LIMIT ?"  # noqa: S608 - constants
+_DELETE = "DELETE FROM outbox WHERE id = ?"
+_POSTPONE = "UPDATE outbox SET delivery = ?, not_before = ?, attempts = ?, error = ? WHERE id = ?"
+_BURY = "UPDATE outbox SET state = 'dead', attempts = ?, error = ? WHERE id = ?"
+_END_OF_SLICE = "SELECT max(id) FROM (SELECT id FROM outbox WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)"
+_SHIFT = "UPDATE outbox SET accepted = accepted + ?, not_before = not_before + ? WHERE id > ? AND id <= ? AND +lane = ?"
 
 
 @dataclass(slots=True)
 class Row:
-    """One event that waits for one lane's delivery. Times are epoch seconds."""
+    """One event that waits for one lane's delivery. Times are epoch seconds; `event` is there once it is loaded."""
 
     id: int
     lane: str
@@ -35,11 +58,12 @@ class Row:
     delivery: str | None
     order_key: str | None
     repeat_key: str | None
-    event: bytes
     accepted: float
     not_before: float
     attempts: int = 0
     error: str = ""
+    size: int = 0
+    event: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,16 @@ class Depth:
     oldest: float | None = None
 
 
+@dataclass(slots=True)
+class _Shift:
+    """Rows of a lane, from behind `after` to `last`, whose times have yet to be moved."""
+
+    lane: str
+    seconds: float
+    after: int
+    last: int
+
+
 class Outbox:
     """The waiting rows of all durable lanes."""
 
@@ -61,6 +95,7 @@ class Outbox:
         self._last_id = cast("int", store.read("SELECT coalesce(max(id), 0) FROM outbox")[0][0])
         self._rows = 0
         self._bytes = 0
+        self._shifts: list[_Shift] = []
         self.dropped: dict[str, int] = {}
         """Events lost by lane because all was full; the daemon counts and announces them."""
         self.count()
@@ -83,65 +118,98 @@ class Outbox:
             self._drop_oldest(len(event))
         self._last_id = max(self._last_id + 1, time.time_ns())
         due = now if not_before is None else not_before
-        values = (self._last_id, lane, "waiting", None, order_key, repeat_key, event, now, due, 0, "")
-        self._store.stage(lambda db: db.execute(_INSERT, values))
+        self._store.stage(
+            _INSERT, (self._last_id, lane, "waiting", None, order_key, repeat_key, now, due, 0, "", event)
+        )
         self._rows += 1
         self._bytes += len(event)
 
     def waiting(self, lane: str, now: float, most: int) -> list[Row]:
-        """Rows of a lane whose time has come, oldest first; none overtakes an earlier one of its order key."""
-        where = f"lane = :lane AND state = 'waiting' AND not_before <= :now AND {_NO_EARLIER_OF_ITS_KEY}"
-        return self._select(where + " ORDER BY id LIMIT :most", {"lane": lane, "now": now, "most": most})
+        """Rows of a lane whose time has come, oldest first, at most `most`; without their events (`load`).
 
-    def next_due(self, lane: str) -> float | None:
-        """When the next row of a lane may be tried; None: nothing waits."""
-        query = "SELECT min(not_before) FROM outbox WHERE lane = ? AND state = 'waiting'"
-        return cast("float | None", self._store.read(query, (lane,))[0][0])
+        Of an order key there is the first row that waits, and those behind it as far as their time has come too.
+        """
+        given = {"lane": lane, "now": now, "most": most}
+        heads = {row.id: row for row in self._select(_OLDEST_DUE, given)}
+        if len(heads) < most and self.count_of(lane) > AHEAD:
+            for row in self._select(_DUE_LONGEST, given):
+                if len(heads) < most:
+                    heads.setdefault(row.id, row)
+        keyed = [row for row in heads.values() if row.order_key is not None]
+        rows = list(heads.values())
+        if keyed and (share := (most - len(heads)) // len(keyed)):
+            for head in keyed:
+                rows += self._followers(head, now, share)
+        return sorted(rows, key=lambda row: row.id)
+
+    def of_delivery(self, lane: str, delivery: str) -> list[Row]:
+        """All rows that were tried together and go out together again."""
+        return self._select(_OF_DELIVERY, (lane, delivery))
+
+    def load(self, rows: Sequence[Row]) -> bool:
+        """Read the rows' events; False: some no longer wait, the command line has dropped them since."""
+        query = f"SELECT id, event FROM outbox WHERE state = 'waiting' AND id IN ({', '.join('?' * len(rows))})"  # noqa: S608 - placeholders
+        events = dict(cast("list[tuple[int, bytes]]", self._store.read(query, tuple(row.id for row in rows))))
+        for row in rows:
+            row.event = events.get(row.id, b"")
+        return len(events) == len(rows)
+
+    def next_due(self, lane: str, now: float) -> float | None:
+        """When the next row of a lane may be tried that may not be yet; None: there is none."""
+        return cast("float | None", self._store.read(_NEXT_DUE, {"lane": lane, "now": now})[0][0])
 
     def count_of(self, lane: str) -> int:
         """How many events wait in a lane."""
-        query = "SELECT count(*) FROM outbox WHERE lane = ? AND state = 'waiting'"
-        return cast("int", self._store.read(query, (lane,))[0][0])
-
-    def holds(self, rows: Sequence[Row]) -> bool:
-        """Whether all of them still wait: the command line may have dropped some since they were read."""
-        query = f"SELECT count(*) FROM outbox WHERE state = 'waiting' AND id IN ({', '.join('?' * len(rows))})"  # noqa: S608 - placeholders
-        return self._store.read(query, tuple(row.id for row in rows)) == [(len(rows),)]
+        return self._counted(lane, "waiting")[0]
 
     def delivered(self, rows: Sequence[Row]) -> None:
         """Forget rows that arrived."""
-        ids = [(row.id,) for row in rows]
-        self._store.write(lambda db: db.executemany("DELETE FROM outbox WHERE id = ?", ids))
-        self._no_longer_waiting(rows)
+        self._no_longer_waiting(rows, _DELETE, [(row.id,) for row in rows])
 
     def postpone(self, rows: Sequence[Row]) -> None:
         """Write back rows that are to be tried again."""
         values = [(row.delivery, row.not_before, row.attempts, row.error, row.id) for row in rows]
-        statement = "UPDATE outbox SET delivery = ?, not_before = ?, attempts = ?, error = ? WHERE id = ?"
-        self._store.write(lambda db: db.executemany(statement, values))
+        self._store.write(lambda db: db.executemany(_POSTPONE, values))
 
     def bury(self, rows: Sequence[Row], error: str) -> None:
         """Give rows up: to the dead letters, of which the newest are kept."""
-        values = [(row.attempts, error, row.id) for row in rows]
-
-        def write(db: sqlite3.Connection) -> None:
-            db.executemany("UPDATE outbox SET state = 'dead', attempts = ?, error = ? WHERE id = ?", values)
-            db.execute(_FORGET_OLD_DEAD, (self._options.dead_letters,))
-
-        self._store.write(write)
-        self._no_longer_waiting(rows)
+        self._no_longer_waiting(rows, _BURY, [(row.attempts, error, row.id) for row in rows])
+        counted = cast("list[tuple[int]]", self._store.read("SELECT events FROM outbox_count WHERE state = 'dead'"))
+        if (surplus := sum(events for (events,) in counted) - self._options.dead_letters) > 0:
+            doomed = [(row.id,) for row in self._select(_OLDEST_DEAD, (min(surplus, 2 * EXPIRED),))]
+            self._store.write(lambda db: db.executemany(_DELETE, doomed))
 
     def expired(self, lane: str, now: float) -> list[Row]:
-        """Rows that have waited longer than they may; the lane buries them."""
-        return self._select(
-            "lane = ? AND state = 'waiting' AND accepted < ? ORDER BY id LIMIT 1000",
-            (lane, now - self._options.max_age),
-        )
+        """Some of the rows that have waited longer than they may; the lane gives them up.
+
+        None while times are being moved: by the old ones they would look too old.
+        """
+        if self.is_shifting(lane):
+            return []
+        return self._select(_EXPIRED, (lane, now - self._options.max_age, EXPIRED))
 
     def shift(self, lane: str, seconds: float) -> None:
-        """Move the times of what waits in a lane: the clock was set."""
-        statement = "UPDATE outbox SET accepted = accepted + ?1, not_before = not_before + ?1 WHERE lane = ?2"
-        self._store.write(lambda db: db.execute(statement, (seconds, lane)))
+        """Move the times of what waits in a lane: the clock was set. Of many rows the rest is for `go_on_shifting`."""
+        self._shifts.append(_Shift(lane, seconds, -1, self._last_id))
+        self.go_on_shifting(lane)
+
+    def is_shifting(self, lane: str) -> bool:
+        """Whether there are rows of this lane whose times have yet to be moved."""
+        return any(shift.lane == lane for shift in self._shifts)
+
+    def go_on_shifting(self, lane: str) -> None:
+        """Move the times of the next rows of this lane, if any are left."""
+        shift = next((shift for shift in self._shifts if shift.lane == lane), None)
+        if shift is None:
+            return
+        found = self._store.read(_END_OF_SLICE, (shift.after, shift.last, SLICE))
+        end = cast("int | None", found[0][0])
+        if end is None:
+            self._shifts.remove(shift)
+            return
+        values = (shift.seconds, shift.seconds, shift.after, end, lane)
+        self._store.write(lambda db: db.execute(_SHIFT, values))
+        shift.after = end
 
     def commit(self) -> None:
         """Write what is staged, where no batch of the intake does it."""
@@ -154,28 +222,36 @@ class Outbox:
 
     def depths(self) -> dict[str, Depth]:
         """What is in each lane."""
-        found = self._store.read(
-            "SELECT lane, sum(state = 'waiting'), sum(state = 'dead'),"
-            " coalesce(sum(length(event)) FILTER (WHERE state = 'waiting'), 0),"
-            " min(accepted) FILTER (WHERE state = 'waiting') FROM outbox GROUP BY lane"
-        )
-        rows = cast("list[tuple[str, int, int, int, float | None]]", found)
-        return {lane: Depth(waiting, dead, size, oldest) for lane, waiting, dead, size, oldest in rows}
+        lanes = cast("list[tuple[str]]", self._store.read("SELECT DISTINCT lane FROM outbox_count"))
+        return {lane: self.depth(lane) for (lane,) in lanes}
 
     def depth(self, lane: str) -> Depth:
         """What is in one lane."""
-        return self.depths().get(lane, Depth())
+        waiting, size = self._counted(lane, "waiting")
+        query = "SELECT min(accepted) FROM outbox WHERE lane = ? AND state = 'waiting'"
+        oldest = cast("float | None", self._store.read(query, (lane,))[0][0])
+        return Depth(waiting, self._counted(lane, "dead")[0], size, oldest)
 
     def count(self) -> None:
-        """Count anew what waits: the command line may have dropped or revived some."""
-        query = "SELECT count(*), coalesce(sum(length(event)), 0) FROM outbox WHERE state = 'waiting'"
+        """Read anew how much waits: the command line may have dropped or revived some."""
+        self._store.commit()
+        query = "SELECT coalesce(sum(events), 0), coalesce(sum(bytes), 0) FROM outbox_count WHERE state = 'waiting'"
         self._rows, self._bytes = cast("tuple[int, int]", self._store.read(query)[0])
 
-    def _select(self, where: str, values: Values) -> list[Row]:
-        return [
-            Row(*cast("tuple[int, str, str, str | None, str | None, str | None, bytes, float, float, int, str]", found))
-            for found in self._store.read(_SELECT + where, values)
-        ]
+    def _counted(self, lane: str, state: str) -> tuple[int, int]:
+        """Events and bytes."""
+        found = self._store.read("SELECT events, bytes FROM outbox_count WHERE lane = ? AND state = ?", (lane, state))
+        return cast("tuple[int, int]", found[0]) if found else (0, 0)
+
+    def _select(self, query: str, values: Values) -> list[Row]:
+        return [Row(*found) for found in self._store.read(query, values)]  # type: ignore[arg-type] # as the schema says
+
+    def _followers(self, head: Row, now: float, most: int) -> Iterable[Row]:
+        """The rows behind the first one of its key, up to one that has to wait."""
+        for row in self._select(_FOLLOWERS, (head.lane, head.order_key, head.id, most)):
+            if row.not_before > now:
+                return
+            yield row
 
     def _is_full(self, size: int) -> bool:
         return self._rows >= self._options.max_rows or self._bytes + size > self._options.max_bytes
@@ -196,17 +272,29 @@ class Outbox:
 
     def _oldest(self, rows: int, size: int) -> list[Row]:
         """The first waiting rows, as many as make up so many rows and bytes, but not too many at once."""
+        query = "SELECT lane FROM outbox_count WHERE state = 'waiting' AND events > 0"
+        lanes = cast("list[tuple[str]]", self._store.read(query))
+        oldest = [row for (lane,) in lanes for row in self._select(_OLDEST, (lane, MOST_DROPPED))]
         found: list[Row] = []
-        for row in self._select("state = 'waiting' ORDER BY id LIMIT 200", ()):
+        for row in sorted(oldest, key=lambda row: row.id)[:MOST_DROPPED]:
             if len(found) >= rows and size <= 0:
                 break
             found.append(row)
-            size -= len(row.event)
+            size -= row.size
         return found
 
     def _lost(self, lane: str, count: int) -> None:
         self.dropped[lane] = self.dropped.get(lane, 0) + count
 
-    def _no_longer_waiting(self, rows: Sequence[Row]) -> None:
+    def _no_longer_waiting(self, rows: Sequence[Row], statement: str, values: Sequence[Values]) -> None:
+        changed = 0
+
+        def write(db: sqlite3.Connection) -> None:
+            nonlocal changed
+            changed = db.executemany(statement, values).rowcount
+
+        self._store.write(write)
         self._rows -= len(rows)
-        self._bytes -= sum(len(row.event) for row in rows)
+        self._bytes -= sum(row.size for row in rows)
+        if changed != len(rows):  # the command line was there first
+            self.count()

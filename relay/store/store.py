@@ -13,35 +13,22 @@ from pathlib import Path
 
 import structlog
 
+from relay.store import schema
+
 log = structlog.get_logger(__name__)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS outbox (
-    id INTEGER PRIMARY KEY,          -- nanoseconds of acceptance, made unique: the order of delivery
-    lane TEXT NOT NULL,
-    state TEXT NOT NULL,             -- waiting | dead
-    delivery TEXT,                   -- the delivery that this row was tried with, so that a repeat is the same one
-    order_key TEXT,
-    repeat_key TEXT,
-    event BLOB NOT NULL,
-    accepted REAL NOT NULL,          -- epoch seconds
-    not_before REAL NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE INDEX IF NOT EXISTS outbox_by_lane ON outbox (lane, state, not_before);
-CREATE INDEX IF NOT EXISTS outbox_by_order ON outbox (lane, order_key, id) WHERE order_key IS NOT NULL;
-CREATE TABLE IF NOT EXISTS shelf (
-    name TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (name, key)
-) STRICT, WITHOUT ROWID;
-"""
 RETURN_EVERY = 5.0
 """Seconds between two attempts to go back to the disk."""
 BUSY_SECONDS = 1.0
 """How long a write waits for the command line's, which are short."""
+FREE_PAGES = 100
+"""Free pages that go back to the file system with each tick: 400 kB, well below a millisecond's work each."""
+INCREMENTAL = 2
+"""What `PRAGMA auto_vacuum` answers when free pages can be given back."""
+LOG_BYTES = 8 << 20
+"""What the file's write-ahead log is cut to when it has grown beyond."""
+VACUUM_SECONDS = 20.0
+"""How long the one VACUUM of a file of 0.1 may keep the relay from starting; see docs/decisions/outbox.md."""
 
 Change = Callable[[sqlite3.Connection], object]
 Values = tuple[object, ...] | dict[str, object]
@@ -90,7 +77,7 @@ class Store:
     def __init__(self, path: Path | None) -> None:
         """Open `path`, or begin in memory: never raises for what the disk does. None: memory is what is wanted."""
         self._path = path or Path(":memory:")
-        self._staged: list[Change] = []
+        self._staged: dict[str, list[Values]] = {}
         self._shelved: dict[tuple[str, str], str | None] = {}
         self.shelves: list[StoredShelf] = []
         """Those that were asked for; what they hold survives a damaged file."""
@@ -124,9 +111,9 @@ class Store:
                 self._leave_disk(error)
             return self._db.execute(query, values).fetchall()
 
-    def stage(self, change: Change) -> None:
-        """Have a change written by the next commit."""
-        self._staged.append(change)
+    def stage(self, statement: str, values: Values) -> None:
+        """Have a row written by the next commit, which runs each statement once for all its rows."""
+        self._staged.setdefault(statement, []).append(values)
 
     @property
     def staged(self) -> bool:
@@ -141,12 +128,12 @@ class Store:
         """Write all that is staged in one transaction."""
         if not self.staged:
             return
-        staged, self._staged = self._staged, []
+        staged, self._staged = self._staged, {}
         shelved, self._shelved = self._shelved, {}
 
         def write(db: sqlite3.Connection) -> None:
-            for change in staged:
-                change(db)
+            for statement, rows in staged.items():
+                db.executemany(statement, rows)
             for (name, key), value in shelved.items():
                 _shelve(db, name, key, value)
 
@@ -170,9 +157,15 @@ class Store:
         return before != self._version
 
     def tend(self) -> None:
-        """Called every second or so: try the disk again while there is trouble."""
-        if self.trouble and time.monotonic() - self._tried >= RETURN_EVERY:
+        """Called every second or so: try the disk again while there is trouble, else give free pages back."""
+        if not self.trouble:
+            self._give_back()
+        elif time.monotonic() - self._tried >= RETURN_EVERY:
             self._return_to_disk()
+
+    def _give_back(self) -> None:
+        if self.read("PRAGMA freelist_count") != [(0,)]:
+            self.write(lambda db: db.execute(f"PRAGMA incremental_vacuum({FREE_PAGES})").fetchall())
 
     def close(self) -> None:
         """Commit what is staged, make a last attempt to reach the disk, close."""
@@ -204,7 +197,7 @@ class Store:
         try:
             disk = _open(self._path)
             with _transaction(disk):
-                _copy(self._db, disk, replace=self.is_whole)
+                schema.write_into(self._db, disk, replace=self.is_whole)
         except (sqlite3.Error, OSError) as error:
             self.trouble = _line(error)
             if disk is not None:
@@ -229,7 +222,7 @@ def open_for_tools(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5 * BUSY_SECONDS, isolation_level=None
     )
-    db.execute("SELECT count(*) FROM outbox").fetchone()
+    db.execute("SELECT 1 FROM outbox LIMIT 1").fetchone()
     return db
 
 
@@ -253,13 +246,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     path.chmod(0o640)  # before it is opened: the log beside it, which holds the same, gets its mode then
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; an old one takes it with its VACUUM
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA cache_size = -2048")
         _check(db)
         with _transaction(db):  # also finds out whether the file can be written
-            _prepare(db)
+            schema.prepare(db)
             _shelve(db, "store", "opened", str(int(time.time())))
+        _let_it_shrink(db)
     except sqlite3.Error:
         db.close()
         raise
@@ -274,13 +270,23 @@ def _check(db: sqlite3.Connection) -> None:
 
 def _memory() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    _prepare(db)
+    schema.prepare(db)
     return db
 
 
-def _prepare(db: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";\n"):
-        db.execute(statement)
+def _let_it_shrink(db: sqlite3.Connection) -> None:
+    """A file of 0.1 never gives space back until it was vacuumed once; if that takes too long, at another start."""
+    if db.execute("PRAGMA auto_vacuum").fetchone() == (INCREMENTAL,):
+        return
+    deadline = time.monotonic() + VACUUM_SECONDS
+    db.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.OperationalError as error:  # too long, no room for the copy, somebody reads
+        log.warning("the store keeps its free space until a later start", error=_line(error))
+    finally:
+        db.set_progress_handler(None, 0)
 
 
 def _shelve(db: sqlite3.Connection, name: str, key: str, value: str | None) -> None:
@@ -288,14 +294,6 @@ def _shelve(db: sqlite3.Connection, name: str, key: str, value: str | None) -> N
         db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (name, key))
     else:
         db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (name, key, value))
-
-
-def _copy(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: bool) -> None:
-    for table, columns in (("outbox", 11), ("shelf", 3)):
-        if replace:
-            target.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
-        rows = source.execute(f"SELECT * FROM {table}")  # noqa: S608
-        target.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})", rows)  # noqa: S608
 
 
 @contextlib.contextmanager

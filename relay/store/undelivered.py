@@ -1,23 +1,30 @@
 """The outbox seen from another process: look at what waits or was given up, try it again, let it go.
 
-The relay may be running on the same file, so every transaction is short; it finds out within a second.
+The relay may be running on the same file, so every transaction is short and every statement reads a limited number of
+rows, however many there are; it finds out within a second.
 """
 
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from relay.store import schema
 from relay.store.outbox import Row
 
 CHUNK = 500
-"""Rows of one transaction: few enough that the relay never waits for us."""
-_COLUMNS = "id, lane, state, delivery, order_key, repeat_key, event, accepted, not_before, attempts, error"
+"""Rows of one statement or transaction: few enough that the relay never waits for us."""
+_WALK = f"SELECT id, lane, state, accepted FROM outbox WHERE id > ? AND id <= ? ORDER BY id LIMIT {CHUNK}"  # noqa: S608 - constants
+_BY_ID = "SELECT id, lane, state, accepted FROM outbox WHERE id = ?"
+_ROW = f"SELECT {schema.columns(schema.OUTBOX[:-1])}, length(event), event FROM outbox WHERE id = ?"  # noqa: S608 - constants
 _REVIVE = (
     "UPDATE outbox SET accepted = CASE state WHEN 'dead' THEN ?1 ELSE accepted END, state = 'waiting',"
     " not_before = ?1, attempts = 0 WHERE id = ?2"
 )
 """A dead letter begins anew, or one that waited too long would at once have waited too long again."""
+
+_Found = tuple[int, str, str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +41,13 @@ class Selection:
         """Whether nothing is given."""
         return self == Selection()
 
-    def condition(self) -> tuple[str, list[object]]:
-        """As SQL."""
-        parts: list[tuple[str, Sequence[object]]] = [("1", ())]
-        if self.ids:
-            parts.append((f"id IN ({', '.join('?' * len(self.ids))})", self.ids))
-        given = (("lane = ?", self.lane), ("state = ?", self.state), ("accepted < ?", self.before))
-        parts += [(text, (value,)) for text, value in given if value is not None]
-        return " AND ".join(text for text, _ in parts), [value for _, values in parts for value in values]
+    def takes(self, lane: str, state: str, accepted: float) -> bool:
+        """Whether a row is meant, its id aside."""
+        return (
+            self.lane in (None, lane)
+            and self.state in (None, state)
+            and (self.before is None or accepted < self.before)
+        )
 
 
 class Undelivered:
@@ -51,27 +57,26 @@ class Undelivered:
         self._db = db
 
     def rows(self, selection: Selection, most: int | None = None) -> Iterator[Row]:
-        """The selected rows, oldest first, at most `most`; read a chunk at a time.
+        """The selected rows, oldest first, at most `most`; read one by one.
 
         Raises:
             sqlite3.Error: the file cannot be read.
         """
-        condition, values = selection.condition()
-        query = f"SELECT {_COLUMNS} FROM outbox WHERE {condition} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
-        last, left = -1, most
-        while left is None or left > 0:
-            chunk = CHUNK if left is None else min(CHUNK, left)
-            found = self._db.execute(query, [*values, last, chunk]).fetchall()
-            yield from (Row(*row) for row in found)
-            if len(found) < chunk:
-                return
-            last, left = found[-1][0], None if left is None else left - len(found)
+        for row_id, *_ in islice(self._found(selection), most):
+            if row := self._db.execute(_ROW, (row_id,)).fetchone():
+                yield Row(*row)
 
     def counts(self, selection: Selection) -> dict[tuple[str, str], int]:
         """How many are selected, by lane and state."""
-        condition, values = selection.condition()
-        query = f"SELECT lane, state, count(*) FROM outbox WHERE {condition} GROUP BY lane, state"  # noqa: S608 - constants
-        return {(lane, state): count for lane, state, count in self._db.execute(query, values)}
+        counts: dict[tuple[str, str], int] = {}
+        if not selection.ids and selection.before is None and self._is_counted():
+            for lane, state, events in self._db.execute("SELECT lane, state, events FROM outbox_count"):
+                if events and selection.takes(lane, state, 0.0):
+                    counts[lane, state] = events
+            return counts
+        for _, lane, state, _ in self._found(selection):
+            counts[lane, state] = counts.get((lane, state), 0) + 1
+        return counts
 
     def retry(self, selection: Selection) -> int:
         """Have the selected rows tried at once, also those given up; how many."""
@@ -82,17 +87,36 @@ class Undelivered:
         """Forget the selected rows; how many."""
         return self._each(selection, "DELETE FROM outbox WHERE id = ?", ())
 
+    def _found(self, selection: Selection) -> Iterator[_Found]:
+        """What is selected, oldest first."""
+        for found in self._by_id(selection.ids) if selection.ids else self._walk():
+            _, lane, state, accepted = found
+            if selection.takes(lane, state, accepted):
+                yield found
+
+    def _by_id(self, ids: Sequence[int]) -> Iterator[_Found]:
+        for row_id in sorted(set(ids)):
+            yield from self._db.execute(_BY_ID, (row_id,)).fetchall()
+
+    def _walk(self) -> Iterator[_Found]:
+        last, end = -1, self._db.execute("SELECT max(id) FROM outbox").fetchone()[0]
+        while found := self._db.execute(_WALK, (last, end)).fetchall():
+            yield from found
+            last = found[-1][0]
+
+    def _is_counted(self) -> bool:
+        """Whether the file is of a relay that keeps counts; not so before the first start after an upgrade from 0.1."""
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version >= schema.VERSION
+
     def _each(self, selection: Selection, statement: str, values: tuple[object, ...]) -> int:
-        condition, given = selection.condition()
-        query = f"SELECT id FROM outbox WHERE {condition} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
-        done, last = 0, -1
-        while found := self._db.execute(query, [*given, last, CHUNK]).fetchall():
+        done, found = 0, self._found(selection)
+        while ids := [(*values, row_id) for row_id, *_ in islice(found, CHUNK)]:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                done += self._db.executemany(statement, [(*values, row_id) for (row_id,) in found]).rowcount
+                done += self._db.executemany(statement, ids).rowcount
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-            last = found[-1][0]
         return done

@@ -1,0 +1,181 @@
+"""The tables of the store, how an older file becomes one of today's, and how one store is written into another.
+
+What is kept about an outbox, which rows may go next and how many there are, is kept by triggers, so that it is right
+whoever writes: this relay, its command line, or a relay of 0.1 on the same file. `docs/decisions/outbox.md` says why.
+"""
+
+import sqlite3
+
+VERSION = 1
+"""`PRAGMA user_version` of a file of today; files of 0.1 have 0."""
+OUTBOX = (
+    "id",
+    "lane",
+    "state",
+    "delivery",
+    "order_key",
+    "repeat_key",
+    "accepted",
+    "not_before",
+    "attempts",
+    "error",
+    "event",
+)
+"""The columns of a row that are written; `behind` and `size` follow from them."""
+SHELF = ("name", "key", "value")
+
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS outbox (
+        id INTEGER PRIMARY KEY,            -- nanoseconds of acceptance, made unique: the order of delivery
+        lane TEXT NOT NULL,
+        state TEXT NOT NULL,               -- waiting | dead
+        behind INTEGER NOT NULL DEFAULT 0, -- 1: an earlier row of its lane and order key waits
+        delivery TEXT,                     -- the delivery that it was tried with, so that a repeat is the same one
+        order_key TEXT,
+        repeat_key TEXT,
+        accepted REAL NOT NULL,            -- epoch seconds
+        not_before REAL NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        size INTEGER NOT NULL GENERATED ALWAYS AS (length(event)) STORED,
+        event BLOB NOT NULL                -- last: the others are read without the pages of a long one
+    ) STRICT
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS outbox_count (
+        lane TEXT NOT NULL,
+        state TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (lane, state)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS shelf (
+        name TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (name, key)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+_INDEXES = {
+    "outbox_heads": "(lane, id, not_before) WHERE state = 'waiting' AND behind = 0",
+    "outbox_due": "(lane, not_before) WHERE state = 'waiting' AND behind = 0",
+    "outbox_age": "(lane, accepted) WHERE state = 'waiting'",
+    "outbox_chain": "(lane, order_key, id) WHERE state = 'waiting' AND order_key IS NOT NULL",
+    "outbox_delivery": "(lane, delivery, id) WHERE state = 'waiting' AND delivery IS NOT NULL",
+    "outbox_dead": "(id) WHERE state = 'dead'",
+}
+_INDEXES_OF_0_1 = ("outbox_by_lane", "outbox_by_order")
+"""0.1 makes them again when it uses the file; they would cost something with each row."""
+_EARLIER = (
+    "EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.lane = {row}.lane AND earlier.order_key = {row}.order_key"
+    " AND earlier.state = 'waiting' AND earlier.id < {row}.id)"
+)
+_NEXT = (
+    "id = (SELECT later.id FROM outbox AS later WHERE later.lane = {row}.lane AND later.order_key = {row}.order_key"
+    " AND later.state = 'waiting' AND later.id > {row}.id ORDER BY later.id LIMIT 1)"
+)
+_ONE_MORE = (
+    "INSERT INTO outbox_count VALUES (NEW.lane, NEW.state, 1, NEW.size)"
+    " ON CONFLICT DO UPDATE SET events = events + 1, bytes = bytes + excluded.bytes;"
+)
+_ONE_LESS = (
+    "UPDATE outbox_count SET events = events - 1, bytes = bytes - OLD.size WHERE lane = OLD.lane AND state = OLD.state;"
+)
+_NEXT_IS_FIRST = f"UPDATE outbox SET behind = 0 WHERE {_NEXT.format(row='OLD')};"  # noqa: S608 - constants
+_KEYED_ROW_CAME = "NEW.order_key IS NOT NULL AND NEW.state = 'waiting'"
+_FIRST_OF_KEY_WENT = "OLD.order_key IS NOT NULL AND OLD.state = 'waiting' AND OLD.behind = 0"
+_TRIGGERS = {
+    "outbox_counts_insert": f"AFTER INSERT ON outbox BEGIN {_ONE_MORE} END",
+    "outbox_counts_delete": f"AFTER DELETE ON outbox BEGIN {_ONE_LESS} END",
+    "outbox_counts_state": (
+        f"AFTER UPDATE OF state ON outbox WHEN OLD.state <> NEW.state BEGIN {_ONE_LESS} {_ONE_MORE} END"
+    ),
+    "outbox_order_insert": (
+        f"AFTER INSERT ON outbox WHEN {_KEYED_ROW_CAME} AND {_EARLIER.format(row='NEW')}"  # noqa: S608 - constants
+        " BEGIN UPDATE outbox SET behind = 1 WHERE id = NEW.id; END"
+    ),
+    "outbox_order_delete": f"AFTER DELETE ON outbox WHEN {_FIRST_OF_KEY_WENT} BEGIN {_NEXT_IS_FIRST} END",
+    "outbox_order_dead": (
+        f"AFTER UPDATE OF state ON outbox WHEN {_FIRST_OF_KEY_WENT} AND NEW.state <> 'waiting'"
+        f" BEGIN {_NEXT_IS_FIRST} END"
+    ),
+    "outbox_order_revived": (
+        f"AFTER UPDATE OF state ON outbox WHEN {_KEYED_ROW_CAME} AND OLD.state <> 'waiting' BEGIN"  # noqa: S608 - constants
+        f" UPDATE outbox SET behind = {_EARLIER.format(row='NEW')} WHERE id = NEW.id;"
+        f" UPDATE outbox SET behind = 1 WHERE behind = 0 AND {_NEXT.format(row='NEW')}; END"
+    ),
+}
+_BEHIND = (
+    f"UPDATE outbox SET behind = {_EARLIER.format(row='outbox')}"  # noqa: S608 - constants
+    " WHERE state = 'waiting' AND order_key IS NOT NULL"
+)
+_COUNT = "INSERT INTO outbox_count SELECT lane, state, count(*), sum(size) FROM outbox GROUP BY lane, state"
+
+
+def columns(names: tuple[str, ...] = OUTBOX) -> str:
+    """As they stand in a statement."""
+    return ", ".join(names)
+
+
+def insert(table: str = "outbox", names: tuple[str, ...] = OUTBOX) -> str:
+    """The statement that writes one row."""
+    return f"INSERT INTO {table} ({columns(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - constants
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make what is missing; a file of 0.1 becomes one of today's. Belongs into a transaction on a file."""
+    is_old = _version(db) < VERSION and _has_outbox(db)
+    if is_old:
+        db.execute("ALTER TABLE outbox RENAME TO outbox_of_0_1")
+    for statement in _TABLES:
+        db.execute(statement)
+    if is_old:
+        names = columns()
+        db.execute(f"INSERT INTO outbox ({names}) SELECT {names} FROM outbox_of_0_1")  # noqa: S608 - constants
+        db.execute("DROP TABLE outbox_of_0_1")  # and its indexes
+    for name in _INDEXES_OF_0_1:
+        db.execute(f"DROP INDEX IF EXISTS {name}")
+    for name, what in _INDEXES.items():
+        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON outbox {what}")
+    if is_old:
+        _derive(db)
+    for name, body in _TRIGGERS.items():
+        db.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {body}")
+    if _version(db) < VERSION:
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def write_into(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: bool) -> None:
+    """Write all that `source` holds into `target`: in place of what is there, or beside it.
+
+    Row by row and without the triggers, which are for changes of a few rows; belongs into a transaction.
+    """
+    for name in _TRIGGERS:
+        target.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for table, names in (("outbox", OUTBOX), ("shelf", SHELF)):
+        if replace:
+            target.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+        statement = insert(table, names).replace("INSERT", "INSERT OR REPLACE", 1)
+        target.executemany(statement, source.execute(f"SELECT {columns(names)} FROM {table}"))  # noqa: S608 - constants
+    _derive(target)
+    prepare(target)
+
+
+def _derive(db: sqlite3.Connection) -> None:
+    """Work out anew what the triggers keep."""
+    db.execute(_BEHIND)
+    db.execute("DELETE FROM outbox_count")
+    db.execute(_COUNT)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def _has_outbox(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'outbox'").fetchone() is not None
