@@ -43,6 +43,7 @@ USER 10001:10001
 WORKDIR /var/lib/tickstock-relay
 VOLUME /var/lib/tickstock-relay
 EXPOSE 9108
+# Liveness: /healthz. Not /readyz, which fails while Redis is away: a restart would not help, and would lose events.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(os.environ['HEALTH_URL'], timeout=4)"]
 ENTRYPOINT ["tickstock-relay"]

@@ -36,6 +36,7 @@ class RelayMetrics(Collector):
         yield from self._intake()
         yield from self._lanes()
         yield from self._keeping()
+        yield from self._web()
 
     def _intake(self) -> Iterator[Metric]:
         daemon = self._daemon
@@ -92,6 +93,13 @@ class RelayMetrics(Collector):
         yield _gauge("config_last_reload_timestamp_seconds", "When it was.", daemon.reloaded_at.timestamp())
         yield _gauge("config_hash", "Changes when the configuration does.", float(daemon.config_hash))
         yield _gauge("alerts_firing", "Alerts that fire now.", float(len(daemon.alerts.firing())))
+
+    def _web(self) -> Iterator[Metric]:
+        connections = self._daemon.web.connections
+        yield _gauge("http_connections", "Open connections to the relay's own web server.", float(len(connections)))
+        closed = [((reason,), float(count)) for reason, count in connections.closed.items()]
+        text = "Connections that the web server ended: no whole head, no room, answer not read."
+        yield _counters("http_closed_connections", text, ["reason"], closed)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

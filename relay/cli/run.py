@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from relay import descriptors
+
 
 @click.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), default="config.yaml", show_default=True)
@@ -14,6 +16,8 @@ def command(path: Path) -> None:
 
     SIGHUP reads the configuration again; SIGUSR2 becomes a new process of the same command, losing nothing.
     """
+    descriptors.open_standard()
+    descriptors.raise_limit()
     _leave_out_what_colours()
     import uvloop  # noqa: PLC0415 - this command only
 

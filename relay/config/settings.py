@@ -109,6 +109,9 @@ class HttpOptions(Options):
     listen: str = Field("127.0.0.1:9108", description="Address and port; beyond loopback a token is needed.")
     token: SecretStr | None = Field(None, description="Bearer token for every page but `/healthz` and `/readyz`.")
     enabled: bool = Field(True, description="Whether to serve at all.")
+    metrics_max_age: Duration = Field(
+        1.0, ge=0, description="Scrapes of `/metrics` share an answer that is not older; making one costs milliseconds."
+    )
 
     @property
     def address(self) -> tuple[str, int]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
-from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,6 +15,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
+from relay.web.admission import Admission, SharedMetrics
+from relay.web.connections import HEAD_BYTES, Connections, most_connections
 from relay.web.guard import Guard
 from relay.web.live import Live
 from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from relay.daemon import Daemon
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-MOST_CONNECTIONS = 64
-"""At once; what comes on top is told to come back later."""
 
 
 class ListenError(Exception):
@@ -43,6 +42,7 @@ class WebServer:
         self._server: _Server | None = None
         self._viewpoint = Viewpoint(daemon)
         self._live = Live(lambda: parts(self._viewpoint.look()))
+        self.connections = Connections(most_connections())
         self.address = options.listen
 
     async def start(self) -> None:
@@ -58,17 +58,18 @@ class WebServer:
             raise ListenError(f"cannot listen on {self._options.listen}: {error.strerror}") from None
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
-        token = self._options.token.get_secret_value() if self._options.token else None
         config = uvicorn.Config(
-            make_app(self._daemon, self._viewpoint, self._live, token=token, host=host.strip("[]")),
+            make_app(self._daemon, self._viewpoint, self._live, self._options),
+            http=self.connections.protocol(),
+            h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
+            log_level="error",  # not a line for each request that is no HTTP: others decide how many there are
             access_log=False,
             server_header=False,
             date_header=False,  # `Guard` gives it, for all that it lets through or refuses
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=1,
-            limit_concurrency=MOST_CONNECTIONS,
             loop="none",
         )
         self._server = _Server(config)
@@ -99,12 +100,12 @@ class _Server(uvicorn.Server):
         await self.end.wait()
 
 
-def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, *, token: str | None, host: str) -> Starlette:
-    """All pages of one daemon that listens on `host`."""
+def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, options: HttpOptions) -> Starlette:
+    """All pages of one daemon."""
+    shared = SharedMetrics(daemon.registries, options.metrics_max_age)
 
     async def metrics(_: Request) -> Response:
-        texts = [generate_latest(registry) for registry in daemon.registries()]
-        return Response(b"".join(texts), media_type=METRICS_TYPE)
+        return Response(await shared.text(), media_type=METRICS_TYPE)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -131,7 +132,9 @@ def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, *, token: str |
         Route("/readyz", readyz),
         *_assets(),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Guard, token=token, host=host)])
+    token = options.token.get_secret_value() if options.token else None
+    guard = Middleware(Guard, token=token, host=options.address[0])
+    return Starlette(routes=routes, middleware=[guard, Middleware(Admission)])
 
 
 def _assets() -> list[Route]:

@@ -202,7 +202,7 @@ class RelayProcess:
             "redis": {"url": redis_url},
             "tickstockpl": {"base_url": "http://127.0.0.1:9"},
             "state_dir": str(self.state),
-            "http": {"listen": self.url.removeprefix("http://")},
+            "http": {"listen": self.url.removeprefix("http://"), "metrics_max_age": "0s"},  # a test wants what is now
             "log": {"format": "json"},
         }
         config |= copy.deepcopy(
