@@ -3,6 +3,7 @@
 A reload builds the new set beside the old one: what has not changed is kept, what fails refuses the whole reload.
 """
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,7 +80,10 @@ def _as_it_is(event: Event) -> Event:
 
 def _volatile(options: OutboxOptions) -> Outbox:
     """The outbox of a sink that needs none on disk: the same, in memory."""
-    return Outbox(Store(None), options)
+    store = Store(None)
+    outbox = Outbox(store, options)
+    weakref.finalize(outbox, store.close)  # nobody else knows of it
+    return outbox
 
 
 async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -> "LaneSet":

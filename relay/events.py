@@ -297,8 +297,8 @@ class Event(msgspec.Struct, gc=False):
         claimed = self.timestamp
         if self.has(TOLD_LATER):
             return claimed
-        believable = self.received - CLAIM_MAY_BE_OLD <= claimed <= self.received + CLAIM_MAY_BE_AHEAD
-        return claimed if believable else self.received
+        ahead = claimed - self.received  # a difference always exists; a limit beside the year 1 or 9999 does not
+        return claimed if -CLAIM_MAY_BE_OLD <= ahead <= CLAIM_MAY_BE_AHEAD else self.received
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -424,13 +424,24 @@ def decode(line: bytes) -> Event:
         ),
         stream=stream,
         offset=int(offset),
-        received=datetime.fromisoformat(record.received),
-        timestamp=datetime.fromisoformat(record.timestamp),
+        received=_moment(record.received),
+        timestamp=_moment(record.timestamp),
         raw=raw,
         original=raw,
         run_id=record.run_id,
         marks=marks,
     )
+
+
+def _moment(text: str) -> datetime:
+    """A written time, in UTC as everywhere inside."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r:.50} has no offset from UTC")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r:.50} is no time in UTC") from None
 
 
 def utc_text(moment: datetime) -> str:

@@ -227,9 +227,9 @@ class JsonlSink(DirectSink):
         """Begin the period that `moment` is in: its name, and when it ends."""
         hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         if self.options.rotate == "daily":
-            self._period, self._period_ends = f"{hour:%Y-%m-%d}", hour.replace(hour=0) + timedelta(days=1)
+            self._period, self._period_ends = f"{hour:%Y-%m-%d}", _after(hour.replace(hour=0), timedelta(days=1))
         elif self.options.rotate == "hourly":
-            self._period, self._period_ends = f"{hour:%Y-%m-%dT%H}", hour + timedelta(hours=1)
+            self._period, self._period_ends = f"{hour:%Y-%m-%dT%H}", _after(hour, timedelta(hours=1))
         else:
             self._period, self._period_ends = "all", FOR_EVER
 
@@ -286,3 +286,8 @@ def compress(path: Path, how: str) -> None:
         path.unlink()
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _after(moment: datetime, span: timedelta) -> datetime:
+    """So much later; the end of all time when that comes before (an archive line may claim any year)."""
+    return moment + span if moment <= FOR_EVER - span else FOR_EVER

@@ -1,12 +1,55 @@
-"""Real parts for all tests; see tests/parts."""
+"""Real parts for all tests; see tests/parts. What a test has started or opened ends with it."""
 
+import contextlib
+import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from tests.parts import RelayProcess, ServiceManager, Valkey
+from tests.parts.examples import register_profiles
+
+register_profiles()
+
+
+@pytest.fixture(autouse=True)
+def _children_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A program that a test has left running is killed, and is the test's failure."""
+    started: list[subprocess.Popen[Any]] = []
+    start = subprocess.Popen.__init__
+
+    def noted(process: subprocess.Popen[Any], *arguments: Any, **options: Any) -> None:
+        start(process, *arguments, **options)
+        started.append(process)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
+    yield
+    left = [process for process in started if process.poll() is None]
+    for process in left:
+        process.kill()
+        process.wait()
+    assert not left, f"left running: {[process.args for process in left]}"
+
+
+@pytest.fixture(autouse=True)
+def _stores_close_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """From Python 3.13 an open one is a warning, and so an error of whichever test runs when it is collected."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    yield
+    for connection in opened:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # of a thread that has ended
+            connection.close()
 
 
 @pytest.fixture(autouse=True)

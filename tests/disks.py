@@ -1,4 +1,7 @@
-"""A small disk of its own that can be full, read-only and mended: a tmpfs, for which a test has to be root."""
+"""A small disk of its own that can be full, read-only and mended: a tmpfs, for which a test has to be root.
+
+Such a test has the marker `faults`: `make test` is for everyone, and mounts nothing.
+"""
 
 import contextlib
 import subprocess

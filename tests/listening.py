@@ -39,13 +39,13 @@ class Listener:
         async for batch in self.subscription.batches():
             self.batches.append(batch)
 
-    async def subscribed(self, seconds: float = 10) -> None:
+    async def subscribed(self) -> None:
         """Returns when it is."""
-        await eventually(lambda: self.subscription.subscribed, seconds, what="the subscription")
+        await eventually(lambda: self.subscription.subscribed, what="the subscription")
 
-    async def heard_all(self, count: int, seconds: float = 20) -> None:
+    async def heard_all(self, count: int) -> None:
         """Returns when so many messages have come."""
-        await eventually(lambda: len(self.heard) >= count, seconds, what=f"message {count}")
+        await eventually(lambda: len(self.heard) >= count, what=f"message {count}")
 
     def hand_over(self) -> dict[str, int]:
         """Copies of its descriptors, as a service manager keeps them."""

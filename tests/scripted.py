@@ -133,7 +133,7 @@ class Rig:
         """So many looks at the outbox, each with the deliveries that follow; one with nothing to do does not wait."""
         for _ in range(times):
             self.lane._sleep = self._note_sleep  # type: ignore[method-assign]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 await self.lane._round()
                 await asyncio.gather(*self.lane._workers)
 

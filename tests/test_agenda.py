@@ -2,13 +2,14 @@
 
 from datetime import date, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.answers import Schedule
 from relay.config.thresholds import ScheduleOptions
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.agenda import Agenda
+from tests.parts.examples import examples
 from tests.wire import utc
 
 START = utc("2025-03-03 14:00")  # a Monday; the clocks go forward on the Sunday after
@@ -29,7 +30,6 @@ def new_agenda(shelf: MemoryShelf, now: datetime) -> Agenda:
 
 
 @given(steps)
-@settings(deadline=None)
 def test_no_day_is_due_twice_and_days_come_in_order(moves: list[tuple[str, int]]) -> None:
     shelf, now = MemoryShelf(), START
     agenda = new_agenda(shelf, now)
@@ -52,7 +52,7 @@ def test_no_day_is_due_twice_and_days_come_in_order(moves: list[tuple[str, int]]
 
 
 @given(st.lists(st.integers(1, 60 * 10), min_size=1, max_size=400))
-@settings(deadline=None, max_examples=30)
+@examples(30)
 def test_with_a_fixed_schedule_every_trading_day_is_due_once_over_restarts(minutes: list[int]) -> None:
     shelf, now = MemoryShelf(), START
     days = []

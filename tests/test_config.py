@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_read_or_is_no_text_is_told_in_one_line(tmp_path: 
 def test_run_refuses_a_wrong_configuration_with_exit_code_2(tmp_path: Path) -> None:
     path = write(tmp_path, "redis: {urll: x}\n")
     program = Path(sys.executable).parent / "tickstock-relay"
-    ended = subprocess.run([program, "run", "--config", path], capture_output=True, text=True, check=False, timeout=30)
+    ended = subprocess.run([program, "run", "--config", path], capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 2
     assert "did you mean url?" in ended.stderr
     assert "Traceback" not in ended.stderr

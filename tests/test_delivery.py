@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from structlog.testing import capture_logs
@@ -14,6 +13,7 @@ from relay.lanes.breaker import Breaker, BreakerState
 from relay.store.store import Store
 from sinks.base import DELIVERED, Batching, Outcome, Reason
 from tests.parts import eventually
+from tests.parts.examples import examples
 from tests.scripted import Rig, ScriptedSink, numbered
 
 DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 500")
@@ -475,7 +475,7 @@ class Accounts(RuleBasedStateMachine):
         self.quiet.__exit__(None, None, None)
 
 
-Accounts.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Accounts.TestCase.settings = examples(100, stateful_step_count=40)
 TestAccounts = Accounts.TestCase
 
 

@@ -176,6 +176,30 @@ def test_times_are_written_in_utc() -> None:
     assert utc_text(NOW.replace(microsecond=5)) == "2025-01-27T21:15:00.000005Z"
 
 
+EDGES = (datetime.min.replace(tzinfo=UTC), NOW, datetime.max.replace(tzinfo=UTC))
+"""What an archive line or a publisher may claim: no time can be added to the last, or taken from the first."""
+
+
+@pytest.mark.parametrize("received", EDGES)
+@pytest.mark.parametrize("claimed", EDGES)
+@pytest.mark.parametrize("marks", [Mark.NONE, Mark.REPLAYED])
+def test_every_time_can_be_measured_with_and_written(received: datetime, claimed: datetime, marks: Mark) -> None:
+    event = Event(kind_of("tickstock:x:y", "z"), "s1", 1, received, claimed, b"{}", b"{}", marks=marks)
+    assert event.time == (claimed if marks else received)
+    again = decode(encode(event))
+    assert (again.received, again.timestamp) == (received, claimed)
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2025-01-27T21:15:00", "2025-01-27"]
+)
+@pytest.mark.parametrize("field", ["received", "timestamp"])
+def test_a_line_whose_time_cannot_be_had_in_utc_is_refused(time: str, field: str) -> None:
+    line = json.loads(encode(Announcement(channel="relay:x", event="x").as_event("r", 1, NOW)))
+    with pytest.raises(ValueError, match="UTC"):
+        decode(json.dumps(line | {field: time}).encode())
+
+
 def of_payload(raw: bytes) -> Event:
     return Event(kind_of("tickstock:x:y", "z"), "s1", 1, NOW, NOW, raw, raw)
 

@@ -1,18 +1,19 @@
 """Redis' globs: matched as a real Valkey matches them, and found to overlap when they do."""
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from relay.config.globs import matches, overlap
 from relay.config.settings import COMMAND_CHANNELS
 from tests.parts import Valkey
+from tests.parts.examples import examples
 
 PATTERNS = st.text(st.sampled_from("ab:c*?[]^-\\"), max_size=8)
 CHANNELS = st.text(st.sampled_from("abc:-^]\\"), min_size=1, max_size=6)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(600)
 @given(pattern=PATTERNS, channel=CHANNELS)
 def test_a_pattern_matches_what_a_real_server_matches(shared_valkey: Valkey, pattern: str, channel: str) -> None:
     client = shared_valkey.client
@@ -36,7 +37,7 @@ def of_one_channel(draw: st.DrawFn) -> tuple[str, str]:
     return one, other
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(of_one_channel())
 def test_patterns_that_match_one_channel_overlap(pair: tuple[str, str]) -> None:
     one, other = pair
@@ -44,7 +45,7 @@ def test_patterns_that_match_one_channel_overlap(pair: tuple[str, str]) -> None:
     assert overlap(other, one)
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(PATTERNS, CHANNELS)
 def test_a_pattern_overlaps_a_channel_exactly_when_it_matches_it(pattern: str, channel: str) -> None:
     literal = "".join(f"\\{sign}" for sign in channel)

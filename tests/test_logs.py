@@ -34,7 +34,7 @@ log.warning("heard", channel="a\\nb\\x1b[31mc")
 @pytest.fixture(params=["console", "json"])
 def said(request: pytest.FixtureRequest) -> str:
     ended = subprocess.run(
-        [sys.executable, "-c", STUMBLE, request.param], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", STUMBLE, request.param], capture_output=True, text=True, check=True, timeout=120
     )
     return ended.stderr
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.events import Event, Mark, Phase, Severity, encode
 from relay.normalize.normalize import Normalizer, Reason, Unreadable, depth_of
 from relay.normalize.shapes import NESTED, Flat
 from relay.simulator.shapes import every_shape, malformed, oversized
+from tests.parts.examples import examples
 
 NOW = datetime(2025, 1, 27, 21, 15, 30, tzinfo=UTC)
 SHAPES = every_shape()
@@ -307,7 +308,7 @@ def both_ways(channel: str, data: bytes) -> tuple[Event | Unreadable, Event | Un
     return plain, read[0]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(channels, objects | usual, st.sampled_from([None, (",", ":")]))
 @example("tickstock:monitoring", {"alert": {"level": "CRITICAL"}, "event_type": "ALERT_TRIGGERED"}, (",", ":"))
 @example("tickstock:a:b", {"event": "x", **STAMPED, "data": {}, "session_id": None}, None)
@@ -385,7 +386,7 @@ def test_what_the_quick_readers_do_not_look_at_is_looked_at(text: bytes, where: 
         json.loads(encode(event))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     channel=st.binary(max_size=30) | channels.map(str.encode), data=st.binary(max_size=60) | st.text().map(str.encode)
 )
@@ -397,7 +398,7 @@ def test_no_bytes_ever_raise(channel: bytes, data: bytes) -> None:
         assert json.loads(encode(event))["id"] == "s-1"
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(shape=st.sampled_from(SHAPES), data=st.data())
 def test_a_damaged_message_never_raises_and_both_ways_agree(shape: tuple[str, bytes, str], data: st.DataObject) -> None:
     """Bytes changed, removed, doubled and put in: most are no JSON any more, some are other JSON."""

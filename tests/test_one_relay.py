@@ -19,7 +19,7 @@ def test_a_second_relay_is_refused_and_touches_nothing(relay: RelayProcess, tmp_
     second = tmp_path / "second.yaml"
     second.write_text(yaml.safe_dump(relay.config | {"http": {"listen": f"127.0.0.1:{free_port()}"}}))
     ended = subprocess.run(
-        [PROGRAM, "run", "--config", str(second)], capture_output=True, text=True, timeout=20, check=False
+        [PROGRAM, "run", "--config", str(second)], capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 1
     assert ended.stderr == f"tickstock-relay: another relay runs with the state directory {relay.state}\n"

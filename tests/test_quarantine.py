@@ -81,6 +81,7 @@ def test_a_damaged_file_does_not_keep_the_relay_from_starting(tmp_path: Path, da
     assert json.loads((tmp_path / "quarantine.jsonl").read_bytes().splitlines()[-1])["id"] == "s1-1"
 
 
+@pytest.mark.faults
 def test_a_full_disk_is_waited_for_in_memory_and_what_does_not_fit_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from relay.events import Mark, Severity, kind_of
 from relay.redaction import RedactionOptions, Redactor
 from relay.secret_shapes import REDACTED, RULES
 from sinks.testing import make_event
+from tests.parts.examples import examples
 
 REDACTOR = Redactor()
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -224,7 +225,7 @@ PIECES += [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=40).map("".join))
 @example("password=[redacted]x")
 @example("redis://:[redacted]@h")
@@ -244,12 +245,14 @@ def test_what_is_redacted_is_left_alone(text: str) -> None:
     assert REDACTOR.redact_text(told) == told
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8, max_size=60), st.text(max_size=40))
+@example("password", "")
+@example("redacted", "password=redacted")
 def test_a_password_of_letters_and_digits_never_stays(password: str, beside: str) -> None:
-    for text in (f"{beside} password={password}", f"{beside} pg://u:{password}@h", f'{beside} "api_key": "{password}"'):
-        told = REDACTOR.redact_text(text)
-        assert told.count(password) <= beside.count(password) + ("pg://u" in password)
+    for text in ("{0} password={1}", "{0} pg://u:{1}@h", '{0} "api_key": "{1}"'):
+        told = REDACTOR.redact_text(text.format(beside, password)).replace(REDACTED, " ")
+        assert told.count(password) <= text.format(beside, " ").count(password)  # it may be the word `password`
 
 
 MEGABYTE = 1 << 20

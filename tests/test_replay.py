@@ -16,7 +16,7 @@ import msgspec
 import pytest
 import yaml
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Mark, decode, encode, encode_lines
@@ -26,6 +26,7 @@ from relay.replay.targets import envelope
 from relay.simulator.slack import SlackStandIn
 from relay.simulator.webhook import WebhookStandIn
 from tests.parts import RelayProcess, Valkey, until
+from tests.parts.examples import examples
 from tests.wire import event, read, utc
 
 PROGRAM = str(Path(sys.executable).parent / "tickstock-relay")
@@ -71,7 +72,7 @@ def replayed(*paths: Path, mark: bool = False, selection: Selection | None = Non
 
 def replay(*arguments: str | Path, code: int = 0, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [PROGRAM, "replay", *map(str, arguments)]
-    ended = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=60)
+    ended = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=120)
     assert ended.returncode == code, ended.stderr.decode()
     assert b"Traceback" not in ended.stderr
     return ended
@@ -100,7 +101,7 @@ def test_an_event_that_was_replayed_before_is_marked_once(tmp_path: Path) -> Non
     assert all(line.count(b'"replayed":true') == 1 for line in twice)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=4), max_size=30), st.integers(1, 200)
 )
@@ -209,7 +210,7 @@ def test_a_terminal_shows_a_bar_of_bytes_and_the_events_stay_clean(tmp_path: Pat
     path = write(tmp_path / "a.jsonl", lines(3, every=0.3))
     ours, theirs = pty.openpty()
     command = [PROGRAM, "replay", str(path), "--alerts", "--speed", "1"]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, stdin=theirs, check=True, timeout=30)
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, stdin=theirs, check=True, timeout=120)
     os.close(theirs)
     shown = os.read(ours, 1 << 16).decode()
     os.close(ours)
@@ -319,7 +320,7 @@ async def run(*arguments: str | Path, code: int = 0) -> str:
     """As `replay --to sinks`, while the stand-ins answer in this loop."""
     command = [PROGRAM, "replay", "--to", "sinks", "--as-fast", *map(str, arguments)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         _, said = await process.communicate()
     assert process.returncode == code, said.decode()
     return said.decode()
@@ -353,6 +354,35 @@ async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, conf
         assert len(slack.messages) == 0
         assert await run(source, "--config", path, "--alerts") == "1 events, 1 to ops\n"
         assert len(slack.messages) == 1
+
+
+@pytest.mark.parametrize("received", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("claimed", ["0001-01-01T00:00:00Z", "2025-01-27T21:10:00Z", "9999-12-31T23:59:59.999999Z"])
+async def test_whatever_year_an_archive_claims_its_alerts_are_delivered(
+    tmp_path: Path, config: Any, received: str, claimed: str
+) -> None:
+    alert = {"alert": "run_missed", "title": "No run", "message": "It has not started."}
+    bodies = [{"event": "run_missed", "payload": alert | {"state": state}} for state in ("firing", "resolved")]
+    heard = [json.loads(encode(read("relay:alert:run_missed", json.dumps(body).encode(), BEGIN))) for body in bodies]
+    content = [json.dumps(line | {"received": received, "timestamp": claimed}).encode() for line in heard]
+    async with SlackStandIn() as slack:
+        ops = {"type": "slack", "webhook_url": slack.webhook_url}
+        path = config(sinks={"ops": ops}, routes=[{"name": "all", "to": ["ops"]}])
+        source = write(tmp_path / "a.jsonl", content)
+        assert await run(source, "--config", path, "--alerts") == "2 events, 2 to ops\n"
+        assert len(slack.messages) == 2
+
+
+@pytest.mark.parametrize("received", ["2025-01-27T21:15:00", "2025-01-27", "0001-01-01T00:00:00+14:00"])
+def test_a_line_whose_time_cannot_be_had_in_utc_is_left_out_and_counted(tmp_path: Path, received: str) -> None:
+    good = lines(2)
+    bad = json.dumps(json.loads(good[0]) | {"received": received}).encode()
+    source = write(tmp_path / "a.jsonl", [good[0], bad, good[1]])
+    archive = Archive([source], Selection(matches=lambda _: True), mark=False)
+    assert b"".join(archive.blocks()).split() == good
+    assert archive.damaged == 1
+    since = Archive([source], Selection(since=BEGIN), mark=False)
+    assert b"".join(since.blocks()).split() == good
 
 
 async def test_what_a_sink_refuses_is_said_and_ends_with_exit_code_1(tmp_path: Path, config: Any) -> None:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import Event
 from relay.routing import UNROUTED, Routes, explain
+from tests.parts.examples import examples
 from tests.wire import event, read
 
 NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
@@ -72,7 +73,7 @@ def compiled(routes: list[dict[str, Any]]) -> Routes:
     return Routes([RouteOptions(name=f"route {number}", **route) for number, route in enumerate(routes)])
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(routes=ROUTES, heard=st.lists(events(), min_size=1, max_size=8))
 def test_plans_find_the_sinks_that_plain_evaluation_finds(routes: list[dict[str, Any]], heard: list[Event]) -> None:
     by_plan = compiled(routes)
@@ -81,7 +82,7 @@ def test_plans_find_the_sinks_that_plain_evaluation_finds(routes: list[dict[str,
         assert by_plan.sinks_for(one) == tuple(dict.fromkeys(sink for sinks in plain for sink in sinks))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(routes=ROUTES, heard=st.lists(events(), max_size=12))
 def test_a_batch_is_split_without_losing_or_repeating_an_event(
     routes: list[dict[str, Any]], heard: list[Event]

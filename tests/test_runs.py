@@ -4,7 +4,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Announcement, Mark, Phase, kind_of
@@ -14,6 +14,7 @@ from relay.simulator.flow import Run as SimulatedRun
 from relay.simulator.flow import run_messages
 from relay.store.shelf import MemoryShelf
 from tests.followed import START, minutes, names, only_run, played
+from tests.parts.examples import examples
 from tests.wire import a_run, event, read, upto
 
 
@@ -50,7 +51,7 @@ def test_the_stand_in_s_runs_are_understood_in_new_and_in_older_names(older: boo
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_events_in_any_order_repeated_or_missing_leave_at_most_the_one_run(dice: Random) -> None:
     events = [one for one in a_run(START) if dice.random() > 0.2]
     events += dice.sample(events, k=len(events) // 2)
@@ -66,7 +67,6 @@ def test_events_in_any_order_repeated_or_missing_leave_at_most_the_one_run(dice:
 
 
 @given(st.integers(0, 14))
-@settings(deadline=None)
 def test_a_restart_at_any_moment_changes_nothing_that_is_told(cut: int) -> None:
     events = a_run(START)
     shelf = MemoryShelf()

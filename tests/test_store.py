@@ -75,6 +75,7 @@ def test_others_who_write_are_noticed_and_we_are_not(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.faults
 def test_a_full_disk_is_survived_in_memory_and_left_behind(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         store = Store(disk.path / "relay.db")
@@ -98,6 +99,7 @@ def test_a_full_disk_is_survived_in_memory_and_left_behind(tmp_path: Path) -> No
         assert {"before", "during 0", "during 39", "after"} <= found.keys()
 
 
+@pytest.mark.faults
 def test_a_read_only_disk_is_survived_too(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         Store(disk.path / "relay.db").close()

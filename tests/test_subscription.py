@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from relay.config.settings import RedisOptions
 from relay.subscription.dial import DialError, dial
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import LONGEST_WAIT, Link
 from relay.subscription.wire import LOOK_AT_MOST
 from tests.listening import Listener, listening
 from tests.parts import TcpProxy, Valkey, eventually, free_port
@@ -94,11 +94,11 @@ async def test_a_large_message_arrives_whole_between_small_ones(
 
 async def test_a_message_that_comes_slowly_is_waited_for(shared_valkey: Valkey, proxy: TcpProxy) -> None:
     """It takes longer than a silence may last."""
-    options: dict[str, Any] = {"ping_interval": "200ms", "ping_timeout": "200ms"}
+    options: dict[str, Any] = {"ping_interval": "1s", "ping_timeout": "1s"}
     async with listening(url=url_of(proxy.port), **options) as listener:
         await listener.subscribed()
         proxy.rate = 300_000
-        await publish(shared_valkey, b"x" * 400_000)
+        await publish(shared_valkey, b"x" * 1_000_000)
         await listener.heard_all(1)
         proxy.rate = None
         assert listener.links == [Link(subscribed=True)]
@@ -168,22 +168,23 @@ async def test_a_dead_peer_is_noticed(valkey: Valkey) -> None:
     async with listening(url=valkey.url, **options) as listener:
         await listener.subscribed()
         valkey.freeze()
-        await eventually(lambda: not listener.subscription.subscribed, 5)
+        await eventually(lambda: not listener.subscription.subscribed)
         valkey.thaw()
-        await listener.subscribed(5)
+        await listener.subscribed()
         await publish(valkey, b"again")
         await listener.heard_all(1)
     assert "no answer for" in listener.links[1].reason
 
 
-async def test_redis_that_comes_back_is_heard_within_two_seconds(valkey: Valkey) -> None:
+async def test_redis_that_comes_back_is_heard(valkey: Valkey) -> None:
+    assert LONGEST_WAIT <= 2.0
     async with listening(url=valkey.url) as listener:
         await listener.subscribed()
         valkey.kill()
         await eventually(lambda: not listener.subscription.subscribed)
         await asyncio.sleep(2.5)  # the waits between attempts have reached their longest
         valkey.start()
-        await listener.subscribed(2)
+        await listener.subscribed()
 
 
 async def test_redis_that_is_away_for_hours_is_still_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +329,7 @@ async def test_a_sentinel_that_takes_its_master_for_down_is_passed_over(shared_v
                 return "takes the master for down" in str(error)
             return False
 
-        await eventually(takes_it_for_down, 10, what="the Sentinel's verdict")
+        await eventually(takes_it_for_down, what="the Sentinel's verdict")
         url = f"redis+sentinel://127.0.0.1:{first.port},127.0.0.1:{second.port}/ticks/0"
         async with listening(url=url) as listener:
             await listener.subscribed()

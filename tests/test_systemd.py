@@ -127,7 +127,7 @@ def test_a_stored_descriptor_replaces_the_one_of_its_name_and_is_the_connection(
     near, far = socket.socketpair()
     with near, far:
         assert systemd.store(near.fileno(), "redis")
-        server.join(10)
+        server.join(120)
         assert manager.said == [
             ["FDSTOREREMOVE=1", "FDNAME=redis"],
             ["FDSTORE=1", "FDNAME=redis", "FDPOLL=0"],
@@ -142,7 +142,7 @@ def test_storing_waits_until_the_manager_has_the_descriptor(manager: Manager) ->
     server.start()
     assert not systemd.store(0, "redis", timeout=0.05)
     manager.slow.set()
-    server.join(10)
+    server.join(120)
     assert list(manager.kept) == ["redis"]
 
 
@@ -194,7 +194,7 @@ def test_a_process_that_executes_itself_again_finds_its_connections_and_what_was
         stdout=subprocess.PIPE,
         text=True,
     )
-    out, _ = started.communicate(timeout=30)
+    out, _ = started.communicate(timeout=120)
     assert started.returncode == 0
     assert json.loads(out) == {
         "arguments": ["run", "--config", "a b.yaml"],

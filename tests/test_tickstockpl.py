@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tenacity
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import relay.tickstockpl
@@ -30,6 +30,7 @@ from relay.tickstockpl import (
     TickStockPL,
     Triggered,
 )
+from tests.parts.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -99,7 +100,7 @@ async def serving(
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await asyncio.gather(*busy)
 
 
@@ -123,7 +124,7 @@ async def failure(call: Callable[[TickStockPL], Awaitable[object]], client: Tick
     return caught.value
 
 
-async def status_failure(reply: bytes | None, patience: float = 5.0) -> ApiError:
+async def status_failure(reply: bytes | None, patience: float = 120.0) -> ApiError:
     async with standing(reply) as stand:
         return await failure(TickStockPL.status, TickStockPL(stand.url, timeout=patience, retries=0))
 
@@ -281,7 +282,7 @@ async def test_a_server_that_drips_bytes_for_ever_times_out_all_the_same() -> No
             await writer.drain()
             await asyncio.sleep(0.02)  # far below the timeout of one read
 
-    async with serving(drip) as url, asyncio.timeout(5):
+    async with serving(drip) as url, asyncio.timeout(120):
         error = await failure(TickStockPL.status, TickStockPL(url, timeout=0.3, retries=0))
     assert error.reason is Reason.TIMEOUT
 
@@ -397,7 +398,8 @@ async def test_a_command_is_sent_once_whatever_happens(
     command: Callable[[TickStockPL], Awaitable[object]], trouble: bytes | None, *, refused: bool
 ) -> None:
     async with standing(trouble) as stand:
-        error = await failure(command, TickStockPL(stand.url, timeout=0.3, retries=5))
+        patience = 0.3 if trouble is None else 120.0  # without an answer it is waited out
+        error = await failure(command, TickStockPL(stand.url, timeout=patience, retries=5))
     assert len(stand.asked) == 1
     assert ("may or may not have taken" in str(error)) is not refused
 
@@ -476,7 +478,7 @@ async def test_no_error_holds_the_password_or_the_token() -> None:
         for token in ("tok-hush", None):
             async with standing(reply) as stand:
                 url = stand.url.replace("//", "//user:pw-hush@")
-                client = TickStockPL(url, token=token, timeout=0.2, retries=0)
+                client = TickStockPL(url, token=token, timeout=0.2 if reply is None else 120.0, retries=0)
                 error = await failure(TickStockPL.status, client)
             assert "hush" not in repr(client)
             seen = "".join(traceback.format_exception(error))
@@ -510,14 +512,14 @@ async def ask_everything(reply: bytes) -> None:
         TickStockPL.cancel,
         lambda client: client.set_schedule(enabled=True),
     ]
-    async with standing(reply) as stand, TickStockPL(stand.url, retries=0) as client:
+    async with standing(reply) as stand, TickStockPL(stand.url, timeout=120.0, retries=0) as client:
         for call in calls:
             with suppress(ApiError):
                 found = await call(client)
                 assert found is None or isinstance(found, ANSWERS)
 
 
-unhurried = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+unhurried = examples(60)
 
 
 @unhurried

@@ -76,7 +76,7 @@ class Terminal:
         os.write(self._master, keys)
 
     async def ended(self) -> int:
-        await eventually(lambda: self.process.poll() is not None, 10, what="the end of top")
+        await eventually(lambda: self.process.poll() is not None, what="the end of top")
         return int(self.process.returncode)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ async def test_a_running_run_fits_the_terminal_and_does_not_flicker(tmp_path: Pa
             assert rows[terminal.row("INTAKE")].split("INTAKE")[1].strip().startswith("subscribed")
             before = terminal.text
             await eventually(lambda: terminal.text != before, what="movement")
-            await eventually(lambda: "run completed" in terminal.text, 30, what="the end")
+            await eventually(lambda: "run completed" in terminal.text, what="the end")
             assert all(row.startswith("TickStock Relay") for row in terminal.first_rows[begun:])
             assert b"\x1b]0;" not in terminal.written
             assert b"\x1b[2J" not in terminal.written
@@ -182,7 +182,7 @@ def test_a_terminal_that_cannot_be_drawn_on_is_told_of_once() -> None:
         stdin=terminal,
         stdout=terminal,
         stderr=subprocess.PIPE,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     os.close(terminal)

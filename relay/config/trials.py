@@ -4,14 +4,16 @@ Everything is tried at once, each within a bound of time; nothing is delivered a
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hiredis
 
@@ -44,15 +46,17 @@ class Trial:
 
 async def try_all(settings: Settings, around: Callable[[Store, Outbox], Surroundings]) -> list[Trial]:
     """Try everything. `around` makes the sinks' surroundings from a store in memory."""
-    store = Store(None)
-    surroundings = around(store, Outbox(store, settings.outbox))
-    trials = [
+    with contextlib.closing(Store(None)) as store:
+        return await asyncio.gather(*_trials(settings, around(store, Outbox(store, settings.outbox))))
+
+
+def _trials(settings: Settings, surroundings: Surroundings) -> list[Coroutine[Any, Any, Trial]]:
+    return [
         _trial("redis", lambda: asyncio.to_thread(_try_redis, settings.redis)),
         _trial("tickstockpl", lambda: _try_api(settings)),
         *(_trial(f"sink {name}", partial(_try_sink, name, settings, surroundings)) for name in settings.sinks),
         _trial("state_dir", lambda: asyncio.to_thread(_try_directory, settings.state_dir)),
     ]
-    return await asyncio.gather(*trials)
 
 
 async def _trial(what: str, attempt: Callable[[], Awaitable[str]]) -> Trial:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Annotated, Protocol, cast
 
 import msgspec
 import zstandard
@@ -52,7 +52,7 @@ class ReplayError(Exception):
 class _Moment(msgspec.Struct):
     """All of a line that time is decided by."""
 
-    received: datetime
+    received: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 _moment = msgspec.json.Decoder(_Moment).decode

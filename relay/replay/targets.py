@@ -22,7 +22,7 @@ from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.dial import DialError, dial
 from relay.subscription.resp import Message
-from sinks.base import QueuedSink
+from sinks.base import QueuedSink, SinkError
 from sinks.registry import sink_class
 
 PIPELINE = 200
@@ -156,7 +156,11 @@ class Refeed:
             muted=lambda event: why_muted(event, lambda _: False),
             user_agent="tickstock-relay",
         )
-        self._lanes = await make_lanes(self._settings, self._lanes, around)
+        try:
+            self._lanes = await make_lanes(self._settings, self._lanes, around)
+        except SinkError:
+            self._store.close()
+            raise
         self._lanes.begin()
 
     async def feed(self, events: Sequence[Event]) -> bool:
@@ -178,6 +182,7 @@ class Refeed:
         lanes = self._lanes.lanes.values()
         left = {lane.name: lane.waiting + _lost(lane.dropped) for lane in lanes}
         await asyncio.gather(*(lane.stop(self._settings.shutdown_timeout) for lane in lanes), return_exceptions=True)
+        self._store.close()
         return {name: count for name, count in left.items() if count}
 
     @property

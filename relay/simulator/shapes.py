@@ -18,7 +18,7 @@ def every_shape() -> list[tuple[str, bytes, str]]:
 
 
 def malformed() -> list[tuple[str, bytes, str]]:
-    """`(channel, bytes, why)`: messages that no reader can turn into a JSON object."""
+    """`(channel, bytes, why)`: messages that the relay cannot read as a JSON object."""
     deep = b'{"event":"deep","payload":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}"
     return [
         ("tickstock:import:progress", b'{"event": "import_progress", "payload": {"run_id": ', "cut off in the middle"),

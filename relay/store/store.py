@@ -222,7 +222,11 @@ def open_for_tools(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5 * BUSY_SECONDS, isolation_level=None
     )
-    db.execute("SELECT 1 FROM outbox LIMIT 1").fetchone()
+    try:
+        db.execute("SELECT 1 FROM outbox LIMIT 1").fetchone()
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

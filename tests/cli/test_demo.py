@@ -141,7 +141,7 @@ def test_on_a_terminal_a_whole_day_is_shown_and_ends_well(tmp_path: Path) -> Non
 
 def _read(controller: int) -> bytes:
     """What the program has written; nothing when it has ended."""
-    assert until(lambda: select.select([controller], [], [], 1)[0], 30, what="output")
+    assert until(lambda: select.select([controller], [], [], 1)[0], what="output")
     try:
         return os.read(controller, 65536)
     except OSError:  # the last one has closed the terminal

@@ -42,7 +42,7 @@ async def test_a_clock_set_back_and_forth_keeps_nothing_waiting_and_expires_noth
                 slowest = max(slowest, await _attempted(place, 2))
             place.trouble.clear()
             errors.stop()
-            await eventually(lambda: relay.metric("relay_lane_depth", sink="app") == 0, 20, what="delivery")
+            await eventually(lambda: relay.metric("relay_lane_depth", sink="app") == 0, what="delivery")
             drained(relay)
             lost, repeated = missing_and_repeated(errors, relay.numbers(ERRORS))
             assert_counters_add_up(relay)
@@ -63,7 +63,7 @@ async def test_a_clock_set_back_and_forth_keeps_nothing_waiting_and_expires_noth
 async def _attempted(place: WebhookStandIn, times: int) -> float:
     """Seconds until so many more deliveries have been tried."""
     begun, goal = time.monotonic(), len(place.deliveries) + times
-    await eventually(lambda: len(place.deliveries) >= goal, 10, what="the next attempt")
+    await eventually(lambda: len(place.deliveries) >= goal, what="the next attempt")
     return time.monotonic() - begun
 
 
@@ -81,7 +81,7 @@ def test_a_read_only_store_is_memory_until_it_can_be_written(tmp_path: Path, val
             assert relay.metric("relay_store_in_memory") == 1
             ticks.more(500)
             disk.remount("rw")
-            recovered = seconds_until(lambda: relay.metric("relay_store_in_memory") == 0, 15, "the store on disk")
+            recovered = seconds_until(lambda: relay.metric("relay_store_in_memory") == 0, 120, "the store on disk")
             ticks.more(200)
             ticks.stop()
             drained(relay)
@@ -116,8 +116,8 @@ async def test_a_store_damaged_while_in_use_costs_only_what_it_held(
             place.trouble.clear()
             with Numbered(valkey.port, 100, channel="tickstock:errors:after") as after:
                 await eventually(lambda: after.sent >= 100)
-            await eventually(lambda: relay.metric("relay_lane_depth", sink="app") == 0, 30, what="an empty lane")
-            recovered = seconds_until(lambda: relay.metric("relay_store_in_memory") == 0, 20, "a store on disk")
+            await eventually(lambda: relay.metric("relay_lane_depth", sink="app") == 0, what="an empty lane")
+            recovered = seconds_until(lambda: relay.metric("relay_store_in_memory") == 0, 120, "a store on disk")
             drained(relay)
             assert_counters_add_up(relay)
             lost, repeated = missing_and_repeated(before, relay.numbers(ERRORS))

@@ -53,7 +53,7 @@ def finish(relay: RelayProcess, ticks: Numbered, report: Report, fault: str, rec
 
 
 def _until_subscribed_again(relay: RelayProcess, times: int) -> float:
-    return seconds_until(lambda: relay.subscriptions() > times, 10, "the subscription")
+    return seconds_until(lambda: relay.subscriptions() > times, 120, "the subscription")
 
 
 def test_redis_killed_for_a_while_is_heard_again_within_two_seconds(
@@ -62,12 +62,12 @@ def test_redis_killed_for_a_while_is_heard_again_within_two_seconds(
     with RelayProcess(tmp_path, valkey.url) as relay, Numbered(valkey.port, 2000) as ticks:
         ticks.more(1000)
         valkey.kill()
-        until(lambda: is_lost(relay), 5)
+        until(lambda: is_lost(relay))
         assert not relay.answers("/readyz")
         assert relay.answers("/healthz")
         time.sleep(AWAY)  # as long as that, on purpose
         valkey.start()
-        recovered = seconds_until(lambda: relay.answers("/readyz"), 5, "the subscription")
+        recovered = seconds_until(lambda: relay.answers("/readyz"), 120, "the subscription")
         assert recovered <= 2.0
         ticks.more(1000)
         ticks.stop()
@@ -84,9 +84,9 @@ def test_redis_restarted_again_and_again(tmp_path: Path, valkey: Valkey, report:
         for _ in range(3):
             ticks.more(500)
             valkey.stop()
-            until(lambda: is_lost(relay), 5)
+            until(lambda: is_lost(relay))
             valkey.start()
-            recovered.append(seconds_until(lambda: relay.answers("/readyz"), 5, "the subscription"))
+            recovered.append(seconds_until(lambda: relay.answers("/readyz"), 120, "the subscription"))
         ticks.stop()
         finish(relay, ticks, report, "Redis restarted", recovered)
 
@@ -96,7 +96,7 @@ def test_redis_down_at_the_start_is_waited_for(tmp_path: Path, valkey: Valkey, r
     with RelayProcess(tmp_path, valkey.url, ready=False) as relay:
         assert not relay.answers("/readyz")
         valkey.start()
-        recovered = seconds_until(lambda: relay.answers("/readyz"), 5, "the subscription")
+        recovered = seconds_until(lambda: relay.answers("/readyz"), 120, "the subscription")
         with Numbered(valkey.port, 2000) as ticks:
             ticks.more(500)
         drained(relay)
@@ -117,9 +117,9 @@ def test_a_frozen_redis_is_noticed_and_heard_again(tmp_path: Path, valkey: Valke
     with RelayProcess(tmp_path, valkey.url, config=WATCHFUL) as relay, Numbered(valkey.port, 2000) as ticks:
         ticks.more(1000)
         valkey.freeze()
-        until(lambda: is_lost(relay), 10, what="the loss of a frozen Redis")
+        until(lambda: is_lost(relay), what="the loss of a frozen Redis")
         valkey.thaw()
-        recovered = seconds_until(lambda: relay.answers("/readyz"), 5, "the subscription")
+        recovered = seconds_until(lambda: relay.answers("/readyz"), 120, "the subscription")
         ticks.more(1000)
         ticks.stop()
         finish(relay, ticks, report, "Redis frozen (SIGSTOP)", [recovered])
@@ -148,7 +148,7 @@ def test_a_slow_connection_loses_nothing(tmp_path: Path, valkey: Valkey, report:
             ticks.more(2500)
             valkey.publish("tickstock:a:b", b'{"event":"large","payload":{"x":"%b"}}' % (b"y" * 300_000))
         proxy.rate = None
-        recovered = seconds_until(lambda: relay.heard("large"), 20, "the end of the backlog")
+        recovered = seconds_until(lambda: relay.heard("large"), 120, "the end of the backlog")
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
         assert relay.heard("gap") == []
@@ -169,9 +169,9 @@ def test_a_connection_that_is_held_is_given_up_and_replaced(tmp_path: Path, valk
         with Numbered(valkey.port, 1000) as ticks:
             ticks.more(500)
             proxy.hold()
-            until(lambda: is_lost(relay), 10, what="the loss of a connection that says nothing")
+            until(lambda: is_lost(relay), what="the loss of a connection that says nothing")
             proxy.release()
-            recovered = seconds_until(lambda: relay.answers("/readyz"), 5, "the subscription")
+            recovered = seconds_until(lambda: relay.answers("/readyz"), 120, "the subscription")
         finish(relay, ticks, report, "connection held, nothing passes", [recovered])
 
 
@@ -182,10 +182,10 @@ def test_a_relay_that_redis_cuts_off_for_its_backlog_says_what_it_missed(tmp_pat
         with Numbered(valkey.port, 2000, pad=2000) as ticks:
             ticks.more(500)
             relay.send(signal.SIGSTOP)
-            until(lambda: valkey.listeners() == 0, 30, what="the cut")
+            until(lambda: valkey.listeners() == 0, what="the cut")
             ticks.more(500)
             relay.send(signal.SIGCONT)
-            recovered = seconds_until(lambda: relay.heard("gap"), 10, "the gap")
+            recovered = seconds_until(lambda: relay.heard("gap"), 120, "the gap")
             ticks.more(500)
         drained(relay)
         found = relay.numbers()

@@ -54,7 +54,7 @@ def test_a_killed_relay_loses_nothing_and_repeats_nothing(
             slowest = max(slowest, time.monotonic() - begun)
         traffic.stop()
         drained(relay)
-        until(lambda: not missing(relay, traffic.taken), 30, what="every message in the archive")
+        until(lambda: not missing(relay, traffic.taken), what="every message in the archive")
         assert len(traffic.taken) == traffic.sent
         assert twice(relay) == 0
         assert relay.heard("gap") == []
@@ -75,13 +75,13 @@ def test_redis_gone_is_a_gap_and_no_more(tmp_path: Path, valkey: Valkey, report:
         before = set(traffic.taken)
         until(lambda: not missing(relay, before))
         (valkey.kill if how == "killed" else valkey.freeze)()
-        until(lambda: not relay.metric("relay_subscribed"), 10, what="that the relay notices")
+        until(lambda: not relay.metric("relay_subscribed"), what="that the relay notices")
         (valkey.start if how == "killed" else valkey.thaw)()
         begun = time.monotonic()
-        until(lambda: relay.metric("relay_subscribed"), 10, what="the subscription")
+        until(lambda: relay.metric("relay_subscribed"), what="the subscription")
         took = time.monotonic() - begun
         since = traffic.sent
-        until(lambda: len(traffic.taken) and max(traffic.taken) > since + 500, 10)
+        until(lambda: len(traffic.taken) and max(traffic.taken) > since + 500)
         traffic.stop()
         drained(relay)
         must = before | {number for number in traffic.taken if number > since}
@@ -112,7 +112,7 @@ def test_a_bad_connection_is_a_gap_and_no_more(tmp_path: Path, valkey: Valkey, r
             else:
                 proxy.cut(reset=how == "reset")
             if how != "slowed":
-                until(lambda: relay.metric("relay_subscriptions_total") == 2, 10, what="a new subscription")
+                until(lambda: relay.metric("relay_subscriptions_total") == 2, what="a new subscription")
             took = time.monotonic() - begun
             since = traffic.sent
             until(lambda: traffic.sent > since + 500)

@@ -58,7 +58,7 @@ async def test_sigkill_with_handover_loses_and_repeats_nothing(
             lost, repeated = missing_and_repeated(ticks, relay.numbers())
             lost_errors, repeated_errors = missing_and_repeated(errors, relay.numbers(ERRORS))
             app.trouble.clear()
-            await eventually(lambda: len({d.headers["webhook-id"] for d in app.accepted}) >= errors.sent, 30)
+            await eventually(lambda: len({d.headers["webhook-id"] for d in app.accepted}) >= errors.sent)
             assert_counters_add_up(relay)
             assert relay.heard("gap") == []
     report(
@@ -99,7 +99,7 @@ async def test_sigterm_with_handover_loses_and_repeats_nothing(
 
 
 def _until_subscribed(relay: RelayProcess, times: int) -> float:
-    return seconds_until(lambda: relay.subscriptions() >= times, 15, "the new process")
+    return seconds_until(lambda: relay.subscriptions() >= times, 120, "the new process")
 
 
 def test_becoming_a_new_process_needs_no_service_manager(tmp_path: Path, valkey: Valkey, report: Report) -> None:
@@ -151,7 +151,7 @@ async def test_a_frozen_relay_goes_on_where_it_was(tmp_path: Path, valkey: Valke
         at = ticks.sent
         await eventually(lambda: ticks.sent > at + 6000)
         relay.send(signal.SIGCONT)
-        recovered = seconds_until(lambda: relay.numbers().keys() >= set(range(1, at + 6001)), 20, "the backlog")
+        recovered = seconds_until(lambda: relay.numbers().keys() >= set(range(1, at + 6001)), 120, "the backlog")
         ticks.stop()
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())

@@ -33,7 +33,7 @@ async def publish_while_away(place: Served, relay: RelayProcess, valkey: Valkey,
         assert relay.metric("relay_sink_failing", sink="app") == 1
         assert relay.metric("relay_breaker_open", sink="app") == 1
     assert errors.sent >= 25
-    await eventually(lambda: relay.numbers(ERRORS).keys() >= errors.taken, 5, what="the archive")
+    await eventually(lambda: relay.numbers(ERRORS).keys() >= errors.taken, what="the archive")
     return errors
 
 

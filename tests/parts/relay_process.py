@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -19,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.service_manager import ServiceManager
 from tests.parts.traffic import CHANNEL
-from tests.parts.waiting import free_port, until
+from tests.parts.waiting import HANG, free_port, until
 
 Json = dict[str, Any]
 PROGRAM = Path(sys.executable).parent / "tickstock-relay"
@@ -76,7 +77,11 @@ class RelayProcess:
             self.process = subprocess.Popen(
                 command, env=environment, pass_fds=descriptors, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        until(lambda: self.answers("/readyz" if self._ready else "/healthz") or self._ended(), 15, what="the relay")
+        try:
+            until(lambda: self.answers("/readyz" if self._ready else "/healthz") or self._ended(), what="the relay")
+        except BaseException:
+            self._end()  # nobody else will: `with` has not begun
+            raise
         return self
 
     def write_config(self) -> None:
@@ -88,7 +93,7 @@ class RelayProcess:
         self.send(signal.SIGKILL)
         self.wait()
 
-    def terminate(self, seconds: float = 15) -> int:
+    def terminate(self, seconds: float = HANG) -> int:
         """SIGTERM; its exit status."""
         self.send(signal.SIGTERM)
         return self.wait(seconds)
@@ -98,7 +103,7 @@ class RelayProcess:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 15) -> int:
+    def wait(self, seconds: float = HANG) -> int:
         """Wait for its end; its exit status."""
         assert self.process is not None
         status = self.process.wait(timeout=seconds)
@@ -116,9 +121,13 @@ class RelayProcess:
         Raises:
             OSError: it does not answer, or not with success.
         """
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310 - our own http:// address
-            text: str = answer.read().decode()
-            return text
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=30) as answer:  # noqa: S310 - our own http:// address
+                text: str = answer.read().decode()
+                return text
+        except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
+            raise
 
     def answers(self, path: str) -> bool:
         """Whether that page answers with success."""
@@ -186,11 +195,14 @@ class RelayProcess:
         return self.start()
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        self._end()
+        if failed is not None:
+            sys.stderr.write(f"--- the relay's log\n{self.log_text()[-6000:]}\n")
+
+    def _end(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-        if failed is not None:
-            sys.stderr.write(f"--- the relay's log\n{self.log_text()[-6000:]}\n")
 
     def _ended(self) -> bool:
         assert self.process is not None
@@ -218,7 +230,7 @@ class RelayProcess:
         return config
 
 
-def drained(relay: RelayProcess, seconds: float = 20) -> None:
+def drained(relay: RelayProcess, seconds: float = HANG) -> None:
     """Wait until nothing is unread and the archive has stopped growing for a moment."""
     seen = [-1.0, -1.0, -1.0]
 

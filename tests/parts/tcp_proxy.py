@@ -69,7 +69,7 @@ class TcpProxy:
         self._cut_after = count
 
     def _do(self, job: Callable[[], Coroutine[None, None, T]]) -> T:
-        return asyncio.run_coroutine_threadsafe(job(), self._loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(job(), self._loop).result(timeout=120)
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, "127.0.0.1", 0)

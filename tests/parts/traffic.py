@@ -44,7 +44,7 @@ class Numbered:
     def more(self, count: int) -> None:
         """Wait until so many more have been sent."""
         goal = self.sent + count
-        until(lambda: self.sent >= goal, 30, what="traffic")
+        until(lambda: self.sent >= goal, what="traffic")
 
     def stop(self) -> None:
         """Send no more."""

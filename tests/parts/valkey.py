@@ -52,7 +52,11 @@ class Valkey:
         options = (*self._options, "--sentinel") if self._sentinel else (*usual, *self._options)
         command = [SERVER, *options[: self._sentinel], "--port", str(self.port), *options[self._sentinel :]]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(self._answers, 10, what="valkey")
+        try:
+            until(self._answers, what="valkey")
+        except BaseException:
+            self.kill()  # nobody else will: `with` has not begun
+            raise
         return self
 
     def stop(self) -> None:
@@ -105,4 +109,4 @@ class Valkey:
         assert process is not None
         process.send_signal(signal.SIGCONT)
         process.send_signal(number)
-        process.wait(timeout=10)
+        process.wait(timeout=120)

@@ -8,6 +8,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+HANG = 120.0
+"""Seconds after which what a test waits for is taken not to come. Only to end a hang: on a machine with other work
+everything takes many times as long, and a test that fails for that says nothing about the relay."""
+
 
 def free_port() -> int:
     """A TCP port of loopback that nobody has at the moment."""
@@ -17,7 +21,7 @@ def free_port() -> int:
         return port
 
 
-def until(condition: Callable[[], T], seconds: float = 20, *, every: float = 0.01, what: str = "") -> T:
+def until(condition: Callable[[], T], seconds: float = HANG, *, every: float = 0.01, what: str = "") -> T:
     """What `condition` gives when it is true at last; fails when that takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -26,7 +30,7 @@ def until(condition: Callable[[], T], seconds: float = 20, *, every: float = 0.0
     return found
 
 
-async def eventually(condition: Callable[[], T], seconds: float = 20, *, what: str = "") -> T:
+async def eventually(condition: Callable[[], T], seconds: float = HANG, *, what: str = "") -> T:
     """The same for a test that runs in the event loop."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -26,7 +26,7 @@ class Hearing:
         bodies = [_parsed(body) for heard, body in self.messages if fnmatch.fnmatchcase(heard, channel)]
         return [each for each in bodies if each is not None and event in (None, each.get("event"))]
 
-    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 120) -> None:
         """Returns when it holds; fails when it does not within `seconds`."""
         await eventually(condition, seconds)
 
@@ -52,7 +52,7 @@ async def listening(url: str) -> AsyncIterator[Hearing]:
     client = redis.asyncio.Redis.from_url(url, socket_timeout=None)
     subscriber = client.pubsub()
     await subscriber.psubscribe("tickstock:*")
-    first = await subscriber.get_message(timeout=5)
+    first = await subscriber.get_message(timeout=120)
     assert first is not None
     assert first["type"] == "psubscribe"
 

@@ -18,7 +18,7 @@ SUNDAY = datetime(2025, 1, 26, 12, tzinfo=ZoneInfo("America/New_York"))
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5) as open_client:
+    async with httpx.AsyncClient(timeout=120) as open_client:
         yield open_client
 
 

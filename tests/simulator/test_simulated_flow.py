@@ -12,6 +12,7 @@ import relay.simulator
 from relay.simulator.faults import FAULTS, Faults, parse_fault
 from relay.simulator.flow import Run, every_shape, malformed, new_run_id, oversized, run_messages
 from relay.simulator.wire import Message, symbols
+from relay.tolerant import decode_object
 
 CONTRACT_ORDER = [
     "tickstock:processing:status",
@@ -151,12 +152,16 @@ def test_nothing_malformed_is_a_json_object() -> None:
     listed = malformed()
     assert len(listed) >= 10
     assert len({body for _, body, _ in listed}) == len(listed)
-    for _, body, why in listed:
-        try:
-            parsed = json.loads(body.decode())
-        except (ValueError, RecursionError):
-            continue
-        assert not isinstance(parsed, dict), why
+    assert [why for _, body, why in listed if _is_read(body)] == []
+
+
+def _is_read(body: bytes) -> bool:
+    """By the relay: how deep Python's own reader goes depends on its version."""
+    try:
+        decode_object(body)
+    except ValueError:
+        return False
+    return True
 
 
 def test_an_oversized_message_is_a_sound_event_of_exactly_that_size() -> None:

@@ -55,7 +55,7 @@ class Archive:
         """Wait for the threads that tidy up: one from the start may go on, and then the next comes with a tick."""
         for _ in range(2):
             assert self.sink._sweeper is not None
-            self.sink._sweeper.join(10)
+            self.sink._sweeper.join(120)
             self.sink.tick()
 
     def names(self) -> list[str]:
@@ -187,6 +187,7 @@ async def test_a_file_of_half_a_line_begins_anew(tmp_path: Path) -> None:
     assert numbers_in((tmp_path / "events.jsonl").read_bytes()) == [1]
 
 
+@pytest.mark.faults
 async def test_a_batch_that_the_disk_cuts_short_is_taken_back(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "256k") as disk:
         async with Archive(disk.path) as archive:
@@ -200,6 +201,18 @@ async def test_a_batch_that_the_disk_cuts_short_is_taken_back(tmp_path: Path) ->
             disk.empty()
             archive.write(2, 3)
             assert numbers_in((disk.path / "events.jsonl").read_bytes()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rotate", ["daily", "hourly", "never"])
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+async def test_the_first_and_the_last_moment_of_all_are_archived(tmp_path: Path, rotate: str, moment: datetime) -> None:
+    async with Archive(tmp_path, rotate=rotate, compress="none") as archive:
+        archive.write(1)
+        archive.now = moment
+        archive.write(2)
+        archive.write(3)
+    written = b"".join(path.read_bytes() for path in tmp_path.glob("events*.jsonl"))
+    assert sorted(numbers_in(written)) == [1, 2, 3]
 
 
 async def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
@@ -254,6 +267,7 @@ async def test_check_says_what_it_found(tmp_path: Path) -> None:
     assert "can be written" in await Archive(tmp_path / "not" / "yet").sink.check()
 
 
+@pytest.mark.faults
 async def test_a_compression_that_fails_leaves_the_file(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "300k") as disk:
         path = disk.path / "events-2025-01-27-000.jsonl"

@@ -22,7 +22,7 @@ POSTED = b'{"ok":true,"channel":"C012AB3CD","ts":"1738012800.000100"}'
 
 @asynccontextmanager
 async def started(state: MemoryState | None = None, **options: Any) -> AsyncIterator[SlackSink]:
-    sink = SlackSink(SlackOptions.model_validate({"timeout": "2s", **options}), make_context("ops", state=state))
+    sink = SlackSink(SlackOptions.model_validate({"timeout": "30s", **options}), make_context("ops", state=state))
     await sink.start()
     try:
         yield sink

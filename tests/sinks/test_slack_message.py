@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Announcement, Event, Mark, Phase, Severity
@@ -16,6 +16,7 @@ from sinks.slack.message import COLOURS, RESOLVED, Look, compose, settled
 from sinks.slack.repeats import fingerprint, in_words
 from sinks.slack.text import code_block, mrkdwn, one_line, width
 from sinks.testing import HOSTILE_TEXTS, NOON, make_event
+from tests.parts.examples import examples
 
 LOOK = Look(ZoneInfo("America/New_York"), {"critical": "<!channel>"})
 MOST_TEXT = 9000
@@ -294,7 +295,7 @@ events = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(events, min_size=1, max_size=12))
 def test_no_event_breaks_slacks_limits(several: list[Event]) -> None:
     message = compose(several, LOOK, after="after 12 min")

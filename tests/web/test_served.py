@@ -15,19 +15,19 @@ from tests.parts import RelayProcess, Valkey, until
 
 
 def ask(relay: RelayProcess, path: str) -> httpx.Response:
-    return httpx.get(relay.url + path, timeout=5)
+    return httpx.get(relay.url + path, timeout=120)
 
 
 @contextlib.contextmanager
 def stream(relay: RelayProcess) -> Iterator[Iterator[str]]:
     """Its lines, as they come."""
-    with httpx.stream("GET", f"{relay.url}/live", timeout=5) as answer:
+    with httpx.stream("GET", f"{relay.url}/live", timeout=120) as answer:
         assert answer.status_code == 200
         yield answer.iter_lines()
 
 
 def refused(relay: RelayProcess) -> bool:
-    with httpx.stream("GET", f"{relay.url}/live", timeout=5) as answer:
+    with httpx.stream("GET", f"{relay.url}/live", timeout=120) as answer:
         return answer.status_code == 503
 
 
@@ -54,7 +54,7 @@ def test_everything_that_the_page_needs_is_served(relay: RelayProcess) -> None:
 def test_nothing_else_is_served_and_no_method_changes_anything(relay: RelayProcess) -> None:
     assert ask(relay, "/icon-x.svg").status_code == 404
     assert ask(relay, "/style.css/relay.db").status_code == 404
-    assert httpx.post(f"{relay.url}/api/state", timeout=5).status_code == 405
+    assert httpx.post(f"{relay.url}/api/state", timeout=120).status_code == 405
 
 
 def test_the_state_reads_back_as_a_snapshot_with_errors_grouped_and_secrets_hidden(
@@ -79,7 +79,7 @@ def test_the_stream_brings_an_error_and_its_script_as_text(relay: RelayProcess, 
         assert "None since the relay started." in news(answer)["errors"]
         payload = {"severity": "error", "message": "<script>alert(1)</script>"}
         valkey.client.publish("tickstock:errors", json.dumps({"event": "error", "payload": payload}))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while "alert(1)" not in (told := news(answer)).get("errors", ""):
             assert time.monotonic() < deadline
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in told["errors"]
@@ -87,16 +87,15 @@ def test_the_stream_brings_an_error_and_its_script_as_text(relay: RelayProcess, 
 
 
 def test_viewers_do_not_delay_the_end(tmp_path: Path, valkey: Valkey) -> None:
-    with RelayProcess(tmp_path, valkey.url) as relay, contextlib.ExitStack() as stack:
+    unhurried = {"shutdown_timeout": "1h"}  # so that one who is waited for is noticed
+    with RelayProcess(tmp_path, valkey.url, config=unhurried) as relay, contextlib.ExitStack() as stack:
         for _ in range(4):
             news(stack.enter_context(stream(relay)))
         host, _, port = relay.url.removeprefix("http://").partition(":")
         deaf = stack.enter_context(socket.create_connection((host, int(port))))
         deaf.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")  # and reads nothing
         until(lambda: ask(relay, "/healthz").status_code == 200)
-        began = time.monotonic()
         assert relay.terminate() == 0
-        assert time.monotonic() - began < 6
         assert "Traceback" not in relay.log_text()
 
 
