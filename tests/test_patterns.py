@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.matching import predicate
@@ -12,6 +12,7 @@ from relay.patterns import Pattern, PatternError
 from relay.redaction import RedactionOptions, Redactor
 from relay.secret_shapes import REDACTED
 from sinks.testing import make_event
+from tests.parts.examples import examples
 
 PUMPED = [
     (r"^(\w+\s?)*$", "database connection lost after retry number seven of seven! " * 400),
@@ -163,7 +164,7 @@ def written_patterns(draw: st.DrawFn) -> str:
     return start + sequence(0) + end
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(written_patterns(), st.text("ab1_ -\n", max_size=12))
 def test_both_engines_agree_on_ascii(written: str, text: str) -> None:
     assert Pattern(written).found_in(text) == (re.search(written, text) is not None)
@@ -172,7 +173,7 @@ def test_both_engines_agree_on_ascii(written: str, text: str) -> None:
         assert ours == re.sub(written, lambda found: "#" if found[0] else "", text)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @example(r"\bé\b", "é-é")
 @given(written_patterns(), st.text("abéÉ1٣_ -\n\u2003\ufdd0", max_size=12))
 def test_both_engines_agree_on_every_other_text_too(written: str, text: str) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.schedule import Calendar, Timetable, is_half_day, is_trading_day, market_is_open
@@ -94,7 +94,6 @@ def test_around_a_long_weekend() -> None:
     assert NEW_YORK.last_due(utc("2025-04-21 20:09")) == utc("2025-04-17 20:10")
 
 
-@settings(deadline=None)
 @given(timetables, moments)
 def test_nothing_is_due_between_the_last_and_the_next(timetable: Timetable, now: datetime) -> None:
     last, following = timetable.last_due(now), timetable.next_due(now)
@@ -105,7 +104,6 @@ def test_nothing_is_due_between_the_last_and_the_next(timetable: Timetable, now:
     assert timetable.last_due(following - timedelta(microseconds=1)) == last
 
 
-@settings(deadline=None)
 @given(timetables, moments)
 def test_each_due_moment_is_the_one_of_its_day_and_shows_the_trigger_time(table: Timetable, now: datetime) -> None:
     due = table.next_due(now)
@@ -123,7 +121,6 @@ def _exists(wall: datetime, zone: str) -> bool:
     return there.replace(tzinfo=None) == wall
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(available_timezones())), moments)
 def test_every_zone_that_this_machine_knows_has_one_run_a_day_without_a_calendar(zone: str, now: datetime) -> None:
     table = Timetable(time(12, 0), zone, Calendar.NONE)
