@@ -36,12 +36,24 @@ def observe_phase(run: Run, signal: Signal, event: Event, now: datetime) -> list
     return said
 
 
-def end_phases(run: Run, state: State, now: datetime, ended_at: datetime) -> list[Announcement]:
+def reopen_phases(run: Run) -> None:
+    """The phases that were held to be over with their run were not."""
+    for its in run.phases.values():
+        if its.is_guessed:
+            its.state, its.is_guessed, its.ended_at, its.duration_seconds = State.RUNNING, False, None, None
+
+
+def end_phases(
+    run: Run, state: State, now: datetime, ended_at: datetime, *, is_guess: bool = False
+) -> list[Announcement]:
     """What was still going on when the run ended has ended too."""
     going = [phase for phase, its in run.phases.items() if its.state.is_open]
     for phase in going if state is State.COMPLETED else []:
         run.surprise(f"{phase} never said that it had ended")
-    return [_end(run, phase, state, ended_at=ended_at, now=now, claims={}) for phase in going]
+    said = [_end(run, phase, state, ended_at=ended_at, now=now, claims={}) for phase in going]
+    for phase in going:
+        run.phases[phase].is_guessed = is_guess
+    return said
 
 
 def final_state(payload: Mapping[str, Any], otherwise: State) -> State:

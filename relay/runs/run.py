@@ -42,6 +42,8 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     success_rate: float | None = None
     indicators_calculated: int | None = None
     patterns_detected: int | None = None
+    is_guessed: bool = False
+    """Its end was only inferred from that of the run, which was itself a guess."""
     attempts: int = 1
     setbacks: int = 0
     """How often its progress went back."""
@@ -126,6 +128,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     reason: str | None = None
     is_guessed: bool = False
     """Nobody told of its end: the relay holds it to be over, until something proves otherwise."""
+    followed_by: str | None = None
+    """The id under which TickStockPL began again, after this one had broken off."""
     surprises: list[str] = []
     said: list[str] = []
     """Names of the alerts that were given while it ran: its end need not say the same again."""
@@ -156,6 +160,11 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     def began(self) -> datetime:
         """When it started, or was first heard of."""
         return self.started_at or self.first_seen
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all phases, as far as it says."""
+        return set(self.expected) == set(Phase)
 
     @property
     def is_scheduled(self) -> bool:

@@ -14,7 +14,7 @@ from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
 from relay.runs.attribution import YOUNG, begins_run, meant
 from relay.runs.claims import NEW_YORK, STALE, SentAgain, claimed_at, is_stale, sent_again
 from relay.runs.ledger import GIVEN_UP, Ledger
-from relay.runs.phases import end_phases, final_state, observe_phase
+from relay.runs.phases import end_phases, final_state, observe_phase, reopen_phases
 from relay.runs.quantities import text
 from relay.runs.run import Run, believable_duration
 from relay.runs.signals import Signal, State, Verb, signal_of
@@ -163,18 +163,22 @@ class Runs:
         ended_at: datetime,
         claims: Mapping[str, Any] | None = None,
         reason: str | None = None,
+        followed_by: str | None = None,
     ) -> list[Announcement]:
         """End an open run in `state`; one that has ended stays as it is, unless that was a guess.
 
-        `claims` are the numbers that came with the end, `reason` why the relay thinks that it is over.
+        `claims` are the numbers that came with the end, `reason` why the relay thinks that it is over, `followed_by`
+        the run as which it began again.
         """
         corrected = run.is_guessed and reason is None
         if not run.state.is_open and not corrected:
             return []
         claims = claims or {}
-        said = end_phases(run, state, now, ended_at)
+        if corrected:
+            reopen_phases(run)
+        said = end_phases(run, state, now, ended_at, is_guess=reason is not None)
         run.state, run.reason, run.is_guessed = state, reason or _reason(claims), reason is not None
-        run.ended_at = ended_at
+        run.ended_at, run.followed_by = ended_at, followed_by
         run.duration_seconds = believable_duration(
             claims.get("duration_seconds"), run.started_at, ended_at, seen_for=(now - run.first_seen).total_seconds()
         )
@@ -302,6 +306,8 @@ class Runs:
 def _reopen(run: Run) -> list[Announcement]:
     """It was held to be over, and goes on."""
     run.state, run.is_guessed, run.reason, run.ended_at, run.duration_seconds = State.RUNNING, False, None, None, None
+    run.followed_by = None
+    reopen_phases(run)
     return [of_run(run, "resumed", corrected=True)]
 
 

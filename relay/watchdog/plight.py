@@ -97,6 +97,16 @@ def slow(run: Run, phase: Phase, seconds: float, limit: float) -> Plight:
     return Plight("phase_slow", Severity.WARNING, title, message, phase, its.last_symbol)
 
 
+def disputed(run: Run) -> Plight:
+    """Its events come, and the API says that it is idle."""
+    message = (
+        f"Events show the run since {clock(run.began)}; TickStockPL says that it is idle, and its history does not have"
+        " the run. Does `tickstockpl.base_url` name the right one?"
+    )
+    title = f"{name(run)} goes on, but TickStockPL says it is idle"
+    return Plight("run_disputed", Severity.WARNING, title, message, run.current_phase, run.last_symbol)
+
+
 def goes_on(run: Run) -> str:
     """That a run is no longer stuck."""
     phase = run.current_phase

@@ -97,8 +97,11 @@ class Punctuality:
             self._runs.not_inferred = (StartWindow(coming, now).opens, coming.due)
 
     def _follow(self, slot: Slot, now: datetime, api: ApiView) -> None:
-        """The day's run may have got its name after it had started."""
-        if slot.run_id is None or self._runs.get(slot.run_id) is None:
+        """The day's run may have got its name after it had started, or have begun again as another."""
+        known = self._runs.get(slot.run_id) if slot.run_id is not None else None
+        if known is not None and known.followed_by is not None:
+            self._agenda.settle(State.RUNNING, run_id=known.followed_by)
+        elif known is None:
             found = gather(
                 self._runs, StartWindow(slot, now), api, asked_from=now, is_idle=False, hearing_since=None
             ).run

@@ -63,7 +63,8 @@ def _failed(run: Run) -> Finding:
     number = "One error was heard" if run.errors == 1 else f"{run.errors} errors were heard, the last"
     errors = f" {number}: {run.last_error}." if run.errors else ""
     symbol = f" The last symbol was {run.last_symbol}." if run.last_symbol else ""
-    sentence = f"It failed{where}{lasted}.{cause}{errors}{symbol} The day's data is incomplete until it is run again."
+    until = f"the run {run.followed_by} has completed" if run.followed_by else "it is run again"
+    sentence = f"It failed{where}{lasted}.{cause}{errors}{symbol} The day's data is incomplete until {until}."
     return Finding("run_failed", Severity.CRITICAL, f"failed{where}", sentence)
 
 
@@ -162,7 +163,9 @@ def _unusual(run: Run, expectations: Expectations) -> list[Finding]:
     if run.duration_seconds is not None and not any(remarks):
         remarks.append(expectations.remark_on_duration("The run", run.duration_seconds, expectations.duration()))
     findings = []
-    for manner in ("fast",) if run.said else ("slow", "fast"):  # that it was slow was said while it ran
+    for manner in (
+        ("fast",) if set(run.said) - {"run_disputed"} else ("slow", "fast")
+    ):  # that it was slow was said while it ran
         sentences = " ".join(remark[1] for remark in remarks if remark is not None and remark[0] == manner)
         if sentences:
             findings.append(Finding(f"too_{manner}", Severity.WARNING, f"was unusually {manner}", sentences))

@@ -10,7 +10,6 @@ from functools import lru_cache
 from itertools import takewhile
 
 from relay.answers import HistoryRun
-from relay.events import Phase
 from relay.runs.claims import AHEAD, readings
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -49,7 +48,7 @@ class StartWindow:
             return False
         if run.events and run.first_seen < self.opens:
             return False
-        return run.is_scheduled or (_is_whole(run) and self.counts_manual(run.began, run.ended_at))
+        return run.is_scheduled or (run.is_whole and self.counts_manual(run.began, run.ended_at))
 
     def counts_manual(self, began: datetime, ended: datetime | None) -> bool:
         """Whether a run by hand stands for the scheduled one: after the session, and going on when that is due."""
@@ -174,10 +173,6 @@ def _began_earlier(run: Run, window: StartWindow, api: ApiView) -> bool:
     if api.status is not None and api.status.is_running and api.status.run_id == run.run_id:
         starts.append(api.status.start_time)
     return any(start is not None and start < window.opens for start in starts)
-
-
-def _is_whole(run: Run) -> bool:
-    return set(run.expected) == set(Phase)
 
 
 def _began(run: Run) -> datetime:

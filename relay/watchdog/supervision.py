@@ -6,8 +6,10 @@ Pure. Of several things to say about one trouble it says one: a run that stalls 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from relay.answers import HistoryRun
 from relay.config.thresholds import WatchdogOptions
 from relay.events import Announcement
+from relay.runs.reconstruction import SAME_START
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import State
@@ -20,11 +22,15 @@ from relay.watchdog.plight import Plight
 
 STUCK = ("run_stalled", "run_silent", "events_missing")
 """Of one run, one of these at a time."""
-WHILE_RUNNING = (*STUCK, "run_overdue", "phase_slow")
+WHILE_RUNNING = (*STUCK, "run_overdue", "phase_slow", "run_disputed")
 """Over when the run is."""
 API_AHEAD = timedelta(minutes=1)
 """The API's progress must have moved so long after the last event to show that events are missing."""
 HISTORY_AGAIN = timedelta(seconds=30)
+DISPUTED_AFTER = timedelta(minutes=5)
+"""Events came for so long after the API had become idle: they do not speak of the same TickStockPL."""
+BEGAN_AGAIN = timedelta(seconds=10)
+"""The API names another run for so long, and the old one is silent: it has broken off."""
 UNTOLD_END = timedelta(minutes=3)
 """The API has been idle for so long, and the history has had time to tell: the run is over."""
 
@@ -52,8 +58,11 @@ class Supervision:
         self.wants_history = False
         said: list[Announcement] = []
         for run in self._runs.open:
-            said += self._untold_end(run, now, api, options)
+            said += self._began_again(run, now, api)
             if run.state.is_open:
+                said += self._untold_end(run, now, api, options)
+            if run.state.is_open:
+                said += self._disputed(run, now, api)
                 said += self._stuck(run, now, api, options)
                 said += self._overdue(run, now, options)
                 said += self._slow(run, now, options)
@@ -73,13 +82,37 @@ class Supervision:
             self._api_progress = progress
         self._idle_since = (self._idle_since or now) if status.is_running is False else None
 
+    def _began_again(self, run: Run, now: datetime, api: ApiView) -> list[Announcement]:
+        """TickStockPL, which runs one at a time, names a newer run of the same day: this one has broken off."""
+        named = api.status.run_id if api.status is not None and api.is_running else None
+        newer = self._runs.get(named) if named is not None and named != run.run_id else None
+        if newer is None or newer.run_date != run.run_date or newer.began <= run.began:
+            return []
+        if run.last_seen > newer.first_seen or now - newer.first_seen < BEGAN_AGAIN:
+            return []
+        reason = f"began again as {newer.run_id}"
+        return self._runs.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason, followed_by=newer.run_id)
+
+    def _disputed(self, run: Run, now: datetime, api: ApiView) -> list[Announcement]:
+        """Its events come, while the API is idle and its history does not have it."""
+        key = f"run_disputed:{run.run_id}"
+        if api.is_running or any(_is_row_of(row, run) for row in api.history or ()):
+            return self._alerts.resolve(key, now, "TickStockPL's API shows the run, too.")
+        idle = self._idle_since
+        if idle is None or not run.events or run.last_seen - idle < DISPUTED_AFTER:
+            return []
+        if api.history_at is None or api.history_at < idle + DISPUTED_AFTER / 2 or api.history_failures:
+            self.wants_history = True
+            return []
+        return self._say(run, plight.disputed(run), now)
+
     def _untold_end(self, run: Run, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """The API is idle, and events do not come: the run is over, and nobody said how."""
         idle = self._idle_since
         if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNTOLD_END / 6:
             return []
         asked = api.history_at
-        self.wants_history = asked is None or asked <= idle or now - asked >= HISTORY_AGAIN
+        self.wants_history |= asked is None or asked <= idle or now - asked >= HISTORY_AGAIN
         if now - max(idle, run.last_seen) < max(UNTOLD_END, timedelta(seconds=options.stall_after)):
             return []
         finished = {phase for phase, its in run.phases.items() if its.state is State.COMPLETED}
@@ -187,3 +220,10 @@ class Supervision:
             elif alert.name == "phase_slow" and run.current_phase != alert.facts.get("phase"):
                 said += self._alerts.resolve(alert.key, now, "The phase has ended.")
         return said
+
+
+def _is_row_of(row: HistoryRun, run: Run) -> bool:
+    """Whether a row of the API's history is that run."""
+    if row.run_id is not None and not run.is_unnamed:
+        return row.run_id == run.run_id
+    return row.start_time is not None and abs(row.start_time - run.began) <= SAME_START
