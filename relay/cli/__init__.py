@@ -16,6 +16,8 @@ from typing import Any
 
 import click
 
+from relay import descriptors
+
 COMMANDS = {
     "run": "Run the relay.",
     "check": "Check the configuration and its tests; --connect tries Redis, the API and each sink.",
@@ -40,6 +42,7 @@ class _Lazy(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line: what the terminal cannot show is a question mark, what cannot be written one line."""
+        descriptors.open_standard()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # None without one, something else in tests
                 stream.reconfigure(errors="replace" if stream.errors == "strict" else stream.errors)

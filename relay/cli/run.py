@@ -16,7 +16,6 @@ def command(path: Path) -> None:
 
     SIGHUP reads the configuration again; SIGUSR2 becomes a new process of the same command, losing nothing.
     """
-    descriptors.open_standard()
     descriptors.raise_limit()
     _leave_out_what_colours()
     import uvloop  # noqa: PLC0415 - this command only

@@ -35,3 +35,9 @@ def test_a_full_disk_is_told_in_one_line(command: list[str], config: Path) -> No
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, check=False)
     assert (ended.returncode, ended.stderr) == (1, b"Error: cannot write: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_standard_descriptor_that_is_closed_ends_no_command(closed: str, config: Path) -> None:
+    shell = ["sh", "-c", f'exec "$0" "$@" {closed}', PROGRAM, *CHANNEL, "{}", "--config", str(config)]
+    assert subprocess.run(shell, capture_output=True, check=False).returncode == 0
