@@ -1,6 +1,9 @@
 """A queued lane on a clock moved by hand: retries, rests, groups, gives up, and always knows where each event is."""
 
 import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -489,3 +492,129 @@ async def test_a_store_on_disk_serves_the_next_process(tmp_path: Path) -> None:
     await second.lane.stop(1.0)
     assert second.lane.accepted == 2
     second.store.close()
+
+
+@pytest.mark.parametrize("order", [lambda _: None, lambda event: f"key {event.offset}"], ids=["no order", "a key each"])
+async def test_nobody_waits_for_the_slowest_delivery(order: Callable[[Event], str | None]) -> None:
+    """One in four hangs: the others deliver all that comes meanwhile."""
+    answer = asyncio.Event()
+
+    async def slow() -> Outcome:
+        await answer.wait()
+        return DELIVERED
+
+    rig = Rig(ScriptedSink(batching=Batching(concurrency=4), order=order))
+    rig.sink.outcomes = [slow]
+    rig.accept(*range(1, 400))
+    rig.lane.start()
+    await eventually(lambda: len(rig.sink.arrived) == 398)
+    assert 1 not in rig.sink.arrived
+    rig.accept(400)
+    await eventually(lambda: 400 in rig.sink.arrived)
+    answer.set()
+    await eventually(lambda: 1 in rig.sink.arrived)
+    await rig.lane.stop(1.0)
+    assert len(rig.sink.deliveries) == 400, "each once"
+    rig.lane.tick(rig.clock.now)
+    assert rig.adds_up()
+
+
+async def test_a_key_whose_delivery_hangs_holds_up_no_other_key() -> None:
+    answer = asyncio.Event()
+
+    async def slow() -> Outcome:
+        await answer.wait()
+        return DELIVERED
+
+    rig = Rig(ScriptedSink(batching=Batching(concurrency=2), order=lambda event: f"odd {event.offset % 2}"))
+    rig.sink.outcomes = [slow]
+    rig.accept(*range(1, 301))
+    rig.lane.start()
+    await eventually(lambda: len(rig.sink.arrived) == 150)
+    assert rig.sink.arrived == list(range(2, 301, 2)), "in order, and none of the key that waits"
+    answer.set()
+    await eventually(lambda: len(rig.sink.arrived) == 300)
+    await rig.lane.stop(1.0)
+    assert rig.sink.arrived[150:] == list(range(1, 301, 2))
+
+
+@pytest.mark.parametrize("keys", [1, 3, 40])
+async def test_no_event_overtakes_another_of_its_key_while_some_fail(keys: int) -> None:
+    """Twenty answers in a hundred are errors, and each takes a moment or none."""
+    chance = random.Random(keys)
+
+    async def odd() -> Outcome:
+        for _ in range(chance.randrange(3)):
+            await asyncio.sleep(0)
+        return DOWN if chance.random() < 0.2 else DELIVERED
+
+    options = PATIENT | {"retry_first": "0.001s", "retry_most": "0.001s"}
+    rig = Rig(ScriptedSink(batching=Batching(concurrency=4), order=lambda event: str(event.offset % keys)), options)
+    rig.sink.outcomes = [odd] * 10_000
+    rig.accept(*range(1, 501))
+    while rig.lane.waiting:
+        await rig.round()
+        rig.clock.forward(0.01)
+    for key in range(keys):
+        assert [n for n in rig.sink.arrived if n % keys == key] == [n for n in range(1, 501) if n % keys == key]
+
+
+async def test_a_crash_repeats_at_most_what_was_not_forgotten_yet_and_under_the_same_ids() -> None:
+    async def crash() -> Outcome:
+        raise asyncio.CancelledError
+
+    rig = Rig()
+    rig.sink.outcomes = [*[DELIVERED] * 80, crash]
+    rig.accept(*range(1, 101))
+    with pytest.raises(asyncio.CancelledError):
+        await rig.round()
+    assert rig.outbox.count_of("app") == 50, "fifty were forgotten together, thirty were not yet"
+    rig.lane = rig.make_lane()
+    await rig.round()
+    repeated = [delivery for delivery, count in Counter(d for d, _ in rig.sink.deliveries).items() if count > 1]
+    assert repeated == [f"s1-{number}" for number in range(51, 82)]
+    assert rig.outbox.count_of("app") == 0
+
+
+async def test_a_row_that_was_dropped_by_hand_while_others_of_its_chain_were_underway_is_not_sent() -> None:
+    rig = Rig(ScriptedSink(order=lambda _: "one"))
+
+    async def meanwhile() -> Outcome:
+        rig.store.write(lambda db: db.execute("DELETE FROM outbox WHERE id = (SELECT max(id) FROM outbox)"))
+        return DELIVERED
+
+    rig.sink.outcomes = [meanwhile]
+    rig.accept(1, 2, 3)
+    await rig.round()
+    rig.tick()
+    assert rig.sink.arrived == [1, 2]
+    assert rig.lane.dropped == {"removed": 1}
+    assert rig.adds_up()
+
+
+async def test_rows_that_were_tried_together_go_together_again_though_one_was_revived_alone() -> None:
+    rig = Rig(ScriptedSink(batching=Batching(max_events=3), order=lambda event: str(event.offset)), PATIENT)
+    rig.sink.outcomes = [DOWN]
+    rig.accept(1, 2, 3)
+    await rig.round()
+    rig.store.write(lambda db: db.execute("UPDATE outbox SET not_before = 0 WHERE id = (SELECT max(id) FROM outbox)"))
+    await rig.round()
+    assert rig.sink.deliveries == [("s1-1", [1, 2, 3])] * 2
+
+
+@pytest.mark.parametrize("step", [-7200.0, 4 * 86400.0], ids=["back", "forward"])
+async def test_after_the_clock_was_set_the_times_of_a_backlog_are_moved_bit_by_bit(step: float) -> None:
+    rig = Rig(options=PATIENT | {"breaker_failures": 1, "breaker_rest": "15s", "max_age": "3d"})
+    rig.sink.outcomes = [DOWN]
+    rig.accept(*range(1, 1001))
+    rig.tick()
+    await rig.round()
+    rig.tick(step)
+    assert rig.outbox.is_shifting("app"), "not all at once"
+    rig.tick()
+    assert rig.lane.dropped.total() == 0, "none is taken for too old meanwhile"
+    rig.tick(16)
+    while rig.lane.waiting:
+        await rig.round()
+    assert not rig.outbox.is_shifting("app")
+    assert sorted(rig.sink.arrived) == list(range(1, 1001))
