@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test test-faults test-system lint bench soak clean
+.PHONY: demo test test-faults test-faults-long test-system lint bench soak clean
 
 demo: $(READY)            ## a trading afternoon in a minute, on an embedded Valkey
 	$(BIN)/tickstock-relay demo --seconds $(DEMO_SECONDS)
@@ -17,6 +17,9 @@ test: $(READY)            ## quick and real: unit tests and the daemon against a
 
 test-faults: $(READY)     ## what breaks, broken on purpose; prints a table
 	$(BIN)/pytest -m faults -p no:randomly -s
+
+test-faults-long: $(READY) ## the same with 200,000 events where it counts
+	FAULT_BACKLOG_ROWS=200000 $(BIN)/pytest -m faults -p no:randomly -s
 
 test-system: $(READY)     ## as root: a real systemd, Prometheus and Chromium
 	$(BIN)/pytest -m system -p no:randomly -s

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.config.settings import OutboxOptions
@@ -12,6 +12,7 @@ from relay.store import schema
 from relay.store.outbox import Outbox
 from relay.store.store import FREE_PAGES, Store, open_for_tools
 from relay.store.undelivered import Selection, Undelivered
+from tests.parts.examples import examples
 
 SCHEMA_OF_0_1 = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -79,7 +80,7 @@ CHANGES = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(STEPS)
 def test_order_and_counts_are_right_whoever_writes_and_the_same_rows_are_due_as_in_0_1(
     steps: list[tuple[str, int]],
