@@ -206,7 +206,7 @@ class Daemon:
         self.store.tend()
         self._take_note_of_others()
         self.quarantine.tick()
-        self.gaps.heartbeat(now)
+        self.gaps.heartbeat(self.subscription.known_until)
         self.recent.count(now, self.intake.received)
         said = [*self.watch.tick(now), *self.alerts.tick(now), *self.silences.tick(now, self.alerts)]
         said += self.vitals.look(
@@ -307,7 +307,7 @@ class Daemon:
             systemd.stopping("draining")
         grace = self.settings.shutdown_timeout / 2
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()), return_exceptions=True)
-        self.gaps.heartbeat(self.now())
+        self.gaps.heartbeat(self.subscription.known_until)
         self.quarantine.close()
         self.store.close()
         with suppress(TimeoutError):

@@ -16,7 +16,7 @@ from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import Normalizer
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
-from relay.subscription.subscription import Batch
+from relay.subscription.connection import Batch
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from relay.normalize.normalize import Normalizer
 from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from relay.subscription.subscription import Batch
+from relay.subscription.connection import Batch
 from sinks.jsonl import JsonlOptions, JsonlSink
 from sinks.testing import make_context
 from tests.scripted import ScriptedSink

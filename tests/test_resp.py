@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import hiredis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,7 +120,7 @@ def test_a_message_by_two_patterns_is_passed_on_once() -> None:
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not RESP"),
         (b"\x15\x03\x01\x00\x02\x02", "not RESP"),
-        (b"-NOPERM No permissions to access a channel\r\n", "NOPERM No permissions"),
+        (b"-NOPERM User caf\xe9 has no permissions\r\n", "unreadable error reply"),
         (b",1.5\r\n", "unexpected reply"),
     ],
 )
@@ -127,6 +128,41 @@ def test_what_no_subscription_sends_is_refused(data: bytes, said: str) -> None:
     parser = FrameParser(0)
     with pytest.raises(ProtocolViolationError, match=said):
         parser.parse(memoryview(data), 0)
+
+
+@pytest.mark.parametrize("text", ["NOPERM No permissions to access a channel", "ERR caf\u00e9", "LOADING"])
+def test_an_error_reply_is_kept_apart_and_counts_to_its_last_byte(text: str) -> None:
+    before, after = message(b"t:a", b"before"), message(b"t:a", b"after")
+    data = before + b"-%b\r\n" % text.encode() + after
+    found, parser = parse_in_pieces(data, [len(before) + 4])
+    assert [each[1] for each in found] == [b"before", b"after"]
+    assert parser.errors == [text]
+    assert parser.boundary == len(data)
+
+
+def test_a_parser_that_was_short_of_memory_reads_the_same_again() -> None:
+    data = message(b"t:a", b"1", b"t:*") + message(b"t:a", b"1", b"*") + message(b"t:a", b"2", b"t:*")
+    parser = FrameParser(0)
+    first = len(message(b"t:a", b"1", b"t:*"))
+    assert len(parser.parse(memoryview(data[:first]), 0)) == 1
+    parser._reader = _NoMemory()  # type: ignore[assignment]
+    with pytest.raises(MemoryError):
+        parser.parse(memoryview(data[first:]), first)
+    parser.restart(first)
+    assert [each[1] for each in parser.parse(memoryview(data[first:]), first)] == [b"2"], (
+        "the repetition is known still"
+    )
+    assert parser.boundary == len(data)
+
+
+class _NoMemory:
+    """hiredis when malloc fails: it calls that a protocol error."""
+
+    def feed(self, _: memoryview) -> None:
+        pass
+
+    def gets(self) -> None:
+        raise hiredis.ProtocolError("Out of memory")
 
 
 def test_a_flood_of_channels_is_not_remembered_for_ever() -> None:

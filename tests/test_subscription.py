@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.config.settings import RedisOptions
-from relay.subscription.dial import DialError, dial
+from relay.subscription.dial import Dialer, DialError, dial
 from relay.subscription.subscription import LONGEST_WAIT, Link
 from relay.subscription.wire import LOOK_AT_MOST
 from tests.listening import Listener, listening
@@ -108,8 +108,9 @@ async def test_half_a_message_does_not_spin(shared_valkey: Valkey, proxy: TcpPro
     async with listening(url=url_of(proxy.port)) as listener:
         await listener.subscribed()
         looks = 0
-        wire = listener.subscription._wire
-        assert wire is not None
+        connection = listener.subscription._connection
+        assert connection is not None
+        wire = connection.wire
         look = wire.look
 
         def counted() -> memoryview:
@@ -190,7 +191,7 @@ async def test_redis_that_comes_back_is_heard(valkey: Valkey) -> None:
 async def test_redis_that_is_away_for_hours_is_still_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait doubles with each attempt; in a quarter of an hour that was once more than a float can hold."""
     monkeypatch.setattr("relay.subscription.subscription.LONGEST_WAIT", 0.0)
-    monkeypatch.setattr("relay.subscription.subscription.dial", _refuse)
+    monkeypatch.setattr("relay.subscription.dial.Dialer.connect", _refuse)
     listener = Listener({"url": "redis://127.0.0.1:1/0"})
     attempts = 0
 
@@ -209,14 +210,14 @@ async def test_a_redis_that_stays_away_does_not_fill_the_log(monkeypatch: pytest
     monkeypatch.setattr("relay.subscription.subscription.LONGEST_WAIT", 0.0)
     attempts = 0
 
-    def refuse(_: RedisOptions) -> None:
+    def refuse(_: Dialer) -> None:
         nonlocal attempts
         attempts += 1
         if attempts > 100:
             raise _EnoughError
         raise DialError("refused" if attempts < 50 else "no route")
 
-    monkeypatch.setattr("relay.subscription.subscription.dial", refuse)
+    monkeypatch.setattr("relay.subscription.dial.Dialer.connect", refuse)
     with capture_logs() as logs, pytest.raises(_EnoughError):
         await Listener({"url": "redis://127.0.0.1:1/0"}).take()
     assert [line["reason"] for line in logs] == ["no connection: refused", "no connection: no route"]
@@ -226,7 +227,7 @@ class _EnoughError(Exception):
     pass
 
 
-def _refuse(_: RedisOptions) -> None:
+def _refuse(_: Dialer) -> None:
     raise DialError("refused")
 
 

@@ -259,7 +259,7 @@ def _wrong_with(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme.endswith("+sentinel"):
-        from relay.subscription.dial import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
+        from relay.subscription.sentinel import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
 
         parse_sentinel_url(url)
         return ""

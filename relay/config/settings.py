@@ -53,6 +53,9 @@ class RedisOptions(Options):
     connect_timeout: Duration = Field(3.0, gt=0, description="For connecting, logging in and subscribing.")
     ping_interval: Duration = Field(10.0, gt=0, description="Silence after which the connection is tried with PING.")
     ping_timeout: Duration = Field(10.0, gt=0, description="Silence after a PING that means: dead, connect anew.")
+    server_check_interval: Duration = Field(
+        10.0, gt=0, description="Between two looks whether this server is still the right one: Sentinel, name, `ROLE`."
+    )
     coalesce: Duration = Field(
         0.005, ge=0, le=0.1, description="Longest wait between two batches of a trickle: latency for less CPU."
     )

@@ -7,6 +7,7 @@ an unread kernel buffer can be handed to the next process.
 import re
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,52 +17,42 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from relay.config.settings import RedisOptions
+from relay.subscription.errors import ErrorKind, kind_of
+from relay.subscription.sentinel import SENTINEL_SCHEMES, find_master, parse_sentinel_url
 from relay.subscription.wire import PeekWire, TlsWire, Wire
 
-SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
+Address = tuple[str, int]
+ASK_AGAIN = 600.0
+"""Seconds after which a command that the ACL did not allow is tried again: each attempt is a line in `ACL LOG`."""
+
+
 class DialError(ConnectionError):
-    """Redis could not be reached or refused us; the text is one line and holds no secret."""
+    """Redis could not be reached or refused us; the text is one line and holds no secret.
+
+    `kind` is None when no server answered; `target` is where one was looked for.
+    """
+
+    def __init__(self, text: str, kind: ErrorKind | None = None, target: Address | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.target = target
 
 
 @dataclass(frozen=True, slots=True)
-class SentinelUrl:
-    """`redis+sentinel://[user:password@]host:port,host:port/master[/db]`."""
+class Server:
+    """The server that a connection has reached, by what it says of itself and by what names it."""
 
-    nodes: list[tuple[str, int]]
-    master: str
-    db: int
-    username: str | None
-    password: str | None
-    tls: bool
-
-
-def parse_sentinel_url(url: str) -> SentinelUrl:
-    """Take a Sentinel URL apart.
-
-    Raises:
-        ValueError: the text is no such URL; the message does not repeat it.
-    """
-    parts = urlsplit(url)
-    userinfo, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = userinfo.partition(":")
-    path = parts.path.strip("/").split("/")
-    if not path[0] or len(path) > 2 or not re.fullmatch(r"\d*", path[-1] if len(path) == 2 else ""):  # noqa: PLR2004
-        raise ValueError("write redis+sentinel://host:26379,host:26379/master-name/0")
-    nodes = []
-    for node in hosts.split(","):
-        host, _, port = node.rpartition(":") if re.search(r":\d+$", node) else (node, "", "26379")
-        nodes.append((host.strip("[]"), int(port)))
-    return SentinelUrl(
-        nodes=nodes,
-        master=path[0],
-        db=int(path[1]) if len(path) == 2 and path[1] else 0,  # noqa: PLR2004
-        username=unquote(username) or None,
-        password=unquote(password) or None,
-        tls=parts.scheme == "rediss+sentinel",
-    )
+    address: Address | None
+    """Its IP address and port; None on a Unix socket."""
+    run_id: str = ""
+    """Of its process; empty where the ACL does not let us ask."""
+    problem: str = ""
+    """Why it does not get what is published; empty when it does, and where the ACL does not let us ask."""
+    target: Address | None = None
+    """Host and port that we were to connect to: by the URL, by Sentinel, or by a redirection."""
 
 
 def dial(options: RedisOptions) -> Wire:
@@ -70,59 +61,143 @@ def dial(options: RedisOptions) -> Wire:
     Raises:
         DialError: unreachable, refused, wrong password, bad certificate.
     """
+    return Dialer(options).connect()[0]
+
+
+class Dialer:
+    """Connects again and again; its methods block, so call them in a thread."""
+
+    def __init__(self, options: RedisOptions) -> None:
+        self._options = options
+        self.by_sentinel = options.url.get_secret_value().startswith(SENTINEL_SCHEMES)
+        self._denied: dict[str, float] = {}
+        self.redirected: Address | None = None
+        """Where a server has sent us; the URL's host is not asked while this is set. Sentinel knows better."""
+
+    def connect(self) -> tuple[PeekWire | TlsWire, Server]:
+        """A connection, and the server at its other end.
+
+        Raises:
+            DialError: unreachable, refused, wrong password, bad certificate, or no master though Sentinel says so.
+        """
+        connection, server = self._reach()
+        sock = _let_go(connection)
+        sock.settimeout(None)
+        return TlsWire(sock) if isinstance(sock, ssl.SSLSocket) else PeekWire(sock), server
+
+    def look(self) -> Server:
+        """The server that `connect` would reach now; the connection is closed again.
+
+        Raises:
+            DialError: as `connect`.
+        """
+        connection, server = self._reach()
+        connection.disconnect()
+        return server
+
+    def _reach(self) -> tuple[Any, Server]:
+        target = connection = None
+        try:
+            connection = self._connection()
+            host = getattr(connection, "host", None)  # a Unix socket has none
+            target = (str(host), int(connection.port)) if host else None
+            connection.connect()
+            server = self._introduced(connection, target)
+        except (redis.RedisError, OSError, ValueError) as error:
+            if connection is not None:
+                connection.disconnect()
+            raise DialError(_without_secrets(_words(error), self._options), _kind(error), target) from None
+        if self.by_sentinel and server.problem:
+            connection.disconnect()
+            raise DialError(f"Sentinel names it as the master, but it is not one: {server.problem}", None, target)
+        return connection, server
+
+    def _connection(self) -> Any:
+        options = self._options
+        url = options.url.get_secret_value()
+        settings = _settings(options)
+        if not self.by_sentinel:
+            settings |= _tls(options) if url.startswith("rediss") else {}
+            if url.startswith("unix"):
+                settings = {key: value for key, value in settings.items() if "keepalive" not in key}
+            pool = redis.Redis.from_url(url, **settings).connection_pool
+            if self.redirected is not None:
+                pool.connection_kwargs |= dict(zip(("host", "port"), self.redirected, strict=True))
+            return pool.make_connection()
+        where = parse_sentinel_url(url)
+        tls = _tls(options) | {"ssl": True} if where.tls else {}
+        host, port = find_master(where, _sentinel_settings(options) | tls)
+        given = {"username": where.username, "password": where.password}
+        settings |= tls | {key: value for key, value in given.items() if value}
+        return redis.Redis(host=host, port=port, db=where.db, **settings).connection_pool.make_connection()
+
+    def _introduced(self, connection: Any, target: Address | None) -> Server:
+        """Tell our name, and ask the server who it is; what the ACL does not allow stays unknown."""
+        self._ask(connection, "CLIENT", "SETNAME", "tickstock-relay")
+        found = re.search(rb"run_id:(\w+)", _bytes(self._ask(connection, "INFO", "server")))
+        problem = _problem(self._ask(connection, "ROLE"), wants_master=self.by_sentinel)
+        address = peer(connection._sock)  # noqa: SLF001 - redis-py has no public way to the socket
+        return Server(address, found[1].decode() if found else "", problem, target)
+
+    def _ask(self, connection: Any, *command: str) -> Any:
+        if time.monotonic() < self._denied.get(command[0], 0.0):
+            return None
+        connection.send_command(*command)
+        try:
+            return connection.read_response()
+        except redis.ResponseError as error:
+            if kind_of(_words(error)) is ErrorKind.REFUSED:
+                self._denied[command[0]] = time.monotonic() + ASK_AGAIN
+            return None
+
+
+def peer(sock: socket.socket) -> Address | None:
+    """IP address and port of the other end; None where there are none."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
     try:
-        connection = _connection(options)
-        connection.connect()
-    except (redis.RedisError, OSError, ValueError) as error:
-        raise DialError(_without_secrets(f"{type(error).__name__}: {error}", options)) from None
-    sock = _let_go(connection)
-    sock.settimeout(None)
-    return TlsWire(sock) if isinstance(sock, ssl.SSLSocket) else PeekWire(sock)
+        host, port = sock.getpeername()[:2]
+    except OSError:  # it is gone already
+        return None
+    return str(host), int(port)
 
 
-def _connection(options: RedisOptions) -> Any:
-    url = options.url.get_secret_value()
-    settings = _settings(options)
-    if not url.startswith(SENTINEL_SCHEMES):
-        settings |= _tls(options) if url.startswith("rediss") else {}
-        if url.startswith("unix"):
-            settings = {key: value for key, value in settings.items() if "keepalive" not in key}
-        return redis.Redis.from_url(url, **settings).connection_pool.make_connection()
-    where = parse_sentinel_url(url)
-    tls = _tls(options) | {"ssl": True} if where.tls else {}
-    host, port = _master(where, options, tls)
-    given = {"username": where.username, "password": where.password}
-    settings |= tls | {key: value for key, value in given.items() if value}
-    return redis.Redis(host=host, port=port, db=where.db, **settings).connection_pool.make_connection()
+def _problem(role: Any, *, wants_master: bool) -> str:
+    """Why a server with that answer to ROLE does not get what is published; empty when it does, or did not answer."""
+    if not isinstance(role, list) or not role or role[0] == b"master":
+        return ""
+    if role[0] != b"slave":
+        return f"it is no data server, but a {_bytes(role[0]).decode(errors='replace')}"
+    host, port, state = role[1], role[2], _bytes(role[3]).decode(errors="replace")
+    if wants_master:
+        return "it is a replica"
+    master = f"{_bytes(host).decode(errors='replace')}:{port}"
+    return "" if state == "connected" else f"this replica has no connection to its master {master} ({state})"
 
 
-def _master(where: SentinelUrl, options: RedisOptions, tls: dict[str, Any]) -> tuple[str, int]:
-    """Where the master is, by the first Sentinel that sees it alive: one that is cut off may name a dead one.
+def _bytes(reply: Any) -> bytes:
+    return reply if isinstance(reply, bytes) else str(reply or "").encode()
 
-    Raises:
-        redis.ConnectionError: none does; its text says why for each.
-    """
-    password = options.sentinel.password
-    settings = _bounds(options) | tls | {"username": options.sentinel.username, "decode_responses": True}
-    settings |= {"password": password.get_secret_value()} if password else {}
-    reasons = []
-    for host, port in where.nodes:
-        with redis.Redis(host=host, port=port, **settings) as sentinel:
-            try:
-                found = sentinel.sentinel_master(where.master)
-            except redis.RedisError as error:  # also one that knows no master of this name
-                reasons.append(f"{host}:{port}: {error}")
-                continue
-        if not found["is_sdown"] and not found["is_odown"]:
-            return str(found["ip"]), int(found["port"])
-        reasons.append(f"{host}:{port} takes the master for down")
-    raise redis.ConnectionError(f"no Sentinel tells where {where.master!r} is: {'; '.join(reasons)}")
+
+def _words(error: BaseException) -> str:
+    """The server's words, from which redis-py has cut the first; else the error and its type."""
+    code = getattr(error, "status_code", None)
+    if code:
+        return f"{code} {error}"
+    return str(error) if isinstance(error, redis.ResponseError) else f"{type(error).__name__}: {error}"
+
+
+def _kind(error: BaseException) -> ErrorKind | None:
+    if isinstance(error, redis.InvalidResponse):
+        return ErrorKind.BROKEN
+    answered = isinstance(error, redis.ResponseError | redis.AuthenticationError) or getattr(error, "status_code", None)
+    return kind_of(_words(error)) if answered else None
 
 
 def _settings(options: RedisOptions) -> dict[str, Any]:
     settings = _bounds(options) | {
         "protocol": options.protocol,
-        "client_name": "tickstock-relay",
+        "driver_info": None,  # no CLIENT SETINFO: an ACL that does not allow it would log each attempt
         "socket_keepalive": True,
         "socket_keepalive_options": _KEEPALIVE,
     }
@@ -131,6 +206,12 @@ def _settings(options: RedisOptions) -> dict[str, Any]:
     if options.password:
         settings["password"] = options.password.get_secret_value()
     return settings
+
+
+def _sentinel_settings(options: RedisOptions) -> dict[str, Any]:
+    password = options.sentinel.password
+    settings = _bounds(options) | {"username": options.sentinel.username, "decode_responses": True}
+    return settings | ({"password": password.get_secret_value()} if password else {})
 
 
 def _bounds(options: RedisOptions) -> dict[str, Any]:

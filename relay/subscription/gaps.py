@@ -1,7 +1,7 @@
 """Spans in which the relay was not subscribed: from when to when, said as `relay:gap`, and what the API knows of them.
 
-A gap begins when the relay was last known to hear; that moment is kept on a shelf, so that the gap of a crash or a stop
-without handover is known to the next process. Nothing here connects to Redis.
+A gap begins when the relay was last known to receive all that is published; that moment is kept on a shelf, so that the
+gap of a crash or a stop without handover is known to the next process. Nothing here connects to Redis.
 """
 
 from datetime import datetime
@@ -12,7 +12,7 @@ from relay.subscription.subscription import Link
 from relay.watchdog.wording import lasting
 
 HEARTBEAT = 5.0
-"""Seconds between two notes of being alive: a gap after a crash is known to that precision."""
+"""Seconds between two notes of that moment, at least: a gap after a crash may begin that much too early."""
 _ALIVE = "alive"
 
 
@@ -30,22 +30,26 @@ class Gaps:
         self.last: tuple[datetime, datetime] | None = None
         """The newest gap, for the reconciliation with the API."""
 
-    def heartbeat(self, now: datetime) -> None:
-        """Note being subscribed, every few seconds."""
-        if self._subscribed and (self._alive is None or abs((now - self._alive).total_seconds()) >= HEARTBEAT):
-            self._note(now)
+    def heartbeat(self, known_until: datetime | None) -> None:
+        """Note every few seconds until when all is known to have been received; None when that is not known."""
+        if known_until is None or not self._subscribed:
+            return
+        if self._alive is None or abs((known_until - self._alive).total_seconds()) >= HEARTBEAT:
+            self._note(known_until)
 
     def changed(self, link: Link, now: datetime) -> list[Announcement]:
         """The subscription began or ended."""
         if not link.subscribed:
-            if self._subscribed:
-                self._note(now)
+            if self._subscribed and link.known_until is not None:
+                self._note(link.known_until)
             self._subscribed, self._reason = False, link.reason
             return []
         self._subscribed = True
+        if link.adopted:
+            return []  # whether it is still the right server is not known yet: no note
         since = self._alive
         self._note(now)
-        if link.adopted or since is None:
+        if since is None:
             return []
         return [self._gap(min(since, now), now)]  # the clock may have been set back
 

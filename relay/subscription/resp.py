@@ -13,12 +13,14 @@ Message = tuple[bytes, bytes, int]
 
 FEED = 1 << 14
 """Bytes given to hiredis at a time: it moves what is left in its buffer after every reply, so less is cheaper."""
+OUT_OF_MEMORY = "Out of memory"
+"""What hiredis calls a protocol error too, though it is ours."""
 _FRAMING = [len(b"$%d\r\n\r\n" % size) + size for size in range(4096)]
 """Bytes that a bulk string of `size` takes on the wire."""
 
 
 class ProtocolViolationError(ConnectionError):
-    """Not RESP, or an error reply from the server; the text is the server's."""
+    """Not RESP, or what no subscription sends: nothing that follows on this connection can be trusted."""
 
 
 def bulk_length(size: int) -> int:
@@ -56,12 +58,15 @@ class FrameParser:
         """Messages that came once more because patterns overlap; each is passed on once."""
         self.control: list[list[bytes | int | None]] = []
         """Replies that are no messages, for the subscription to look at and clear."""
+        self.errors: list[str] = []
+        """Error replies in the server's words, for the subscription to look at and clear."""
 
     def parse(self, unread: memoryview, start: int) -> list[Message]:
         """The whole messages in `unread`, which begins at position `start`.
 
         Raises:
             ProtocolViolationError: these bytes are not what a subscription sends.
+            MemoryError: there is not enough memory for them; `restart` before the next attempt.
         """
         messages: list[Message] = []
         try:
@@ -69,9 +74,19 @@ class FrameParser:
                 self._reader.feed(unread[cut : cut + FEED])  # type: ignore[arg-type]  # any buffer will do
                 self._take_whole(messages)
         except hiredis.ProtocolError as error:
+            if str(error) == OUT_OF_MEMORY:
+                raise MemoryError from None
             raise ProtocolViolationError(f"not RESP: {error}") from None
         self._fed = start + len(unread)
         return messages
+
+    def restart(self, position: int) -> None:
+        """Forget what was fed from `position` on, which is the end of a frame: it will be given again."""
+        self._reader = hiredis.Reader()
+        self._fed = self.boundary = position
+        self.control.clear()
+        self.errors.clear()
+        self.duplicates = 0
 
     def _take_whole(self, messages: list[Message]) -> None:
         """The hot loop: whatever is a list of four is a message, anything else is rare."""
@@ -109,14 +124,25 @@ class FrameParser:
 
     def _other(self, reply: object) -> int:
         """Length of a reply that is no message, kept for the subscription."""
-        if isinstance(reply, Exception):
-            raise ProtocolViolationError(str(reply))
+        if isinstance(reply, hiredis.ReplyError):
+            return self._error(str(reply))
         if reply == b"PONG":
             self.control.append([b"pong"])
             return len(b"+PONG\r\n")
         if isinstance(reply, list):
             self.control.append(reply)
         return reply_length(reply)
+
+    def _error(self, text: str) -> int:
+        """Length of an error reply.
+
+        Raises:
+            ProtocolViolationError: it cannot be told, as bytes in it are not UTF-8.
+        """
+        if "\ufffd" in text:
+            raise ProtocolViolationError(f"unreadable error reply {text!r:.200}")
+        self.errors.append(text)
+        return len(b"-\r\n") + len(text.encode())
 
 
 def _head_length(pattern: bytes, channel: bytes) -> int:

@@ -6,13 +6,14 @@ They are conditions like the watchdog's, with a *for at least*, and take the sam
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from relay.events import Announcement, Severity
+from relay.events import Announcement, Severity, utc_text
 from relay.lanes.lanes import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.store.store import Store
+from relay.subscription.errors import remedy
 from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.wording import lasting
+from relay.watchdog.wording import clock, lasting
 
 FAILING_FOR = 60.0
 """Seconds that a sink fails before it is said: a restart of the other side is no news."""
@@ -20,6 +21,10 @@ BEHIND_FOR = 5.0
 """Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
 NO_LOSS = ("test", "replayed", "silenced", "removed")
 """Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
+NOT_SUBSCRIBED_FOR = 60.0
+"""Seconds without a subscription before it is said: Redis that restarts is no news."""
+ISOLATED_FOR = 15.0
+"""The same for a connection to a server that does not get what is published: nothing looks wrong there, so sooner."""
 QUIET_FOR = 30.0
 """Seconds that a trouble must be over before it is said to be."""
 
@@ -44,6 +49,7 @@ class Vitals:
     ) -> list[Announcement]:
         """What there is to say now."""
         said = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
+        said += self._not_subscribed(subscription, now)
         for lane in lanes.values():
             said += self._failing(lane, now)
             said += self._losing(lane, now)
@@ -113,6 +119,22 @@ class Vitals:
             if store.trouble
             else "The store is on disk again; what was kept in memory has been written.",
             resolve_after=QUIET_FOR,
+        )
+
+    def _not_subscribed(self, subscription: Subscription, now: datetime) -> list[Announcement]:
+        since, key = subscription.lost_since, "not_subscribed"
+        if since is None:
+            return self._alerts.set(key, False, now, message=f"The relay is subscribed to Redis since {clock(now)}.")
+        return self._alerts.set(
+            key,
+            True,
+            now,
+            severity=Severity.ERROR,
+            title="Relay is not subscribed to Redis",
+            message=f"Since {clock(since)}: {subscription.reason}. Runs are followed by TickStockPL's API alone; what"
+            f" is published now is missing from the archive. {remedy(subscription.reason)}",
+            facts={"since": utc_text(since)},
+            for_=ISOLATED_FOR if subscription.problem else NOT_SUBSCRIBED_FOR,
         )
 
     def _intake(self, subscription: Subscription, now: datetime) -> list[Announcement]:

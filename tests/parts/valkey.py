@@ -23,10 +23,19 @@ class Valkey:
         port: 0 takes a free one; it stays the same over restarts.
         password: what a client of the test needs to log in.
         sentinel: run as a Sentinel; the first option is then its configuration file.
+        host: the address of loopback to listen on.
     """
 
-    def __init__(self, *options: str, port: int = 0, password: str | None = None, sentinel: bool = False) -> None:
+    def __init__(
+        self,
+        *options: str,
+        port: int = 0,
+        password: str | None = None,
+        sentinel: bool = False,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.port = port or free_port()
+        self.host = host
         self._options = options
         self._sentinel = sentinel
         self._password = password
@@ -36,19 +45,19 @@ class Valkey:
     @property
     def url(self) -> str:
         """Without user and password."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     @property
     def client(self) -> redis.Redis:
         """A client for the test's own use; it connects anew after a restart."""
         if self._client is None:
-            self._client = redis.Redis(port=self.port, password=self._password, socket_timeout=30)
+            self._client = redis.Redis(host=self.host, port=self.port, password=self._password, socket_timeout=30)
         return self._client
 
     def start(self) -> Self:
         """Run, and answer."""
         limit = () if "--client-output-buffer-limit" in self._options else NO_LIMIT
-        usual = ("--bind", "127.0.0.1", "--save", "", *limit)
+        usual = ("--bind", self.host, "--save", "", *limit)
         options = (*self._options, "--sentinel") if self._sentinel else (*usual, *self._options)
         command = [SERVER, *options[: self._sentinel], "--port", str(self.port), *options[self._sentinel :]]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,295 @@
+"""One subscribed connection, from PSUBSCRIBE to its end: whole messages out, exactly their bytes consumed.
+
+It probes a silent server, waits for one that cannot answer now, and raises an `OSError` when it is of no use any more.
+Whether the server is the right one is not its business, nor what comes after it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from relay.config.settings import RedisOptions
+from relay.subscription.errors import ErrorKind, ServerError, is_no_permission, kind_of
+from relay.subscription.resp import FrameParser, Message
+from relay.subscription.wire import LOOK_AT_MOST, PeekWire, TlsWire, WireClosedError
+
+ENOUGH = 25
+"""Messages among which a wake-up's cost is shared well enough: it is not waited longer than it takes to get so many."""
+PASSING_WAIT = 1.0
+"""Seconds before a server that could not answer is asked again."""
+MEMORY_WAIT = 1.0
+"""Seconds before a batch for which there was not enough memory is read again."""
+MEMORY_ATTEMPTS = 60
+"""How often, before the connection is given up."""
+LEAVE_WITHIN = 5.0
+"""Seconds in which what is unread is still taken from a server that is to be left."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages as Redis handed them over, and when they were read. `stream` names their connection."""
+
+    stream: str
+    received: datetime
+    messages: list[Message]
+
+
+class Connection:
+    """Reads one connection."""
+
+    def __init__(
+        self,
+        wire: PeekWire | TlsWire,
+        stream: str,
+        options: RedisOptions,
+        *,
+        now: Callable[[], datetime],
+        changed: Callable[[], None],
+        adopted: bool = False,
+    ) -> None:
+        """`changed` is called whenever `confirmed`, `torn` or `waits_for` may have changed."""
+        self.wire = wire
+        self.stream = stream
+        self.adopted = adopted
+        """Whether a process before ours has subscribed it."""
+        self._options = options
+        self._now = now
+        self._changed = changed
+        self._position = wire.position()
+        self._parser = FrameParser(self._position)
+        self._patterns: set[bytes] = set()
+        self._last_heard = time.monotonic()
+        self.heard_at = now()
+        """When something last came."""
+        self._last_unread = 0
+        self._probed, self._may_ping = False, True
+        self._subscribe_at: float | None = None
+        self._leave, self._leave_by = "", 0.0
+        self._failed_reads = 0
+        self._ready: asyncio.Future[None] | None = None
+        self.torn = False
+        """Whether a part of a message was consumed: nobody else could go on from there."""
+        self.waits_for = ""
+        """Why the server has not confirmed yet, in its words."""
+        self.duplicates = 0
+        self.behind_since: datetime | None = None
+        """Since when there has always been something unread."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the server has confirmed all patterns."""
+        return len(self._patterns) >= len(self._options.patterns)
+
+    @property
+    def relied_on(self) -> bool:
+        """Whether the connection is subscribed as far as we know."""
+        return self.adopted or bool(self._patterns)
+
+    def subscribe(self) -> None:
+        """Send PSUBSCRIBE.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        self._send(b"PSUBSCRIBE", *(pattern.encode() for pattern in self._options.patterns))
+
+    def leave(self, reason: str) -> None:
+        """Take what is unread, then end with that reason."""
+        self._leave, self._leave_by = reason, time.monotonic() + LEAVE_WITHIN
+        if self._ready is not None:
+            _done(self._ready)
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Batches for as long as it lives; asking for the next one acknowledges the last.
+
+        Raises:
+            OSError: it is over; a `ServerError` has the server's words.
+        """
+        wire = self.wire
+        while True:
+            partial = self._parser.seen - self._position  # of a message that is not whole yet
+            wire.want(partial + 1)
+            try:
+                unread = wire.look()
+                if len(unread) == partial:
+                    await self._wait_for_the_rest(partial)
+                    continue
+                messages = self._parser.parse(unread, self._position)
+            except BlockingIOError:
+                self.behind_since = None
+                self._leave_if_asked(drained=True)
+                await self._wait()
+                continue
+            except MemoryError:
+                await self._wait_for_memory()
+                continue
+            full, before = len(unread) == LOOK_AT_MOST, self._last_heard
+            received = self._heard()
+            error = self._replies()
+            if messages:
+                yield Batch(self.stream, received, messages)
+            self._acknowledge()
+            if error is not None:
+                raise error
+            self._leave_if_asked(drained=not full)
+            self.behind_since = (self.behind_since or received) if full else None
+            await asyncio.sleep(0 if full else self._pause(len(messages), self._last_heard - before))
+
+    def _pause(self, count: int, seconds: float) -> float:
+        """How long to let messages gather when `count` came in the last `seconds`."""
+        longest = self._options.coalesce
+        return min(longest, ENOUGH * seconds / count) if count else longest
+
+    def _acknowledge(self) -> None:
+        """Consume exactly what was handed out, so that the socket is left at a message boundary."""
+        boundary = self._parser.boundary
+        if boundary > self._position:
+            self.wire.consume(boundary - self._position)
+            self._position = boundary
+            if self.torn:
+                self.torn = False
+                self._changed()
+        if self.torn or self._parser.seen - self._position >= LOOK_AT_MOST:
+            self._take_partial()
+
+    def _take_partial(self) -> None:
+        """A message larger than can be peeked at: take what is there, the parser holds it.
+
+        Until it is whole the connection is torn and must not be handed over: its next byte is not a boundary.
+        """
+        if not self.torn:
+            self.torn = True
+            self._changed()
+        self.wire.consume(self._parser.seen - self._position)
+        self._position = self._parser.seen
+
+    async def _wait_for_the_rest(self, partial: int) -> None:
+        """Until more of a half message is there. Readable without more: the peer has closed, or the window is full."""
+        if not await self._wait() or len(self.wire.look()) > partial:
+            return
+        if self.wire.closed_with_rest():
+            raise WireClosedError("closed by the other side in the middle of a message")
+        self._leave_if_asked(drained=True)
+        self._take_partial()
+
+    async def _wait_for_memory(self) -> None:
+        """What is unread stays so, and is read again: nothing is lost by a moment without memory.
+
+        Raises:
+            ConnectionError: it lasts; or of a large message a part was taken already, and is gone.
+        """
+        self._failed_reads += 1
+        if self.torn or self._failed_reads > MEMORY_ATTEMPTS:
+            raise ConnectionError("not enough memory here for what has come")
+        self._parser.restart(self._position)
+        self.behind_since = self.behind_since or self._now()
+        if self._failed_reads == 1:
+            log.warning("not enough memory here for what has come; it stays unread and is tried again")
+        await asyncio.sleep(MEMORY_WAIT)
+
+    async def _wait(self) -> bool:
+        """Until the wire is readable; probes a silent one, and gives up on one that stays silent."""
+        if self._subscribe_at is not None:
+            return await self._wait_to_subscribe(self._subscribe_at - time.monotonic())
+        silent = time.monotonic() - self._last_heard
+        limit = self._options.ping_interval + (self._options.ping_timeout if self._probed else 0)
+        if not self.relied_on:
+            limit = self._options.connect_timeout
+        if silent < limit:
+            return await self._until_readable(limit - silent)
+        unread, before = self.wire.unread(), self._last_unread
+        self._last_unread = unread
+        if unread > before:  # more of a long message has come
+            self._heard()
+        elif self._probed or not self.relied_on:
+            raise ConnectionError(f"no answer for {silent:.0f} s")
+        else:
+            self._probe()
+        return False
+
+    def _probe(self) -> None:
+        """Send something that changes nothing and is answered."""
+        self._probed = True
+        if self._may_ping:
+            self._send(b"PING")
+        else:  # the ACL allows this at least
+            self._send(b"PSUBSCRIBE", self._options.patterns[0].encode())
+
+    async def _wait_to_subscribe(self, seconds: float) -> bool:
+        """Until the wire is readable, or PSUBSCRIBE is due again."""
+        if seconds > 0:
+            return await self._until_readable(seconds)
+        self._subscribe_at = None
+        self._last_heard = time.monotonic()  # the time for an answer begins anew
+        self.subscribe()
+        return False
+
+    async def _until_readable(self, seconds: float) -> bool:
+        loop = asyncio.get_running_loop()
+        ready = self._ready = loop.create_future()
+        loop.add_reader(self.wire.sock, _done, ready)
+        try:
+            await asyncio.wait_for(ready, seconds)
+        except TimeoutError:
+            return False
+        else:
+            return True
+        finally:
+            self._ready = None
+            loop.remove_reader(self.wire.sock)
+
+    def _heard(self) -> datetime:
+        self._last_heard = time.monotonic()
+        self._probed = False
+        self.heard_at = self._now()
+        return self.heard_at
+
+    def _replies(self) -> ServerError | None:
+        """Take note of replies that are no messages; an error after which the connection is of no use."""
+        parser = self._parser
+        self._failed_reads = 0
+        self.duplicates += parser.duplicates
+        parser.duplicates = 0
+        if not parser.control and not parser.errors:
+            return None
+        for reply in parser.control:
+            if reply[0] == b"psubscribe" and isinstance(reply[1], bytes):
+                self._patterns.add(reply[1])
+                self.waits_for = ""
+        errors = [self._answered(text) for text in parser.errors]
+        parser.control.clear()
+        parser.errors.clear()
+        self._changed()
+        return next((error for error in errors if error is not None), None)
+
+    def _answered(self, text: str) -> ServerError | None:
+        """What follows from an error reply: to our probe, when all patterns are confirmed, else to PSUBSCRIBE."""
+        kind = kind_of(text)
+        if kind is ErrorKind.PASSING:
+            if not self.confirmed:
+                self.waits_for = text
+                self._subscribe_at = time.monotonic() + PASSING_WAIT
+            return None
+        if self.confirmed and self._may_ping and is_no_permission(text):
+            self._may_ping = False  # it has answered, and that was all that was asked
+            return None
+        return ServerError(text, kind)
+
+    def _leave_if_asked(self, *, drained: bool) -> None:
+        if self._leave and (drained or time.monotonic() >= self._leave_by):
+            raise ConnectionError(self._leave)
+
+    def _send(self, *parts: bytes) -> None:
+        frame = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+        self.wire.sock.send(frame)
+
+
+def _done(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

@@ -1,0 +1,101 @@
+"""Redis Sentinel: the URL that names it, and where the master is by what the Sentinels say."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+
+SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
+OTHERS_WAIT = 0.5
+"""Seconds that the other Sentinels have to answer in, once one has: one that is cut off must not be the only voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelUrl:
+    """`redis+sentinel://[user:password@]host:port,host:port/master[/db]`."""
+
+    nodes: list[tuple[str, int]]
+    master: str
+    db: int
+    username: str | None
+    password: str | None
+    tls: bool
+
+
+def parse_sentinel_url(url: str) -> SentinelUrl:
+    """Take a Sentinel URL apart.
+
+    Raises:
+        ValueError: the text is no such URL; the message does not repeat it.
+    """
+    parts = urlsplit(url)
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = userinfo.partition(":")
+    path = parts.path.strip("/").split("/")
+    if not path[0] or len(path) > 2 or not re.fullmatch(r"\d*", path[-1] if len(path) == 2 else ""):  # noqa: PLR2004
+        raise ValueError("write redis+sentinel://host:26379,host:26379/master-name/0")
+    nodes = []
+    for node in hosts.split(","):
+        host, _, port = node.rpartition(":") if re.search(r":\d+$", node) else (node, "", "26379")
+        nodes.append((host.strip("[]"), int(port)))
+    return SentinelUrl(
+        nodes=nodes,
+        master=path[0],
+        db=int(path[1]) if len(path) == 2 and path[1] else 0,  # noqa: PLR2004
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        tls=parts.scheme == "rediss+sentinel",
+    )
+
+
+def find_master(where: SentinelUrl, settings: dict[str, Any]) -> tuple[str, int]:
+    """Where the master is. Blocks; `settings` are those of a connection to a Sentinel.
+
+    All Sentinels are asked at once. Of different answers the one of the newest failover counts (`config-epoch`): a
+    Sentinel that is cut off from the others still names the old master, which it may even see alive.
+
+    Raises:
+        redis.ConnectionError: none knows; its text says why for each.
+    """
+    answers = _ask_all([partial(_state, node, where.master, settings) for node in where.nodes])
+    reasons, states = [], []
+    for (host, port), answer in zip(where.nodes, answers, strict=True):
+        if isinstance(answer, dict):
+            states.append((answer, f"{host}:{port} takes the master for down"))
+        else:
+            reasons.append(f"{host}:{port}: {answer or 'no answer'}")
+    newest = max((_epoch(state) for state, _ in states), default=0)
+    for state, down in states:
+        if _epoch(state) == newest and not state["is_sdown"] and not state["is_odown"]:
+            return str(state["ip"]), int(state["port"])
+        reasons.append(down if _epoch(state) == newest else f"{down.partition(' ')[0]} knows of an older failover only")
+    raise redis.ConnectionError(f"no Sentinel tells where {where.master!r} is: {'; '.join(reasons)}")
+
+
+def _ask_all(questions: list[Callable[[], dict[str, Any]]]) -> list[dict[str, Any] | BaseException | None]:
+    """The answer to each question, or why there is none; None for one that came too late."""
+    pool = ThreadPoolExecutor(len(questions), thread_name_prefix="sentinel")
+    try:
+        futures = [pool.submit(question) for question in questions]
+        waiting: set[Future[dict[str, Any]]] = set(futures)
+        while waiting and not any(one.done() and one.exception() is None for one in futures):
+            waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done
+        wait(waiting, timeout=OTHERS_WAIT)
+        return [(one.exception() or one.result()) if one.done() else None for one in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _state(node: tuple[str, int], master: str, settings: dict[str, Any]) -> dict[str, Any]:
+    with redis.Redis(host=node[0], port=node[1], **settings) as sentinel:
+        found: dict[str, Any] = sentinel.sentinel_master(master)
+    return found
+
+
+def _epoch(state: dict[str, Any]) -> int:
+    return int(state.get("config-epoch") or 0)

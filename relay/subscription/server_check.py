@@ -1,0 +1,114 @@
+"""Is the server that we are subscribed to still the one that gets what is published?
+
+A subscription can live on at a server that nobody publishes to any more: after a failover, at a replica whose link is
+down, at an address that the name has left. So it is asked now and then where a new connection would lead, by connecting
+once more as at the start. The subscribed socket is not touched.
+"""
+
+import asyncio
+import socket
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from relay.subscription.dial import Address, Dialer, DialError, Server
+
+MOVED_LOOKS = 2
+"""Looks in a row that a name must not lead to our server before it counts as moved."""
+MOST_LOOKS = 32
+"""The same for a name that has led away and back again, as one does that stands for several servers in turn."""
+
+
+class State(StrEnum):
+    """What a look has shown."""
+
+    RIGHT = "right"
+    ISOLATED = "isolated"
+    """It is the right server, but does not get what is published."""
+    MOVED = "moved"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The state, and in words why it is not `RIGHT`."""
+
+    state: State
+    reason: str = ""
+
+
+class ServerCheck:
+    """Looks; decides nothing about the connection."""
+
+    def __init__(self, dialer: Dialer, *, timeout: float) -> None:
+        """`timeout` is for a name's lookup, in seconds."""
+        self._dialer = dialer
+        self._timeout = timeout
+        self._server = Server(None)
+        self._absent = 0
+        self._looks_needed = 1 if dialer.by_sentinel else MOVED_LOOKS
+
+    def connected(self, server: Server) -> None:
+        """From now on the looks are about this server."""
+        self._server = server
+        self._absent = 0
+
+    async def look(self) -> Finding:
+        """Look once; takes as long as connecting."""
+        try:
+            found = await asyncio.to_thread(self._dialer.look)
+        except DialError as error:
+            if error.kind is None:
+                return Finding(State.UNKNOWN, str(error))
+            found = Server(None, target=error.target)  # one is there, but lets us ask nothing: whose address is it?
+        try:
+            same = await self._is_ours(found)
+        except OSError as error:
+            return Finding(State.UNKNOWN, f"its name cannot be looked up: {error}")
+        return self._ours(found) if same else self._another(found)
+
+    def _ours(self, found: Server) -> Finding:
+        if self._absent:  # a name that leads elsewhere and back again stands for several servers
+            self._looks_needed = min(MOST_LOOKS, self._looks_needed * 2)
+            self._absent = 0
+        if found.address is not None and found.address == self._server.address and not self._server.run_id:
+            self._server = replace(self._server, run_id=found.run_id)  # of an adopted connection it was not known
+        is_itself = found.address == self._server.address or found.run_id == self._server.run_id != ""
+        return Finding(State.ISOLATED, found.problem) if is_itself and found.problem else Finding(State.RIGHT)
+
+    def _another(self, found: Server) -> Finding:
+        self._absent += 1
+        place = found.address or found.target
+        where = f"{place[0]}:{place[1]}" if place else "another server"
+        reason = f"{'Sentinel' if self._dialer.by_sentinel else 'the address in redis.url'} leads to {where} now"
+        return Finding(State.MOVED if self._absent >= self._looks_needed else State.UNKNOWN, reason)
+
+    async def _is_ours(self, found: Server) -> bool:
+        """Whether that server is ours; by its process where both are known, else by the address.
+
+        Raises:
+            OSError: the name cannot be looked up.
+        """
+        ours = self._server
+        both_known = bool(found.run_id and ours.run_id)
+        if both_known and found.run_id == ours.run_id:
+            return True
+        if found.address is not None and found.address == ours.address:
+            return not both_known
+        if ours.address is None or found.target is None:
+            return not both_known
+        return ours.address in await _addresses(found.target, self._timeout)
+
+
+async def _addresses(target: Address, seconds: float) -> set[Address]:
+    """All addresses of a name.
+
+    Raises:
+        OSError: there are none, or nobody answers in time.
+    """
+    loop = asyncio.get_running_loop()
+    lookup = loop.getaddrinfo(target[0], target[1], type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.wait_for(lookup, seconds)
+    except TimeoutError:
+        raise OSError(f"no answer within {seconds:g} s") from None
+    return {(str(address[0]), int(address[1])) for *_, address in found}
