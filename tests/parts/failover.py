@@ -28,9 +28,7 @@ class Failover:
 
     def hide_old_master(self) -> None:
         """Out of the Sentinel's sight it lives on; returns when the other one has been promoted."""
-        setuser(
-            self.old, "default", "-ping", "-info", "-replicaof", "-slaveof", "-multi"
-        )  # its next login
+        setuser(self.old, "default", "-ping", "-info", "-replicaof", "-slaveof", "-multi")  # its next login
         self.old.client.acl_deluser("watch")
         until(lambda: role(self.new) == "master", 20, every=0.05, what="the promotion")
         until(lambda: self.master_port() == self.new.port, 20, every=0.05, what="that Sentinel names the new master")
