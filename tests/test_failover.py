@@ -102,7 +102,7 @@ async def test_a_replica_without_its_master_does_not_count(valkey: Valkey, *, at
                 assert not listener.subscription.subscribed
                 assert not listener.subscription.descriptor(), "whoever adopts it would not know of the loss"
                 proxy.refusing = False
-                await listener.subscribed(30)
+                await listener.subscribed()
                 await heard_from(valkey, listener, b"again")
     assert [link.subscribed for link in listener.links] == ([True] if at_start else [True, False, True])
     assert not any(link.adopted for link in listener.links)
