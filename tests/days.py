@@ -17,7 +17,7 @@ def world(at: str = "2025-01-27 20:00", **more: Any) -> World:
     return World(utc(at), schedule=SCHEDULE, **more)
 
 
-def a_run(start: datetime, run_id: str = "r1", **more: Any) -> list[Event]:
+def a_run(start: datetime, run_id: str | None = "r1", **more: Any) -> list[Event]:
     """A run whose progress comes every minute or so."""
     return sparse_run(start, run_id, **({"steps": 20} | more))
 

@@ -6,9 +6,10 @@ is for `relay.watchdog.punctuality`.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -179,6 +180,8 @@ class Agenda:
             self._arm(now)
         elif (usual := self._usual_due()) is not None:
             self._saved.coming = self._slot(usual)
+        if (extra := self._planned_beside(now)) is not None:
+            self._saved.coming = extra
         self._save()
 
     def _usual_due(self) -> datetime | None:
@@ -207,6 +210,21 @@ class Agenda:
     def _slot(self, due: datetime) -> Slot:
         when, is_planned = self._planned(due)
         return Slot(day=self.timetable.day_of(due), due=when, is_planned=is_planned)
+
+    def _planned_beside(self, now: datetime) -> Slot | None:
+        """A run that TickStockPL plans on a day that has none by the calendar, before the coming one."""
+        saved, zone = self._saved, ZoneInfo(self.timetable.timezone)
+        if saved.next_run is None:
+            return None
+        digits = saved.next_run.replace(tzinfo=zone)  # some append `Z` to local time
+        is_local = digits.time() == self.timetable.trigger_time
+        due = digits.astimezone(UTC) if is_local else saved.next_run
+        day = self.timetable.day_of(due)
+        is_first = self.coming is None or due < self.coming.due
+        is_new = self.current is None or day > self.current.day
+        if due <= now or not is_first or not is_new or self.timetable.has_run(day):
+            return None
+        return Slot(day=day, due=due)
 
     def _planned(self, due: datetime) -> tuple[datetime, bool]:
         """The due moment as TickStockPL plans it: later the same day, or not on that day at all."""

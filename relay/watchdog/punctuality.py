@@ -71,14 +71,16 @@ class Punctuality:
         evidence = gather(
             self._runs, window, api, asked_from=asked_from, is_idle=self._is_idle, hearing_since=link.since
         )
-        if evidence.decision.verdict.is_started:
+        grace_ends = slot.due + timedelta(seconds=options.start_grace)
+        has_asked = now >= grace_ends and now - self._since >= SETTLING
+        verdict = evidence.decision.verdict
+        if verdict is Verdict.STARTED or (verdict is Verdict.INFERRED and has_asked):
             return self._started(slot, evidence, now, options)
         if slot.state is not State.DUE or slot.is_excused:
             return self._still_not_started(slot, now, options)
         self.wants_answers = now >= _asked_from(slot, options)
-        if now < slot.due + timedelta(seconds=options.start_grace):
-            return []
-        return self._not_started(window, evidence, api, options)
+        asked_since = self._agenda.note_asked(now) if now >= grace_ends else now
+        return self._not_started(window, evidence, api, asked_since) if has_asked else []
 
     def _note_idle(self, api: ApiView, asked_from: datetime) -> None:
         """Since when the API has said that it is idle, in answers that count."""
@@ -136,18 +138,16 @@ class Punctuality:
         return [of_day(slot.day, State.MISSED, slot.due)]
 
     def _not_started(
-        self, window: StartWindow, evidence: Evidence, api: ApiView, options: WatchdogOptions
+        self, window: StartWindow, evidence: Evidence, api: ApiView, asked_since: datetime
     ) -> list[Announcement]:
-        """The grace is over, and nothing shows a run of this day."""
+        """The grace is over, and nothing shows a run of this day; it is asked in vain since `asked_since`."""
         slot, now = window.slot, window.now
         if not self._agenda.enabled:
             return self._switched_off(slot, now)
         if not slot.is_planned:
             return self._not_planned(slot, now)
-        asked_since = self._agenda.note_asked(now)
-        ends = max(slot.due + timedelta(seconds=options.start_grace), asked_since)
         decision = evidence.decision
-        if now - self._since < SETTLING or now < (ends + PATIENCE if decision.after_patience else ends):
+        if decision.after_patience and now < asked_since + PATIENCE:
             return []
         self._agenda.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
         shown = {name: getattr(evidence, name).value for name in ("events", "status", "history", "hearing")}

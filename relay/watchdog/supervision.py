@@ -99,9 +99,12 @@ class Supervision:
         if api.is_running or any(_is_row_of(row, run) for row in api.history or ()):
             return self._alerts.resolve(key, now, "TickStockPL's API shows the run, too.")
         idle = self._idle_since
-        if idle is None or not run.events or run.last_seen - idle < DISPUTED_AFTER:
+        if idle is None or not run.events:
             return []
-        if api.history_at is None or api.history_at < idle + DISPUTED_AFTER / 2 or api.history_failures:
+        differs_since = max(idle, run.first_seen)
+        if run.last_seen - differs_since < DISPUTED_AFTER:
+            return []
+        if api.history_at is None or api.history_at < differs_since + DISPUTED_AFTER / 2 or api.history_failures:
             self.wants_history = True
             return []
         return self._say(run, plight.disputed(run), now)
