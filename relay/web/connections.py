@@ -24,6 +24,8 @@ HEAD_SECONDS = 10.0
 UNREAD_SECONDS = 10.0
 """For a full write buffer to be emptied."""
 HEAD_BYTES = 16 * 1024
+UNREAD_BYTES = 64 * 1024
+"""The kernel keeps about twice that for a reader, not megabytes; a stream that is not read is so noticed in minutes."""
 
 
 def most_connections() -> int:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
 from relay.web.admission import Admission, SharedMetrics
-from relay.web.connections import HEAD_BYTES, Connections, most_connections
+from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
 from relay.web.guard import Guard
 from relay.web.live import Live
 from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
@@ -56,6 +56,7 @@ class WebServer:
             sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError as error:
             raise ListenError(f"cannot listen on {self._options.listen}: {error.strerror}") from None
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # each accepted socket inherits it
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
         config = uvicorn.Config(
