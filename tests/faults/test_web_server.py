@@ -37,7 +37,7 @@ HALF_OPEN: dict[str, Harm] = {
 UNREAD: dict[str, Harm] = {
     "40 x 20 /metrics": lambda clients: clients.open(40, request("/metrics") * 20, receive_buffer=4096),
     "40 x 20 pages": lambda clients: clients.open(40, request("/") * 20, receive_buffer=4096),
-    "400 /api/state": lambda clients: clients.open(400, request("/api/state"), receive_buffer=4096),
+    "100 /api/state": lambda clients: clients.open(100, request("/api/state"), receive_buffer=4096),
 }
 
 
