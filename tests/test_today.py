@@ -68,10 +68,11 @@ def test_a_run_with_alerts_about_it_is_not_simply_good() -> None:
     def firing(severity: str, run_id: str | None) -> list[Alert]:
         return [Alert(key="k", stage=Stage.FIRING, since=DUE, severity=severity, title="", message="", run_id=run_id)]
 
-    assert answer(slot(), [run()], alerts=firing("warning", "r1")).mood == "warning"
-    assert answer(slot(), [run()], alerts=firing("critical", "r1")).mood == "bad"
-    assert answer(slot(), [run()], alerts=firing("critical", "another")).mood == "good"
-    assert answer(slot(), [run("failed")], alerts=firing("warning", "r1")).mood == "bad"
+    settled = slot(State.RUNNING, run_id="r1")
+    assert answer(settled, [run()], alerts=firing("warning", "r1")).mood == "warning"
+    assert answer(settled, [run()], alerts=firing("critical", "r1")).mood == "bad"
+    assert answer(settled, [run()], alerts=firing("critical", "another")).mood == "good"
+    assert answer(settled, [run("failed")], alerts=firing("warning", "r1")).mood == "bad"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,14 @@ def test_a_run_with_alerts_about_it_is_not_simply_good() -> None:
     [(60, "Today’s"), (60 + 24 * 60, "Yesterday’s"), (60 + 3 * 24 * 60, "Monday’s"), (9 * 24 * 60, "The 27 Jan")],  # noqa: RUF001
 )
 def test_a_day_is_called_as_people_call_it(minutes: float, whose: str) -> None:
-    assert answer(slot(), [run()], minutes).headline == f"{whose} run completed"
+    assert answer(slot(State.RUNNING, run_id="r1"), [run()], minutes).headline == f"{whose} run completed"
+
+
+def test_which_run_is_the_days_is_looked_up_and_not_decided_here() -> None:
+    going = run("running", run_id="by-hand", after=-5, is_scheduled=False)
+    assert answer(slot(State.LATE), [going, run(run_id="r0", after=-3)]).headline == "Today’s run is late"  # noqa: RUF001
+    told = answer(slot(State.MISSED), [run("running", run_id="r2", after=1420)], 1425)
+    assert told.headline == "Today’s run is in progress"  # noqa: RUF001 - the next day's, which began early
 
 
 def test_a_manual_run_before_the_due_time_is_not_todays_but_one_after_it_is() -> None:

@@ -4,7 +4,7 @@ It judges nothing anew: what is late or missed, slow or empty, the watchdog has 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from relay.events import SEVERITIES, Severity
@@ -15,8 +15,6 @@ from relay.watchdog.alerts import Alert
 from relay.watchdog.wording import figure, lasting
 from relay.web.snapshot import Mood, RunView, Today
 
-EARLY = timedelta(minutes=15)
-"""A run may begin so long before its due time and still be that day's."""
 A_WEEK = 7
 
 _MOODS: dict[str, Mood] = {
@@ -58,9 +56,10 @@ def today(
     `runs` are the last ones, the newest first, `alerts` those that fire.
     """
     zone = ZoneInfo(timezone)
-    run = _run_of(current, coming, runs, zone)
+    run = _run_of(current, runs)
     state = run.state if run else current.state.value if current else "unknown"
-    day = current.day if current else run.began.astimezone(zone).date() if run else None
+    is_the_slots = current is not None and (run is None or run.run_id == current.run_id)
+    day = current.day if current and is_the_slots else run.began.astimezone(zone).date() if run else None
     about = _about(run, current, day, now.astimezone(zone).date())
     excused = current is not None and current.is_excused and run is None
     mood: Mood = "waiting" if excused else _MOODS.get(state, "waiting")
@@ -97,26 +96,16 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%H:%M %Z}"
 
 
-def _run_of(current: Slot | None, coming: Slot | None, runs: Sequence[RunView], zone: ZoneInfo) -> RunView | None:
-    """The slot's run: the one that the watchdog holds for it, else the newest that fits, else what goes on."""
+def _run_of(current: Slot | None, runs: Sequence[RunView]) -> RunView | None:
+    """The run to tell of: the slot's, as the watchdog has settled it; once that is over, one that goes on."""
+    going = next((run for run in runs if run.is_open), None)
     if current is None:
-        return next((run for run in runs if run.is_open), next(iter(runs), None))
-    named = next((run for run in runs if current.run_id and run.run_id == current.run_id), None)
-    if named is not None and not named.is_open:
-        later = next((run for run in runs if run.is_open), None)
-        return later or named
-    until = coming.due - EARLY if coming else None
-    fitting = [run for run in runs if run.began >= current.due - EARLY and (until is None or run.began < until)]
-    dated = [
-        run
-        for run in runs
-        if run.is_scheduled
-        and run.run_date == current.day.isoformat()
-        and run.began.astimezone(zone).date() >= current.day
-    ]
-    going = [run for run in runs if run.is_open]
-    scheduled = [run for run in fitting if run.is_scheduled]
-    return next(iter([*going, *([named] if named else []), *scheduled, *dated, *fitting]), None)
+        return going or next(iter(runs), None)
+    its = next((run for run in runs if current.run_id and run.run_id == current.run_id), None)
+    if its is not None:
+        return its if its.is_open else going or its
+    is_waited_for = current.is_open and not current.is_excused
+    return None if is_waited_for else going
 
 
 def _darker(mood: Mood, alerts: Iterable[Alert], run_id: str) -> Mood:

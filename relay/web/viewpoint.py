@@ -13,7 +13,9 @@ from relay.lanes.lanes import Lane
 from relay.redaction import RedactionOptions, Redactor
 from relay.runs.run import PhaseRun, Run
 from relay.store.outbox import Depth
+from relay.watchdog.apiview import ApiView
 from relay.watchdog.expectations import Expectations, Usual
+from relay.watchdog.start_evidence import StartWindow, days_run
 from relay.web.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
 from relay.web.today import slots, today
 
@@ -90,6 +92,9 @@ class Viewpoint:
         else:
             known_since = min([daemon.started, *(run.began for run in runs)])
             current, coming = slots(agenda.timetable, known_since, now, options.start_grace)
+            found = days_run(daemon.runs, StartWindow(current, now), ApiView()) if current is not None else None
+            if current is not None and found is not None:
+                current.run_id = found.run_id
         firing = daemon.alerts.firing()
         return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=agenda.enabled)
 
