@@ -35,6 +35,7 @@ class Publisher:
         self._on_publish = on_publish
         self._order = asyncio.Lock()  # several flows, one connection: each batch stays in one piece
         self._task: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
         self.sent: Counter[str] = Counter()
         self.lost = 0
@@ -54,17 +55,24 @@ class Publisher:
         self._task = asyncio.create_task(self._stay_connected(complained=complained))
 
     async def stop(self) -> None:
-        """Closes the connection."""
+        """Closes the connection, once what is on its way has been sent and counted."""
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await asyncio.gather(*self._sending)
         await self._redis.aclose()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publishes in order; while Redis is away the messages are lost."""
+        """Publishes in order; while Redis is away the messages are lost. Who is cancelled has published all or none."""
         if not messages:
             return
+        sending = asyncio.create_task(self._send(messages))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.shield(sending)
+
+    async def _send(self, messages: Sequence[Message]) -> None:
         async with self._order:
             if not self.connected:
                 self.lost += len(messages)

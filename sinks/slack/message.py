@@ -88,10 +88,11 @@ def settled(severity: Severity, title: str, message: str, after: str) -> Message
 
 def _headline(group: list[Event], after: str) -> str:
     event = group[-1]
-    text = f"*{one_line(read(event).headline, MAX_HEADLINE)}*"
-    if len(group) > 1:
-        text += f" ({TIMES}{len(group)})"
-    return f"{text} {after}" if after and _is_resolved(event) else text
+    headline = read(event).headline
+    if after and _is_resolved(event):  # behind the title it would read "has not started after 5 min"
+        headline = headline.replace("Resolved:", f"Resolved {after}:", 1)
+    text = f"*{one_line(headline, MAX_HEADLINE)}*"
+    return f"{text} ({TIMES}{len(group)})" if len(group) > 1 else text
 
 
 def _attachment(group: list[Event], blocks: list[Block], after: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ async def test_a_resolved_alert_says_so_in_the_same_place(slack: SlackStandIn) -
     assert len(first.edits) == 1
     assert first.text == "~Critical: No run today~ *Resolved* after 12 min"
     assert first.color == RESOLVED
-    assert reply.text == "*Resolved: No run today* after 12 min"
+    assert reply.text == "*Resolved after 12 min: No run today*"
     assert reply.payload["thread_ts"] == first.ts
     assert reply.payload["reply_broadcast"] is True
     assert reply.payload["channel"] == first.channel
@@ -146,7 +146,7 @@ async def test_a_resolved_alert_is_a_new_message_with_a_webhook(slack: SlackStan
         await sink.deliver([alert("resolved", minutes=12, duration_seconds=900)], "kit-2")
     assert [message.text for message in slack.messages] == [
         "*Critical: No run today*",
-        "*Resolved: No run today* after 15 min",
+        "*Resolved after 15 min: No run today*",
     ]
     assert slack.messages[1].color == RESOLVED
 

@@ -117,7 +117,7 @@ def test_a_firing_alert_calls_whom_the_options_say() -> None:
 
 def test_a_resolved_alert_is_green_and_calls_nobody() -> None:
     message = compose([alert("resolved", title="Resolved: No run today")], LOOK, after="after 12 min")
-    assert message["text"] == "*Resolved: No run today* after 12 min"
+    assert message["text"] == "*Resolved after 12 min: No run today*"
     assert message["attachments"][0]["color"] == RESOLVED
 
 
