@@ -15,7 +15,7 @@ SHOWN = {
     "phase_started": "{phase} starts",
     "phase_completed": "{phase} completed",
     "run_ended": "run {run_id} {status}",
-    "run_never_starts": "nothing: the scheduler is dead",
+    "run_never_starts": "starts no run: its scheduler is dead",
     "faults_changed": "",
     "broken": "the stand-in is broken: {why}",
 }

