@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test test-faults test-faults-long test-system lint bench soak clean
+.PHONY: demo test test-packages test-faults test-faults-long test-system lint bench soak clean
 
 demo: $(READY)            ## a trading afternoon in a minute, on an embedded Valkey
 	@$(BIN)/tickstock-relay demo --seconds $(DEMO_SECONDS) || [ $$? -eq 141 ] # 141: its reader went away, as head does
@@ -23,6 +23,9 @@ test-faults-long: $(READY) ## the same with 200,000 events where it counts
 
 test-system: $(READY)     ## as root: a real systemd, Prometheus and Chromium
 	$(BIN)/pytest -m system -p no:randomly -s
+
+test-packages:            ## wheel and sdist, installed: does the demo run from an empty folder?
+	@tools/test-packages "$(PYTHON)"
 
 lint: $(READY)            ## style and types
 	$(BIN)/ruff check .
