@@ -6,16 +6,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SECONDS ?= 60
+COVERAGE ?= --cov --cov-report=term:skip-covered
+QUICK := not faults and not system
 
-.PHONY: demo test test-packages test-faults test-faults-long test-system lint bench soak clean
+.PHONY: demo test test-thorough test-packages test-faults test-faults-long test-system lint bench soak clean
 
 demo: $(READY)            ## a trading afternoon in a minute, on an embedded Valkey
 	@$(BIN)/tickstock-relay demo --seconds $(DEMO_SECONDS) || [ $$? -eq 141 ] # 141: its reader went away, as head does
 
 test: $(READY)            ## quick and real: unit tests and the daemon against a real Valkey
-	$(BIN)/pytest -m "not faults and not system" --cov --cov-report=term:skip-covered
+	@echo "the quick tests: some minutes, a dot for each test that passes"
+	$(BIN)/pytest -m "$(QUICK) and not thorough" $(COVERAGE)
 
-test-faults: $(READY)     ## what breaks, broken on purpose; prints a table
+test-thorough: $(READY)   ## property tests with five times as many examples, and what takes long
+	$(BIN)/pytest -m "$(QUICK) and (hypothesis or thorough)" --hypothesis-profile=thorough
+
+test-faults: $(READY)     ## as root: what breaks, broken on purpose; prints a table
 	$(BIN)/pytest -m faults -p no:randomly -s
 
 test-faults-long: $(READY) ## the same with 200,000 events where it counts

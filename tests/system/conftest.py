@@ -8,7 +8,7 @@ import pytest
 
 from tests.system.lab import boot
 from tests.system.machine import Machine, install, start_valkey
-from tests.system.tree import relay_wheel, tree
+from tests.system.tree import RELEASES, relay_wheel, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return relay_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+@pytest.fixture(scope="module", params=RELEASES)
 def machine(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Debian 12 with systemd 252 and Debian 13 with 257, a Valkey on port 6379, and the relay, not started."""
     with tree(request.param) as place, boot(place, tmp_path_factory.mktemp("lab") / "boot.log") as lab:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 CACHE = CHECKOUT / ".cache" / "lab"
 PROGRAM = "/opt/tickstock-relay"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,procps,iproute2"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,procps,iproute2,make"
+RELEASES = ("bookworm", "trixie")
+"""Debian 12 with systemd 252 and Python 3.11, Debian 13 with 257 and 3.13."""
 
 
 @contextmanager
@@ -93,3 +95,9 @@ def _pip(*arguments: str) -> None:
         env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         stderr=subprocess.DEVNULL,
     )
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or RELEASES:
+        with tree(name) as there:
+            print(there)  # noqa: T201 - for .ci/run
