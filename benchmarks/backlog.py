@@ -172,9 +172,9 @@ def daemon(size: Size, valkey: system.Valkey, keys: int) -> archive.Ledger:
         publisher.finish()
         seconds, cpu, found = time.perf_counter() - begin, relay.cpu() - cpu, sorted(found)
         print(
-            f"relay with {size.rows:,} rows under {keys or 'no'} key(s): {size.messages:,} messages in "
-            f"{seconds:.1f} s, {1e6 * cpu / size.messages:.0f} µs of CPU each; /healthz p50 {found[len(found) // 2]:.1f}, "
-            f"p99 {found[len(found) * 99 // 100]:.1f} ms",
+            f"relay with {size.rows:,} rows, {keys or 'no'} key(s): {size.messages:,} messages in {seconds:.1f} s,"
+            f" {1e6 * cpu / size.messages:.0f} µs of CPU each;"
+            f" /healthz p50 {found[len(found) // 2]:.1f}, p99 {found[len(found) * 99 // 100]:.1f} ms",
             flush=True,
         )
         relay.end()
