@@ -29,12 +29,14 @@ from relay.lanes.quarantine import Quarantine
 from relay.matching import predicate
 from relay.metrics import RelayMetrics
 from relay.normalize.normalize import Normalizer
+from relay.poison import PoisonSearch, notice
 from relay.routing import Routes
 from relay.run_metrics import RunMetrics
 from relay.runs.runs import Runs
 from relay.runs.signals import without_superseded
 from relay.store.outbox import Outbox
 from relay.store.store import Store
+from relay.subscription.connection import Batch
 from relay.subscription.gaps import Gaps
 from relay.subscription.handover import Handover
 from relay.subscription.subscription import Link, Subscription
@@ -102,6 +104,7 @@ class Daemon:
         self.routes = Routes(settings.routes)
         self._lane_set = LaneSet({}, {}, [])
         limits = settings.limits
+        self.poison = PoisonSearch(self.store)
         self.intake = Intake(
             normalizer=Normalizer(max_bytes=limits.max_message_bytes, max_depth=limits.max_depth),
             routes=self.routes,
@@ -175,7 +178,21 @@ class Daemon:
     async def _take_batches(self) -> None:
         async for batch in self.subscription.batches():
             self.runs.heard(batch.received, len(batch.messages))
-            self.intake.take(batch)
+            if self.poison.is_over:
+                self.intake.take(batch)
+            else:
+                await self._take_with_care(batch)
+
+    async def _take_with_care(self, batch: Batch) -> None:
+        """A process' first batch, and, message by message, one that has ended processes."""
+        for part in self.poison.parts(batch):
+            if part.ends:
+                self.intake.set_aside(part.batch)
+                self._announce([notice(part, batch.received)], batch.received)
+            else:
+                self.intake.take(part.batch)
+            self.subscription.acknowledge(part.batch)
+            await asyncio.sleep(0)  # many single messages must not keep the watchdog from its food
 
     async def _watch_over(self) -> None:
         """The API's part of the watch; whatever goes wrong in it must not end the daemon."""

@@ -13,7 +13,7 @@ import structlog
 from relay.events import Announcement, Event, Kind, PerKind
 from relay.lanes.lanes import DirectLane, Lane
 from relay.lanes.quarantine import Quarantine
-from relay.normalize.normalize import Normalizer
+from relay.normalize.normalize import Normalizer, Reason, Unreadable
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
 from relay.subscription.connection import Batch
@@ -79,6 +79,17 @@ class Intake:
         self.last_size = len(batch.messages)
         if self._commit_delay:
             time.sleep(self._commit_delay)
+
+    def set_aside(self, batch: Batch) -> None:
+        """Put messages that have ended processes into the quarantine instead."""
+        self._quarantine.accept(
+            [
+                Unreadable(channel, data, batch.received, batch.stream, position, Reason.POISON)
+                for channel, data, position in batch.messages
+            ]
+        )
+        self.received += len(batch.messages)
+        self.batches += 1
 
     def announce(self, said: Iterable[Announcement], now: datetime) -> None:
         """Send what the relay itself has to say the way of all events."""

@@ -56,7 +56,12 @@ class RelayMetrics(Collector):
         throttled = [((route.name,), float(route.throttle.held)) for route in daemon.routes.routes if route.throttle]
         yield _counters("throttled_events", "Events that a route's throttle held back.", ["route"], throttled)
         quarantined = [((reason,), float(count)) for reason, count in daemon.quarantine.counts.items()]
-        yield _counters("quarantined_messages", "Messages that are no JSON object.", ["reason"], quarantined)
+        yield _counters(
+            "quarantined_messages",
+            "Messages that are no JSON object, or that ended processes (poison).",
+            ["reason"],
+            quarantined,
+        )
         yield _counter("quarantine_dropped", "Quarantined messages that could not be kept.", daemon.quarantine.dropped)
 
     def _lanes(self) -> Iterator[Metric]:

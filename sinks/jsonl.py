@@ -85,9 +85,14 @@ class LineFile:
             os.fdatasync(self._fd)
         self.size += written
 
-    def last_position(self, streams: str = "") -> tuple[str, int] | None:
-        """Stream and offset of the last line whose stream's name begins with `streams`; a damaged line is no line."""
+    def last_position(self, streams: str = "", *, without: bytes = b"") -> tuple[str, int] | None:
+        """Stream and offset of the last line whose stream's name begins with `streams`; a damaged line is no line.
+
+        Lines that contain `without` are passed over.
+        """
         for line in self._lines_at_the_end():
+            if without and without in line:
+                continue
             with contextlib.suppress(msgspec.MsgspecError, ValueError):
                 stream, _, offset = _decode_id(line).id.rpartition("-")
                 if stream.startswith(streams):

@@ -114,3 +114,27 @@ def test_files_are_bounded_and_old_ones_deleted(tmp_path: Path) -> None:
     assert not old.exists()
     assert len(list(tmp_path.glob("quarantine-*.jsonl"))) >= 2
     assert [line["id"] for line in lines(tmp_path)] == [f"s1-{number}" for number in range(1, 41)]
+
+
+def test_poison_that_comes_after_its_neighbours_is_kept_once_and_hides_none_of_them(tmp_path: Path) -> None:
+    """It is set aside by a later process, when what stands behind it in the stream has been kept long since."""
+
+    def unreadable(offset: int, reason: Reason) -> Unreadable:
+        return Unreadable(b"tickstock:a:b", b"x", NOW, "s1", offset, reason)
+
+    def kept() -> list[str]:
+        lines = (tmp_path / "quarantine.jsonl").read_bytes().splitlines()
+        return [json.loads(line)["id"] for line in lines]
+
+    def process(*messages: Unreadable) -> None:
+        quarantine = Quarantine(tmp_path, max_bytes=1 << 20, keep=3600.0)
+        quarantine.accept(messages)
+        quarantine.close()
+
+    process(unreadable(30, Reason.NOT_JSON), unreadable(40, Reason.EMPTY))
+    process(unreadable(20, Reason.POISON))
+    assert kept() == ["s1-30", "s1-40", "s1-20"]
+    process(unreadable(20, Reason.POISON), unreadable(30, Reason.NOT_JSON), unreadable(40, Reason.EMPTY))
+    assert kept() == ["s1-30", "s1-40", "s1-20"]
+    process(unreadable(35, Reason.POISON), unreadable(40, Reason.EMPTY), unreadable(50, Reason.EMPTY))
+    assert kept() == ["s1-30", "s1-40", "s1-20", "s1-35", "s1-50"]

@@ -1,4 +1,4 @@
-"""What is no JSON object: kept byte for byte, with channel, time and reason, one line each.
+"""What is no JSON object, or ends the process that reads it: kept byte for byte, with channel, time and reason.
 
 A line is `{"id", "received", "channel", "reason", "size", "data"}`; `data` is base64 of the bytes as they came, and so
 is `channel_bytes` where a channel's name is not UTF-8.
@@ -19,6 +19,7 @@ from sinks.jsonl import LineFile
 
 HOLD_BYTES = 64 << 20
 """Bytes held in memory while the file cannot be written."""
+_POISON = f'"reason":"{Reason.POISON}"'.encode()
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,14 @@ class Quarantine:
         """Lines lost because neither disk nor memory had room."""
         self.error = ""
         self._flush()
-        self._last = self._position()
+        # Poison comes out of order, long after its neighbours, so it says nothing of how far the others have come.
+        self._last = self._position(without=_POISON)
+        self._last_line = self._position()
 
     def accept(self, messages: Sequence[Unreadable]) -> None:
         """Keep messages; those that a crash has us meet again are kept once."""
         for message in messages:
-            if self._last and message.stream == self._last[0] and message.offset <= self._last[1]:
+            if self._is_kept(message):
                 continue
             self.counts[message.reason] += 1
             self._held.append(_line(message))
@@ -67,9 +70,15 @@ class Quarantine:
             self._file.close()
             self._file = None
 
-    def _position(self) -> tuple[str, int] | None:
+    def _position(self, without: bytes = b"") -> tuple[str, int] | None:
         """Stream and offset of the last message that is kept."""
-        return self._file.last_position() if self._file else None
+        return self._file.last_position(without=without) if self._file else None
+
+    def _is_kept(self, message: Unreadable) -> bool:
+        """Whether the process before has kept it already."""
+        if message.reason is Reason.POISON:
+            return self._last_line == (message.stream, message.offset)
+        return self._last is not None and message.stream == self._last[0] and message.offset <= self._last[1]
 
     def _flush(self) -> None:
         try:

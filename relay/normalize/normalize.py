@@ -29,7 +29,7 @@ GROUP = 32
 
 
 class Reason(StrEnum):
-    """Why a message cannot become an Event."""
+    """Why a message does not become an Event."""
 
     EMPTY = "empty"
     TOO_LARGE = "too_large"
@@ -37,6 +37,8 @@ class Reason(StrEnum):
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
+    POISON = "poison"
+    """It ended processes that took it (`relay.poison`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Connection:
             error = self._replies()
             if messages:
                 yield Batch(self.stream, received, messages)
-            self._acknowledge()
+            self._acknowledge_all()
             if error is not None:
                 raise error
             self._leave_if_asked(drained=not full)
@@ -146,15 +146,18 @@ class Connection:
         longest = self._options.coalesce
         return min(longest, ENOUGH * seconds / count) if count else longest
 
-    def _acknowledge(self) -> None:
-        """Consume exactly what was handed out, so that the socket is left at a message boundary."""
-        boundary = self._parser.boundary
-        if boundary > self._position:
-            self.wire.consume(boundary - self._position)
-            self._position = boundary
+    def acknowledge(self, position: int) -> None:
+        """Consume what was handed out up to `position`, a message's end: earlier than by asking for the next batch."""
+        if position > self._position:
+            self.wire.consume(position - self._position)
+            self._position = position
             if self.torn:
                 self.torn = False
                 self._changed()
+
+    def _acknowledge_all(self) -> None:
+        """Consume exactly what was handed out, so that the socket is left at a message boundary."""
+        self.acknowledge(self._parser.boundary)
         if self.torn or self._parser.seen - self._position >= LOOK_AT_MOST:
             self._take_partial()
 

@@ -108,6 +108,11 @@ class Subscription:
             failures += 1
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
+    def acknowledge(self, batch: Batch) -> None:
+        """Consume the bytes of a part of the batch in hand: earlier than by asking for the next one."""
+        if self._connection is not None and self._connection.stream == batch.stream:
+            self._connection.acknowledge(batch.messages[-1][2])
+
     @property
     def known_until(self) -> datetime | None:
         """The last moment at which we are known to have received all that was published; None if there is none."""

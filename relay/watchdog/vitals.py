@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from relay.events import Announcement, Severity, utc_text
 from relay.lanes.lanes import Lane
 from relay.lanes.quarantine import Quarantine
+from relay.normalize.normalize import Reason
 from relay.store.store import Store
 from relay.subscription.errors import remedy
 from relay.subscription.subscription import Subscription
@@ -83,7 +84,7 @@ class Vitals:
         )
 
     def _quarantine(self, quarantine: Quarantine, now: datetime) -> list[Announcement]:
-        count = sum(quarantine.counts.values())
+        count = sum(quarantine.counts.values()) - quarantine.counts[Reason.POISON]  # which has a notice of its own
         return self._rising(
             "messages_quarantined",
             count,

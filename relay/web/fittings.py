@@ -136,7 +136,7 @@ def intake(snapshot: Snapshot) -> Html:
     if its.unread_bytes:
         facts["Unread"] = f"{its.unread_bytes:,} bytes"
     if its.quarantined:
-        facts["Quarantined"] = f"{figure(its.quarantined)} messages that are no JSON objects"
+        facts["Quarantined"] = f"{figure(its.quarantined)} messages that could not be read"
     facts["Relay"] = markup(f"{snapshot.version}, up ", lasting((now - snapshot.started).total_seconds()))
     rate = tag(
         "p", tag("strong", figure(round(its.rate, 1)), class_="big"), tag("span", "events a second", class_="dim")

@@ -1,12 +1,15 @@
 """Input that would hold the relay up for ever, or end each of its processes: it goes on, and the input is kept."""
 
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import RelayProcess, Valkey, until
+from tests.parts import RelayProcess, ServiceManager, Valkey, until
+from tests.parts.harmed_relay import HARM, HUNG, HarmedRelay
 from tests.parts.relay_process import drained
 from tests.parts.traffic import CHANNEL, message
 
@@ -39,3 +42,133 @@ def test_no_text_holds_a_route_up(tmp_path: Path, valkey: Valkey, report: Report
         assert relay.numbers() == {1: 1, 2: 1, 3: 1}
     assert slowest < ANSWERS_WITHIN
     report("pattern: texts that Python's re would match for hours", injections=3, messages=3, seconds=slowest)
+
+
+def _harmed(
+    tmp_path: Path,
+    valkey: Valkey,
+    manager: ServiceManager | None,
+    sink: str,
+    *,
+    before_the_archive: bool = True,
+    **options: int,
+) -> HarmedRelay:
+    harmed = {"type": sink, "file": str(tmp_path / "arrived"), **options}
+    routes = [{"name": "harmed", "match": {"event": "numbered"}, "to": ["harmed"]}]
+    relay = HarmedRelay(
+        tmp_path,
+        valkey.url,
+        config={"sinks": {"harmed": harmed}, "routes": routes},
+        manager=manager,
+        environment={HUNG: str(tmp_path / "hung"), "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    if before_the_archive:
+        relay.config["routes"].reverse()
+    return relay
+
+
+def _publish_at_once(relay: HarmedRelay, valkey: Valkey, messages: list[bytes]) -> None:
+    """So that the relay meets them in one batch."""
+    assert relay.process is not None
+    status = Path(f"/proc/{relay.process.pid}/stat")
+    relay.send(signal.SIGSTOP)
+    until(lambda: status.read_text().rpartition(")")[2].split()[0] == "T", what="that it has stopped")
+    with valkey.client.pipeline(transaction=False) as pipeline:
+        for one in messages:
+            pipeline.publish(CHANNEL, one)
+        pipeline.execute()
+    relay.send(signal.SIGCONT)
+
+
+def _all_but(harmful: set[int], count: int) -> dict[int, int]:
+    return {number: 1 for number in range(1, count + 1) if number not in harmful}
+
+
+def _has(relay: HarmedRelay, last: int, *, aside: int = 0) -> Callable[[], bool]:
+    """Whether it has archived the last of the messages and set so many aside."""
+    return lambda: last in relay.numbers() and len(relay.heard("messages_set_aside")) == aside
+
+
+@pytest.mark.parametrize("how", ["memory", "hang"])
+def test_a_message_that_ends_each_process_is_set_aside_and_no_other(
+    tmp_path: Path, valkey: Valkey, manager: ServiceManager, report: Report, how: str
+) -> None:
+    """With direct sinks only, in the middle of a batch, with what is no JSON around it."""
+    harm = message(20, f"{HARM}{how}")
+    with _harmed(tmp_path, valkey, manager, "harmeddirect") as relay:
+        begun = time.monotonic()
+        before = [message(number) for number in range(1, 20)]
+        behind = [message(number) for number in range(21, 41)]
+        _publish_at_once(relay, valkey, [*before, b"no JSON", harm, b"nor this", *behind])
+        ends = relay.live(_has(relay, 40, aside=1))
+        took = time.monotonic() - begun
+        drained(relay)
+        assert relay.numbers() == _all_but({20}, 40)
+        assert len(ends) == 4, "three with the batch, and one with the message alone"
+        kept = relay.quarantine()
+        assert sorted(each["data"] for each in kept) == sorted([b"no JSON", harm, b"nor this"])
+        assert [each["data"] for each in kept if each["reason"] == "poison"] == [harm]
+        assert relay.metric("relay_quarantined_messages_total", reason="poison") == 1
+        [notice] = relay.heard("messages_set_aside")
+        assert notice["severity"] == "error"
+        assert (
+            f"process 4 times while it read it, so it goes on without it. From {CHANNEL}"
+            in notice["payload"]["message"]
+        )
+        assert relay.heard("gap") == []
+        relay.terminate()
+        relay.start()
+        valkey.publish(CHANNEL, message(41))
+        until(lambda: 41 in relay.numbers(), what="an event after all that")
+        assert len(relay.quarantine()) == 3
+    report(f"poison batch: a message that ends the process ({how})", injections=len(ends), messages=40, seconds=took)
+
+
+def test_several_of_them_behind_a_process_that_did_its_work(
+    tmp_path: Path, valkey: Valkey, manager: ServiceManager, report: Report
+) -> None:
+    """Two in one batch, and one that comes alone. What a process had archived before it ended is not archived again."""
+    with _harmed(tmp_path, valkey, manager, "harmeddirect", before_the_archive=False) as relay:
+        valkey.publish(CHANNEL, message(1))
+        until(lambda: 1 in relay.numbers())
+        begun = time.monotonic()
+        harmful = {5, 11}
+        _publish_at_once(relay, valkey, [message(n, f"{HARM}crash" if n in harmful else "") for n in range(2, 21)])
+        ends = relay.live(_has(relay, 20, aside=2))
+        valkey.publish(CHANNEL, message(21, f"{HARM}crash"))
+        ends += relay.live(_has(relay, 20, aside=3))
+        valkey.publish(CHANNEL, message(22))
+        ends += relay.live(_has(relay, 22, aside=3))
+        took = time.monotonic() - begun
+        drained(relay)
+        assert relay.numbers() == _all_but(set(), 22)
+        assert [each["reason"] for each in relay.quarantine()] == ["poison"] * 3
+        assert len(relay.heard("messages_set_aside")) == 3
+        assert relay.heard("gap") == []
+    report("poison batch: two in one batch, one alone (crash in C)", injections=len(ends), messages=22, seconds=took)
+
+
+def test_processes_that_are_killed_from_outside_set_nothing_aside(
+    tmp_path: Path, valkey: Valkey, manager: ServiceManager
+) -> None:
+    """However often: a process that has consumed something, or has not begun, says nothing of a message."""
+    with _harmed(tmp_path, valkey, manager, "harmeddirect") as relay:
+        for number in range(1, 5):
+            relay.kill()
+            relay.launch()
+            relay.kill()  # before its first batch
+            relay.start()
+            valkey.publish(CHANNEL, message(number))
+            until(lambda number=number: number in relay.numbers())  # type: ignore[misc]
+        assert relay.numbers() == _all_but(set(), 4)
+        assert relay.quarantine() == relay.heard("messages_set_aside") == []
+
+
+def test_without_a_descriptor_store_a_message_ends_one_process_and_no_more(tmp_path: Path, valkey: Valkey) -> None:
+    with _harmed(tmp_path, valkey, None, "harmeddirect") as relay:
+        valkey.publish(CHANNEL, message(1, f"{HARM}exit"))
+        assert relay.wait() == 7
+        relay.start()
+        valkey.publish(CHANNEL, message(2))
+        assert relay.live(_has(relay, 2)) == []
+        assert len(relay.heard("gap")) == 1

@@ -66,6 +66,16 @@ class RelayProcess:
 
     def start(self) -> Self:
         """Run it; wait until it is subscribed."""
+        self.launch()
+        try:
+            until(lambda: self.answers("/readyz" if self._ready else "/healthz") or self._ended(), what="the relay")
+        except BaseException:
+            self._end()  # nobody else will: `with` has not begun
+            raise
+        return self
+
+    def launch(self) -> None:
+        """Run it, without waiting for anything."""
         self.write_config()
         command = [*self.program, "run", "--config", str(self.config_path)]
         descriptors: tuple[int, ...] = ()
@@ -77,12 +87,6 @@ class RelayProcess:
             self.process = subprocess.Popen(
                 command, env=environment, pass_fds=descriptors, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        try:
-            until(lambda: self.answers("/readyz" if self._ready else "/healthz") or self._ended(), what="the relay")
-        except BaseException:
-            self._end()  # nobody else will: `with` has not begun
-            raise
-        return self
 
     def write_config(self) -> None:
         """Write `config` to the file that the relay reads."""
