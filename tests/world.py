@@ -14,7 +14,15 @@ from relay.events import Announcement, Event
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.apiview import HISTORY_EVERY, SCHEDULE_EVERY, ApiView, _is_old, with_history, without_history
+from relay.watchdog.apiview import (
+    HISTORY_EVERY,
+    SCHEDULE_EVERY,
+    SCHEDULE_NOW,
+    ApiView,
+    _is_old,
+    with_history,
+    without_history,
+)
 from relay.watchdog.watchdog import Watchdog
 from tests.wire import event
 
@@ -76,7 +84,7 @@ class World:
             self.view = replace(self.view, failing_since=since, error=REFUSED)
             return
         self.view = replace(self.view, answered_at=self.now, failing_since=None, error=None, status=self.status)
-        if _is_old(self.view.schedule_at, self.now, SCHEDULE_EVERY):
+        if _is_old(self.view.schedule_at, self.now, SCHEDULE_NOW if self.watchdog.wants_history else SCHEDULE_EVERY):
             self.view = replace(self.view, schedule=self.schedule, schedule_at=self.now)
 
     def hear(self, one: Event) -> None:

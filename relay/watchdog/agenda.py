@@ -64,6 +64,7 @@ class _Saved(msgspec.Struct, omit_defaults=True, kw_only=True):
     timezone: str | None = None
     enabled: bool = True
     next_run: datetime | None = None
+    market_check: bool = False
     asked_at: datetime | None = None
     current: Slot | None = None
     coming: Slot | None = None
@@ -175,11 +176,14 @@ class Agenda:
         saved.trigger_time = schedule.trigger_time or saved.trigger_time
         saved.timezone = schedule.timezone or saved.timezone
         saved.enabled = saved.enabled if schedule.enabled is None else schedule.enabled
+        saved.market_check = saved.market_check if schedule.market_check is None else schedule.market_check
         changed = before != (saved.trigger_time, saved.timezone, saved.enabled)
         if changed:
             self._arm(now)
         elif (usual := self._usual_due()) is not None:
             self._saved.coming = self._slot(usual)
+        elif self._is_given_up(self.coming):
+            self._saved.coming = self._after(now)
         if (extra := self._planned_beside(now)) is not None:
             self._saved.coming = extra
         self._save()
@@ -212,9 +216,12 @@ class Agenda:
         return Slot(day=self.timetable.day_of(due), due=when, is_planned=is_planned)
 
     def _planned_beside(self, now: datetime) -> Slot | None:
-        """A run that TickStockPL plans on a day that has none by the calendar, before the coming one."""
+        """A run that TickStockPL plans on a day that has none by the calendar, before the coming one.
+
+        With its market check on, it plans runs that it then leaves out.
+        """
         saved, zone = self._saved, ZoneInfo(self.timetable.timezone)
-        if saved.next_run is None:
+        if saved.next_run is None or saved.market_check:
             return None
         digits = saved.next_run.replace(tzinfo=zone)  # some append `Z` to local time
         is_local = digits.time() == self.timetable.trigger_time
@@ -225,6 +232,13 @@ class Agenda:
         if due <= now or not is_first or not is_new or self.timetable.has_run(day):
             return None
         return Slot(day=day, due=due)
+
+    def _is_given_up(self, slot: Slot | None) -> bool:
+        """Whether TickStockPL no longer plans the run that it had planned on a day without one by the calendar."""
+        saved = self._saved
+        if slot is None or saved.next_run is None or saved.asked_at is None:
+            return False
+        return saved.next_run > slot.due + SAME and slot.due - saved.asked_at >= ASKED_BEFORE
 
     def _planned(self, due: datetime) -> tuple[datetime, bool]:
         """The due moment as TickStockPL plans it: later the same day, or not on that day at all."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from relay.tickstockpl import TickStockPL
 
 SCHEDULE_EVERY = timedelta(minutes=5)
+SCHEDULE_NOW = timedelta(seconds=75)
+"""While it decides whether a run is missing."""
 HISTORY_EVERY = timedelta(minutes=15)
 """Unless the watchdog wants it now."""
 HISTORY_DAYS = 7
@@ -67,7 +69,7 @@ class Poller:
         """Ask, and keep the answers: a history that is wanted also if the status fails. Never raises for the API."""
         answers = await self._ask_status()
         if answers:
-            await self._ask_schedule()
+            await self._ask_schedule(SCHEDULE_NOW if want_history else SCHEDULE_EVERY)
         if want_history or (answers and _is_old(self.view.history_at, self._clock(), HISTORY_EVERY)):
             await self._ask_history()
         return self.view
@@ -84,11 +86,11 @@ class Poller:
         self.view = replace(self.view, status=status, answered_at=self._clock(), failing_since=None, error=None)
         return True
 
-    async def _ask_schedule(self) -> None:
+    async def _ask_schedule(self, every: timedelta) -> None:
         from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
 
         now = self._clock()
-        if not _is_old(self.view.schedule_at, now, SCHEDULE_EVERY):
+        if not _is_old(self.view.schedule_at, now, every):
             return
         try:
             schedule = await self._client.schedule()

@@ -11,6 +11,9 @@ from relay.watchdog.start_decision import Hearing, HistoryShows, StatusShows, Ve
 from relay.watchdog.start_evidence import Evidence, StartWindow
 from relay.watchdog.wording import NEW_YORK, lasting
 
+LONGEST_ID = 60
+"""Characters of a run's id in a sentence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -30,6 +33,12 @@ def at(moment: datetime) -> str:
     return f"{moment.astimezone(NEW_YORK):%H:%M}"
 
 
+def on(moment: datetime, day: date) -> str:
+    """`at 16:10`, or `on Mon 27 Jan at 16:10` for another day than `day`."""
+    here = moment.astimezone(NEW_YORK).date()
+    return f"at {at(moment)}" if here == day else f"on {day_name(here)} at {at(moment)}"
+
+
 def both(moment: datetime) -> str:
     """`16:10 EST (21:10 UTC)`."""
     return f"{moment.astimezone(NEW_YORK):%H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
@@ -46,7 +55,7 @@ def message(window: StartWindow, evidence: Evidence, api: ApiView, link: Link, r
     """When it was due, what each witness shows, and what to do."""
     sentences = [
         f"It was due at {both(window.slot.due)}.",
-        _status(evidence, api),
+        _status(window.slot, evidence, api),
         _history(evidence, api),
         _events(window, evidence, link, runs),
         *_beside(window, runs),
@@ -72,13 +81,14 @@ def next_started(run: Run | None, now: datetime) -> str:
     """What ends the alert about an earlier day when the next run starts."""
     began = run.began if run is not None else now
     how = f" ({run.trigger_type})" if run is not None and run.trigger_type else ""
-    return f"That run never happened; the next one started at {day_name(began.date())} {both(began)}{how}."
+    day = day_name(began.astimezone(NEW_YORK).date())
+    return f"That run never happened; the next one started on {day} at {both(began)}{how}."
 
 
-def _status(evidence: Evidence, api: ApiView) -> str:
+def _status(slot: Slot, evidence: Evidence, api: ApiView) -> str:
     asked = at(api.answered_at) if api.answered_at else ""
-    running = f" the run {api.status.run_id}" if api.status and api.status.run_id else " a run"
-    began = f", begun at {at(api.status.start_time)}" if api.status and api.status.start_time else ""
+    running = f" the run {api.status.run_id[:LONGEST_ID]}" if api.status and api.status.run_id else " a run"
+    began = f", begun {on(api.status.start_time, slot.day)}" if api.status and api.status.start_time else ""
     since = f" since {at(api.failing_since)}" if api.failing_since else ""
     why = f": {api.error}" if api.error and api.failing_since else ""
     return {
@@ -127,7 +137,7 @@ def _beside(window: StartWindow, runs: Runs) -> list[str]:
     manual = next((run for run in runs.open if not run.is_scheduled and not window.counts(run)), None)
     if manual is not None:
         said.append(
-            f"A manual run begun at {at(manual.began)} goes on ({manual.run_id});"
+            f"A manual run begun at {at(manual.began)} goes on ({manual.run_id[:LONGEST_ID]});"
             " the scheduled one may have been left out for it."
         )
     return said
