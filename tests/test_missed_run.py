@@ -388,7 +388,8 @@ def test_handed_over_without_a_gap_the_relay_has_heard_all_the_time() -> None:
     day.start_relay()
     day.until(GRACE_OVER, 10)
     assert about_starts(day) == ["never_started firing"]
-    assert day.alert("never_started")["facts"]["evidence"]["hearing"] == "whole"
+    evidence = day.alert("never_started")["facts"]["evidence"]
+    assert evidence == "events none, status silent, history broken, hearing whole"
 
 
 def test_a_run_in_the_middle_with_the_api_silent_has_started_its_beginning_unknown() -> None:
@@ -586,6 +587,7 @@ def test_a_day_without_a_run_is_missed_and_the_next_day_s_run_ends_it() -> None:
     assert day_state(day) == (State.MISSED, None)
     day.play(a_run(DUE + timedelta(days=1)))
     assert about_starts(day) == ["never_started firing", "never_started resolved"]
+    assert day.alert("never_started", "resolved")["facts"]["never_ran"] is True  # Slack keeps it red
     words = "That run never happened; the next one started on Tue 28 Jan at 16:10 EST (21:10 UTC) (automatic)."
     assert day.alert("never_started", "resolved")["message"] == words
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from relay.events import Phase, Severity
 from relay.runs.run import Run
 from relay.watchdog.apiview import ApiView
-from relay.watchdog.wording import clock, figure, lasting
+from relay.watchdog.wording import NEW_YORK, at, clock, day_name, figure, lasting
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,11 @@ def slow(run: Run, phase: Phase, seconds: float, limit: float) -> Plight:
 def disputed(run: Run) -> Plight:
     """Its events come, and the API says that it is idle."""
     message = (
-        f"Events show the run since {clock(run.began)}; TickStockPL says that it is idle, and its history does not have"
+        f"Events show the run since {at(run.began)}; TickStockPL says that it is idle, and its history does not have"
         " the run. Does `tickstockpl.base_url` name the right one?"
     )
-    title = f"{name(run)} goes on, but TickStockPL says it is idle"
+    day = day_name(run.began.astimezone(NEW_YORK).date())
+    title = f"Run of {day} goes on, but TickStockPL says it is idle"
     return Plight("run_disputed", Severity.WARNING, title, message, run.current_phase, run.last_symbol)
 
 

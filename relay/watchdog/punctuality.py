@@ -17,7 +17,8 @@ from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.apiview import ApiView
 from relay.watchdog.start_decision import Verdict
 from relay.watchdog.start_evidence import Evidence, StartWindow, gather
-from relay.watchdog.start_words import Link, at, both, day_name
+from relay.watchdog.start_words import Link
+from relay.watchdog.wording import at, both, day_name
 
 ASKED_AHEAD = 90.0
 """Seconds before the end of the grace from which on the API is asked, so that the alert is not late by a poll."""
@@ -117,7 +118,11 @@ class Punctuality:
         if run is not None and (late := (run.began - slot.due).total_seconds()) > options.start_grace:
             said.append(of_run(run, "started_late", due_at=slot.due, late_seconds=late))
         for alert in self._about_starts():
-            words = start_words.started(run, slot, now) if _is_of(alert, slot) else start_words.next_started(run, now)
+            if _is_of(alert, slot):
+                words = start_words.started(run, slot, now)
+            else:
+                words = start_words.next_started(run, now)
+                alert.facts |= {"never_ran": True}
             said += self._alerts.resolve(alert.key, now, words)
         return said
 
@@ -150,7 +155,7 @@ class Punctuality:
         if decision.after_patience and now < asked_since + PATIENCE:
             return []
         self._agenda.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
-        shown = {name: getattr(evidence, name).value for name in ("events", "status", "history", "hearing")}
+        shown = ", ".join(f"{name} {getattr(evidence, name)}" for name in ("events", "status", "history", "hearing"))
         said = self._alerts.set(
             f"never_started:{slot.day}",
             True,

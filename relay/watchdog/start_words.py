@@ -1,7 +1,7 @@
 """What the alerts about the day's start say: facts and moments, no ages. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -9,7 +9,7 @@ from relay.watchdog.agenda import Slot
 from relay.watchdog.apiview import ApiView
 from relay.watchdog.start_decision import Hearing, HistoryShows, StatusShows, Verdict
 from relay.watchdog.start_evidence import Evidence, StartWindow
-from relay.watchdog.wording import NEW_YORK, lasting
+from relay.watchdog.wording import NEW_YORK, at, both, day_name, lasting, on
 
 LONGEST_ID = 60
 """Characters of a run's id in a sentence."""
@@ -21,27 +21,6 @@ class Link:
 
     since: datetime | None = None
     gap: tuple[datetime, datetime] | None = None
-
-
-def day_name(day: date) -> str:
-    """`Mon 27 Jan`."""
-    return f"{day:%a} {day.day} {day:%b}"
-
-
-def at(moment: datetime) -> str:
-    """`16:10` in New York."""
-    return f"{moment.astimezone(NEW_YORK):%H:%M}"
-
-
-def on(moment: datetime, day: date) -> str:
-    """`at 16:10`, or `on Mon 27 Jan at 16:10` for another day than `day`."""
-    here = moment.astimezone(NEW_YORK).date()
-    return f"at {at(moment)}" if here == day else f"on {day_name(here)} at {at(moment)}"
-
-
-def both(moment: datetime) -> str:
-    """`16:10 EST (21:10 UTC)`."""
-    return f"{moment.astimezone(NEW_YORK):%H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
 
 
 def title(slot: Slot, verdict: Verdict) -> str:

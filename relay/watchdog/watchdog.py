@@ -19,10 +19,10 @@ from relay.watchdog.apiview import ApiView
 from relay.watchdog.autotrigger import AutoTrigger
 from relay.watchdog.levels import ErrorRates, Levels, tells_levels
 from relay.watchdog.punctuality import Punctuality
-from relay.watchdog.start_words import Link, at
+from relay.watchdog.start_words import Link
 from relay.watchdog.supervision import Supervision
 from relay.watchdog.verdicts import Verdicts
-from relay.watchdog.wording import clock, lasting
+from relay.watchdog.wording import at, clock, lasting
 
 RECENTLY = timedelta(minutes=2)
 FAILURES = 3

@@ -1,6 +1,6 @@
 """Times, spans and numbers as they stand in sentences for people. Pure."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -11,6 +11,27 @@ def clock(moment: datetime) -> str:
     here, there = moment.astimezone(NEW_YORK), moment.astimezone(UTC)
     utc = f"{there:%H:%M}" if here.date() == there.date() else f"{there:%a %H:%M}"
     return f"{here:%a} {here.day} {here:%b %Y %H:%M %Z} ({utc} UTC)"
+
+
+def day_name(day: date) -> str:
+    """`Mon 27 Jan`."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def at(moment: datetime) -> str:
+    """`16:10` in New York."""
+    return f"{moment.astimezone(NEW_YORK):%H:%M}"
+
+
+def on(moment: datetime, day: date) -> str:
+    """`at 16:10`, or `on Mon 27 Jan at 16:10` for another day than `day`."""
+    here = moment.astimezone(NEW_YORK).date()
+    return f"at {at(moment)}" if here == day else f"on {day_name(here)} at {at(moment)}"
+
+
+def both(moment: datetime) -> str:
+    """`16:10 EST (21:10 UTC)`."""
+    return f"{moment.astimezone(NEW_YORK):%H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
 
 
 def lasting(seconds: float) -> str:

@@ -31,6 +31,8 @@ class Alert:
     title: str
     lasted: float | None
     """Seconds from its beginning to its end, where the event tells."""
+    is_lasting: bool = False
+    """What it told of is not mended: a day's run that never was. It keeps its colour when it is resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ def alert_of(event: Event) -> Alert | None:
     if not isinstance(key, str) or state not in {"firing", "resolved"}:
         return None
     name = title.removeprefix("Resolved: ") if isinstance(title, str) and title else humanised(key)
-    return Alert(key, state == "resolved", name, float(lasted) if isinstance(lasted, int | float) else None)
+    facts = event.payload.get("facts")
+    is_lasting = isinstance(facts, dict) and facts.get("never_ran") is True
+    return Alert(key, state == "resolved", name, float(lasted) if isinstance(lasted, int | float) else None, is_lasting)
 
 
 def is_error(event: Event) -> bool:

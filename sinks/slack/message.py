@@ -78,11 +78,15 @@ def compose(events: Sequence[Event], look: Look, after: str = "") -> Message:
     return {"text": text, "attachments": attachments, "parse": "none", "unfurl_links": False, "unfurl_media": False}
 
 
-def settled(severity: Severity, title: str, message: str, after: str) -> Message:
-    """The first message of an alert, once it is resolved: still readable, struck out and green."""
+def settled(severity: Severity, title: str, message: str, after: str, *, is_lasting: bool = False) -> Message:
+    """The first message of an alert, once it is resolved: still readable, struck out and green.
+
+    `is_lasting`: what it told of is not mended, so it keeps its colour.
+    """
     headline = one_line(f"{severity.label.capitalize()}: {title}", MAX_HEADLINE)
     blocks: list[Block] = [_section(mrkdwn(message, MAX_MESSAGE))]
-    attachment = BlockAttachment(color=RESOLVED, fallback=headline, blocks=blocks).to_dict()
+    colour = COLOURS[severity] if is_lasting else RESOLVED
+    attachment = BlockAttachment(color=colour, fallback=headline, blocks=blocks).to_dict()
     return {"text": f"~{headline}~ *Resolved* {after}".rstrip(), "attachments": [attachment], "parse": "none"}
 
 
@@ -97,7 +101,9 @@ def _headline(group: list[Event], after: str) -> str:
 
 def _attachment(group: list[Event], blocks: list[Block], after: str) -> dict[str, Any]:
     event = group[-1]
-    colour = RESOLVED if _is_resolved(event) else COLOURS[event.severity]
+    alert = alert_of(event)
+    is_mended = alert is not None and alert.resolved and not alert.is_lasting
+    colour = RESOLVED if is_mended else COLOURS[event.severity]
     attachment: dict[str, Any] = BlockAttachment(
         color=colour, fallback=_headline(group, after).replace("*", ""), blocks=blocks
     ).to_dict()

@@ -105,7 +105,7 @@ class SlackSink(QueuedSink):
         told = self._recall(alert)
         after = _after(alert, events[-1], told)
         if told is not None and told.ts:
-            outcome = await self._settle(told, after)
+            outcome = await self._settle(told, after, is_lasting=alert.is_lasting)
             if outcome.worth_retrying:
                 return outcome
             if not outcome.delivered:
@@ -118,10 +118,10 @@ class SlackSink(QueuedSink):
             self.context.state.put(_state_key(alert), None)
         return outcome
 
-    async def _settle(self, told: Told, after: str) -> Outcome:
+    async def _settle(self, told: Told, after: str, *, is_lasting: bool) -> Outcome:
         from sinks.slack.message import settled  # noqa: PLC0415 - loads Slack's library
 
-        message = settled(SEVERITIES[told.severity], told.title, told.message, after)
+        message = settled(SEVERITIES[told.severity], told.title, told.message, after, is_lasting=is_lasting)
         return await self._connected.update(_place(told), message)
 
     async def _post(

@@ -121,6 +121,13 @@ def test_a_resolved_alert_is_green_and_calls_nobody() -> None:
     assert message["attachments"][0]["color"] == RESOLVED
 
 
+def test_a_run_that_never_was_stays_red_when_its_alert_is_resolved() -> None:
+    over = alert("resolved", title="Resolved: No run today", facts={"never_ran": True})
+    assert compose([over], LOOK)["attachments"][0]["color"] != RESOLVED
+    message = settled(Severity.CRITICAL, "No run today", "Due 16:10.", "after 24 h", is_lasting=True)
+    assert message["attachments"][0]["color"] != RESOLVED
+
+
 def test_a_settled_alert_is_struck_out_in_exactly_this_json() -> None:
     assert settled(Severity.CRITICAL, "No run <today>", "Due 16:10.", "after 12 min") == {
         "text": "~Critical: No run &lt;today&gt;~ *Resolved* after 12 min",
