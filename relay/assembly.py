@@ -16,6 +16,7 @@ from relay.config.settings import OutboxOptions, Settings
 from relay.events import Event
 from relay.lanes.delivery import QueuedLane
 from relay.lanes.lanes import DirectLane, Lane
+from relay.lanes.poison import DeliveryWatch
 from relay.redaction import Redactor
 from relay.store.outbox import Outbox
 from relay.store.store import Store
@@ -32,6 +33,8 @@ class Surroundings:
     outbox: Outbox
     muted: Callable[[Event], str | None]
     user_agent: str
+    watch: DeliveryWatch | None = None
+    """Looks for a delivery that ends the process; only where deliveries are made."""
 
 
 def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Sink:
@@ -70,7 +73,8 @@ def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:
         outbox = around.outbox if sink.durable else _volatile(settings.outbox)
         rules = settings.redaction
         redact = Redactor(rules.patterns, rules.keys).redact if rules.enabled else _as_it_is
-        return QueuedLane(sink, outbox, settings.outbox, now=around.now, redact=redact, muted=around.muted)
+        watch = around.watch if sink.durable else None
+        return QueuedLane(sink, outbox, settings.outbox, now=around.now, redact=redact, muted=around.muted, watch=watch)
     raise SinkError(f"sink {sink.context.name}: {type(sink).__name__} is neither a DirectSink nor a QueuedSink")
 
 

@@ -25,6 +25,7 @@ from relay.events import Announcement, Event, Kind
 from relay.intake import Intake
 from relay.lanes.delivery import why_muted
 from relay.lanes.lanes import Lane
+from relay.lanes.poison import DeliveryWatch
 from relay.lanes.quarantine import Quarantine
 from relay.matching import predicate
 from relay.metrics import RelayMetrics
@@ -105,6 +106,7 @@ class Daemon:
         self._lane_set = LaneSet({}, {}, [])
         limits = settings.limits
         self.poison = PoisonSearch(self.store)
+        self.watched_deliveries = DeliveryWatch(self.store, ended_otherwise=self.poison.ended_in_batch)
         self.intake = Intake(
             normalizer=Normalizer(max_bytes=limits.max_message_bytes, max_depth=limits.max_depth),
             routes=self.routes,
@@ -270,6 +272,7 @@ class Daemon:
             outbox=self.outbox,
             muted=lambda event: why_muted(event, lambda event: bool(self.silences.silencing(event, self.now()))),
             user_agent="tickstock-relay",
+            watch=self.watched_deliveries,
         )
 
     def _catch_signals(self) -> None:
@@ -326,6 +329,7 @@ class Daemon:
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()), return_exceptions=True)
         self.gaps.heartbeat(self.subscription.known_until)
         self.quarantine.close()
+        self.watched_deliveries.end()
         self.store.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.web.stop(), grace)

@@ -105,9 +105,10 @@ class PoisonSearch:
         self._store.commit()
 
     def _finish(self) -> None:
-        """What comes from here on is new; the record goes with the next commit."""
+        """What comes from here on is new. The record goes at once: else it would seem to be why the process ended."""
         self._last, self.is_over = None, True
         self._shelf.put(_KEY, None)
+        self._store.commit()
 
 
 def notice(part: Part, now: datetime) -> Announcement:

@@ -119,15 +119,15 @@ def test_an_end_between_two_single_messages_blames_neither(tmp_path: Path) -> No
     assert (processes.taken, processes.aside) == ([10, 20], [(30, 4)])
 
 
-def test_only_the_first_batch_of_a_process_costs_a_commit_and_its_record_goes(tmp_path: Path) -> None:
+def test_only_the_first_batch_of_a_process_is_on_record_and_only_until_it_was_consumed(tmp_path: Path) -> None:
     store = Store(tmp_path / "relay.db")
     search = PoisonSearch(store)
     assert not search.ended_in_batch
-    [part] = search.parts(Batch("s1", NOW, [(b"c", b"{}", 10)]))
+    parts = search.parts(Batch("s1", NOW, [(b"c", b"{}", 10)]))
+    assert next(parts).ends == 0
+    assert store.read_shelf("poison")
+    assert list(parts) == []
     assert search.is_over
-    assert part.ends == 0
-    assert store.read_shelf("poison"), "on record until the next commit, whosever it is"
-    store.commit()
     assert store.read_shelf("poison") == {}
 
 

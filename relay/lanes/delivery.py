@@ -17,6 +17,7 @@ from relay.config.settings import OutboxOptions
 from relay.events import Event, Mark, decode, encode
 from relay.lanes.breaker import Breaker, BreakerState
 from relay.lanes.lanes import Lane
+from relay.lanes.poison import ENOUGH, DeliveryWatch
 from relay.lanes.ready import Chain, Ready
 from relay.store.outbox import Depth, Outbox, Row
 from sinks.base import Outcome, QueuedSink, Reason
@@ -48,8 +49,12 @@ class QueuedLane(Lane):
         now: Callable[[], datetime],
         redact: Callable[[Event], Event],
         muted: Callable[[Event], str | None],
+        watch: DeliveryWatch | None = None,
     ) -> None:
-        """`muted` says why an event must not wake anyone (silenced, a test, a replay), for alerting sinks."""
+        """`muted` says why an event must not wake anyone (silenced, a test, a replay), for alerting sinks.
+
+        `watch` looks for what ends the process, in lanes whose rows outlive it.
+        """
         super().__init__(sink)
         self._sink = sink
         self._outbox = outbox
@@ -57,6 +62,7 @@ class QueuedLane(Lane):
         self._now = now
         self._redact = redact
         self._muted = muted
+        self._watch = watch
         self._batching = sink.batching()
         self._windows: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -190,7 +196,7 @@ class QueuedLane(Lane):
         if rest := self.breaker.waits(now):
             self._ready.clear()
             return rest
-        while len(self._workers) < self._batching.concurrency and (chain := self._next(now)):
+        while len(self._workers) < self._most_workers() and (chain := self._next(now)):
             worker = asyncio.create_task(self._deliver_all(chain), name=f"lane {self.name}: worker")
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
@@ -198,8 +204,13 @@ class QueuedLane(Lane):
             return SHIFT_WAIT
         if self._ready.collecting:
             return self._batching.max_wait / 4
+        if self._watch and not self._workers and not self._ready:
+            self._watch.nothing_is_due(self.name)
         due = self._outbox.next_due(self.name, now)
         return None if due is None else max(due - now, LEAST_WAIT)
+
+    def _most_workers(self) -> int:
+        return 1 if self._watch and self._watch.is_careful(self.name) else self._batching.concurrency
 
     def _next(self, now: float) -> Chain | None:
         """What a free worker delivers next."""
@@ -240,6 +251,17 @@ class QueuedLane(Lane):
         """One delivery; whether its rows have come to an end, so that those behind them may go."""
         if not self._outbox.load(rows):
             return False  # somebody has dropped some of them; the others come next time
+        if self._watch is None:
+            return await self._deliver_loaded(rows)
+        if self._watch.ends_of(rows) >= ENOUGH and (len(rows) > 1 or self._watch.was_alone(rows[0])):
+            return self._give_up_poison(rows)
+        async with self._watch.delivery(self.name, rows):
+            done = await self._deliver_loaded(rows)
+            if self._watch.is_careful(self.name):
+                self._flush()  # if the next one ends the process, these must not come again
+        return done
+
+    async def _deliver_loaded(self, rows: list[Row]) -> bool:
         events = [event for row in rows if (event := self._event_of(row))]
         if len(events) < len(rows):
             return False  # the damaged ones are buried; the others come next time
@@ -333,6 +355,17 @@ class QueuedLane(Lane):
         for row in rows:
             row.delivery = _unpacked(row.event).id
         self._outbox.postpone(rows)
+
+    def _give_up_poison(self, rows: list[Row]) -> bool:
+        """A row that has ended the process again and again; of several, each is tried alone from now on."""
+        if len(rows) == 1:
+            times = self._watch.ends_of(rows) if self._watch else 0
+            self._bury(rows, "poison", f"poison: the relay's process ended {times} times while it was delivered")
+            return True
+        for row in rows:
+            row.delivery = f"alone-{row.id}"  # to ask the event for its id could be what ends the process
+        self._outbox.postpone(rows)
+        return False
 
     def _bury(self, rows: list[Row], reason: str, error: str) -> None:
         log.warning("events given up", lane=self.name, count=len(rows), error=error)

@@ -1,7 +1,9 @@
 """Input that would hold the relay up for ever, or end each of its processes: it goes on, and the input is kept."""
 
 import signal
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,3 +174,38 @@ def test_without_a_descriptor_store_a_message_ends_one_process_and_no_more(tmp_p
         valkey.publish(CHANNEL, message(2))
         assert relay.live(_has(relay, 2)) == []
         assert len(relay.heard("gap")) == 1
+
+
+def _dead(relay: HarmedRelay) -> list[str]:
+    """Why what was given up was given up."""
+    with sqlite3.connect(f"file:{relay.state}/relay.db?mode=ro", uri=True) as db:
+        return [str(error) for (error,) in db.execute("SELECT error FROM outbox WHERE state = 'dead'")]
+
+
+@pytest.mark.parametrize(("how", "at_once"), [("crash", 1), ("hang", 5)])
+def test_a_delivery_that_ends_each_process_is_given_up_and_no_other(
+    tmp_path: Path, valkey: Valkey, manager: ServiceManager, report: Report, how: str, at_once: int
+) -> None:
+    arrived = tmp_path / "arrived"
+    with _harmed(tmp_path, valkey, manager, "harmedqueue", at_once=at_once) as relay:
+        begun = time.monotonic()
+        _publish_at_once(relay, valkey, [message(n, f"{HARM}{how}" if n == 13 else "") for n in range(1, 31)])
+
+        def lines() -> list[tuple[str, int]]:
+            pairs = [line.split() for line in arrived.read_text().splitlines()] if arrived.exists() else []
+            return [(pid, int(number)) for pid, number in pairs]
+
+        expected = set(range(1, 31)) - {13}
+        ends = relay.live(lambda: {number for _, number in lines()} == expected and bool(_dead(relay)))
+        took = time.monotonic() - begun
+        drained(relay)
+        first = lines()[0][0] if at_once == 1 else ""
+        later = Counter(number for pid, number in lines() if pid != first)
+        assert max(later.values()) == 1, "only what had arrived just before the first end may have come again"
+        [why] = _dead(relay)
+        assert why.startswith("poison: the relay's process ended")
+        assert len(ends) == (4 if at_once == 1 else 5), "the first, and three on record; of several, then one alone"
+        assert relay.metric("relay_dropped_events_total", sink="harmed", reason="poison") == 1
+        assert relay.numbers() == _all_but(set(), 30)
+        assert relay.quarantine() == []
+    report(f"poison row: a delivery that ends the process ({how})", injections=len(ends), messages=30, seconds=took)

@@ -119,7 +119,7 @@ class HarmedQueue(QueuedSink):
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:  # noqa: ARG002 - the contract's
         _harm(events)
         with self._options.file.open("a") as file:
-            file.writelines(f"{event.payload['n']}\n" for event in events)
+            file.writelines(f"{os.getpid()} {event.payload['n']}\n" for event in events)
         return DELIVERED
 
 
