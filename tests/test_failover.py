@@ -11,7 +11,7 @@ import pytest
 
 from tests.listening import Listener, listening
 from tests.parts import TcpProxy, Valkey, eventually
-from tests.parts.failover import Failover, failover, has_master, role, setuser
+from tests.parts.failover import Failover, failover, has_master, replica_of, role, setuser
 
 OFTEN: dict[str, Any] = {"server_check_interval": "100ms"}
 
@@ -86,9 +86,8 @@ async def test_sentinels_that_are_gone_leave_it_open_and_then_it_does_not_count(
 @pytest.mark.parametrize("at_start", [False, True])
 async def test_a_replica_without_its_master_does_not_count(valkey: Valkey, *, at_start: bool) -> None:
     with TcpProxy(valkey.port) as proxy:
-        options = ("--replicaof", f"127.0.0.1 {proxy.port}", "--repl-diskless-sync-delay", "0")
         proxy.refusing = at_start
-        with Valkey(*options) as replica:
+        with Valkey(*replica_of(proxy.port)) as replica:
             if not at_start:
                 await eventually(lambda: has_master(replica), what="replication")
             async with listening(url=replica.url, **OFTEN) as listener:
@@ -109,7 +108,7 @@ async def test_a_replica_without_its_master_does_not_count(valkey: Valkey, *, at
 
 
 async def test_a_replica_may_be_listened_to_and_become_the_master(valkey: Valkey) -> None:
-    with Valkey("--replicaof", f"127.0.0.1 {valkey.port}", "--repl-diskless-sync-delay", "0") as replica:
+    with Valkey(*replica_of(valkey.port)) as replica:
         await eventually(lambda: has_master(replica), what="replication")
         async with listening(url=replica.url, **OFTEN) as listener:
             await listener.subscribed()

@@ -198,14 +198,17 @@ async def test_too_many_clients_are_told_as_such_and_waited_for(valkey: Valkey) 
 async def test_a_login_that_is_refused_only_now_leaves_a_living_subscription_alone(valkey: Valkey) -> None:
     """Its password was changed: what is subscribed stays, and is read."""
     setuser(valkey, "relay", "on", ">x", "+@all", "allchannels")
-    async with listening(url=url_of(valkey.port, "relay:x@"), **QUICK) as listener:
-        await listener.subscribed()
-        setuser(valkey, "relay", "resetpass", ">y")
-        refused = valkey.client.info("stats")["acl_access_denied_auth"]
-        await eventually(lambda: valkey.client.info("stats")["acl_access_denied_auth"] > refused + 3)
-        await asyncio.to_thread(valkey.publish, "tickstock:a:b", b"x")
-        await listener.heard_all(1)
+    with capture_logs() as logs:
+        async with listening(url=url_of(valkey.port, "relay:x@"), **QUICK) as listener:
+            await listener.subscribed()
+            setuser(valkey, "relay", "resetpass", ">y")
+            refused = valkey.client.info("stats")["acl_access_denied_auth"]
+            await eventually(lambda: valkey.client.info("stats")["acl_access_denied_auth"] > refused + 3)
+            await asyncio.to_thread(valkey.publish, "tickstock:a:b", b"x")
+            await listener.heard_all(1)
     assert len(listener.links) == 1
+    warnings = [line for line in logs if line["event"] == "subscribed, but a new connection would fail"]
+    assert [line["reason"] for line in warnings] == ["WRONGPASS invalid username-password pair or user is disabled."]
 
 
 async def test_too_little_memory_is_ours_and_loses_nothing(

@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The state, and in words why it is not `RIGHT`."""
+    """The state, and in words why it is not `RIGHT`; or that a server which is would refuse a new login."""
 
     state: State
     reason: str = ""
@@ -54,26 +54,28 @@ class ServerCheck:
 
     async def look(self) -> Finding:
         """Look once; takes as long as connecting."""
+        refused = ""
         try:
             found = await asyncio.to_thread(self._dialer.look)
         except DialError as error:
             if error.kind is None:
                 return Finding(State.UNKNOWN, str(error))
             found = Server(None, target=error.target)  # one is there, but lets us ask nothing: whose address is it?
+            refused = str(error)
         try:
             same = await self._is_ours(found)
         except OSError as error:
             return Finding(State.UNKNOWN, f"its name cannot be looked up: {error}")
-        return self._ours(found) if same else self._another(found)
+        return self._ours(found, refused) if same else self._another(found)
 
-    def _ours(self, found: Server) -> Finding:
+    def _ours(self, found: Server, refused: str) -> Finding:
         if self._absent:  # a name that leads elsewhere and back again stands for several servers
             self._looks_needed = min(MOST_LOOKS, self._looks_needed * 2)
             self._absent = 0
         if found.address is not None and found.address == self._server.address and not self._server.run_id:
             self._server = replace(self._server, run_id=found.run_id)  # of an adopted connection it was not known
         is_itself = found.address == self._server.address or found.run_id == self._server.run_id != ""
-        return Finding(State.ISOLATED, found.problem) if is_itself and found.problem else Finding(State.RIGHT)
+        return Finding(State.ISOLATED, found.problem) if is_itself and found.problem else Finding(State.RIGHT, refused)
 
     def _another(self, found: Server) -> Finding:
         self._absent += 1

@@ -242,22 +242,24 @@ class Subscription:
         """Act on a look that began at `begun`."""
         if finding.state is State.RIGHT:
             self._right_at, self._unknown_since, self.problem = begun, None, ""
+            if finding.reason:
+                self._log_reason(finding.reason, "subscribed, but a new connection would fail")
         elif finding.state is State.ISOLATED:
             self.problem = finding.reason
         elif finding.state is State.MOVED and self._connection is not None:
             self._connection.leave(finding.reason)
         elif finding.state is State.UNKNOWN:
-            log.warning("not known whether this server is the right one", reason=finding.reason)
+            self._log_reason(finding.reason, "not known whether this server is the right one")
             self._unknown_since = self._unknown_since or self._right_at or begun
             if (self._now() - self._unknown_since).total_seconds() > UNKNOWN_FOR:
                 self.problem = f"not known any more whether this server is the right one: {finding.reason}"
         self._settle()
 
-    def _log_reason(self, reason: str) -> None:
+    def _log_reason(self, reason: str, what: str = "not subscribed") -> None:
         """Once for each reason, and now and then again: an attempt a second would fill a log in a night."""
         if reason != self._logged or time.monotonic() - self._logged_at >= TELL_AGAIN:
             self._logged, self._logged_at = reason, time.monotonic()
-            log.warning("not subscribed", reason=reason)
+            log.warning(what, reason=reason)
 
 
 def _kind(error: OSError) -> ErrorKind | None:

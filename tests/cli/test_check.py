@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from relay.cli import main
 from tests.parts import Valkey
+from tests.parts.failover import replica_of, setuser
 
 MISTAKES = Path(__file__).parent.parent / "testdata" / "config"
 DEFAULT = Path(__file__).parent.parent.parent / "config.yaml"
@@ -195,6 +196,19 @@ def test_a_user_who_may_not_subscribe_is_told_so(write: Any, valkey: Valkey) -> 
     refused = write(redis={"url": url, "patterns": ["tickstock:errors", "tickstock:import:*"]})
     said = check("--config", refused, "--connect", code=1).stdout
     assert "failed      redis: refused PSUBSCRIBE: NOPERM" in said
+
+
+def test_a_user_who_may_subscribe_and_nothing_else_is_enough(write: Any, valkey: Valkey) -> None:
+    setuser(valkey, "least", "on", ">x", "resetchannels", "&tickstock:errors", "+psubscribe")
+    path = write(redis={"url": f"redis://least:x@127.0.0.1:{valkey.port}/0", "patterns": ["tickstock:errors"]})
+    assert "ok          redis: answers" in check("--config", path, "--connect", code=1).stdout
+
+
+def test_a_replica_without_its_master_fails(write: Any, closed_port: int) -> None:
+    with Valkey(*replica_of(closed_port)) as replica:
+        path = write(redis={"url": replica.url, "patterns": ["tickstock:errors"]})
+        said = check("--config", path, "--connect", code=1).stdout
+    assert "failed      redis: this replica has no connection to its master" in said
 
 
 def test_a_state_directory_that_cannot_be_written_fails(write: Any, tmp_path: Path) -> None:

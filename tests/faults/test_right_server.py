@@ -12,7 +12,7 @@ from tests.faults.accounts import seconds_until
 from tests.faults.conftest import Report
 from tests.listening import listening
 from tests.parts import Numbered, RelayProcess, TcpProxy, Valkey, eventually, until
-from tests.parts.failover import failover, has_master, setuser
+from tests.parts.failover import failover, has_master, replica_of, setuser
 from tests.parts.relay_process import drained
 from tests.parts.scripted_redis import published, scripted_redis
 
@@ -66,8 +66,8 @@ def test_a_replica_that_loses_its_master_is_not_ready_and_an_alert(
     tmp_path: Path, valkey: Valkey, report: Report
 ) -> None:
     with TcpProxy(valkey.port) as proxy:
-        options = ("--replicaof", f"127.0.0.1 {proxy.port}", "--repl-diskless-sync-delay", "0")
-        with Valkey(*options) as replica, RelayProcess(tmp_path, replica.url, config=WATCHFUL, ready=False) as relay:
+        replicas = Valkey(*replica_of(proxy.port))
+        with replicas as replica, RelayProcess(tmp_path, replica.url, config=WATCHFUL, ready=False) as relay:
             until(lambda: has_master(replica) and relay.answers("/readyz"), 20)
             begun = now()
             proxy.refusing = True

@@ -39,6 +39,12 @@ class Failover:
         return int(found["port"])
 
 
+def replica_of(port: int) -> tuple[str, ...]:
+    """The options of a replica of the server there, which writes no file."""
+    at_once = ("--repl-diskless-sync-delay", "0", "--repl-diskless-load", "flush-before-load")
+    return ("--replicaof", f"127.0.0.1 {port}", *at_once)
+
+
 def setuser(valkey: Valkey, *rules: str) -> None:
     """Make or change a user of Redis' access control."""
     valkey.client.execute_command("ACL", "SETUSER", *rules)  # type: ignore[no-untyped-call]
@@ -57,7 +63,7 @@ def has_master(replica: Valkey) -> bool:
 @contextmanager
 def failover(directory: Path) -> Iterator[Failover]:
     """All of it, ready."""
-    with Valkey() as old, Valkey("--replicaof", f"127.0.0.1 {old.port}", "--repl-diskless-sync-delay", "0") as new:
+    with Valkey() as old, Valkey(*replica_of(old.port)) as new:
         for server in (old, new):
             setuser(server, *_WATCHER)
         until(lambda: has_master(new), 20, every=0.05, what="replication")
