@@ -31,10 +31,10 @@ LONGEST = 0.05
 
 def _seconds(pattern: Pattern, text: str) -> float:
     best = 1e9
-    for _ in range(3):  # the machine may be busy with something else once
-        begun = time.perf_counter()
+    for _ in range(3):  # of CPU: the machine may be busy with something else
+        begun = time.process_time()
         pattern.found_in(text)
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.process_time() - begun)
     return best
 
 
@@ -45,16 +45,16 @@ def test_no_text_makes_a_pattern_slow(written: str, text: str) -> None:
 
 def test_no_text_makes_a_glob_slow() -> None:
     holds = predicate({"event": "*a*a*a*a*a*a*a*b"})
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert not holds(make_event(event="a" * 20_000))
-    assert time.perf_counter() - begun < LONGEST
+    assert time.process_time() - begun < LONGEST
 
 
 def test_no_text_makes_redaction_slow() -> None:
     redactor = Redactor(patterns=[r"id (?P<secret>(\d+-?)+)!", r"^(\w+\s?)*\?$"])
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert redactor.redact_text("id 1-2! id " + "1" * 20_000) == f"id {REDACTED}! id " + "1" * 20_000
-    assert time.perf_counter() - begun < 20 * LONGEST  # the built-in rules look at it too
+    assert time.process_time() - begun < 20 * LONGEST  # the built-in rules look at it too
 
 
 @pytest.mark.parametrize(

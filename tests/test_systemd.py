@@ -57,7 +57,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     address = str(tmp_path / "notify") if request.param == "path" else f"\0relay-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        listening.settimeout(10)
+        listening.settimeout(120)
         monkeypatch.setenv("NOTIFY_SOCKET", address.replace("\0", "@"))
         found = Manager(listening)
         yield found

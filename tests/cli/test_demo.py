@@ -79,7 +79,7 @@ def test_ctrl_c_ends_everything_and_says_what_is_missing(tmp_path: Path) -> None
         seen += demo.stdout.readline()
         assert demo.poll() is None, seen
     demo.send_signal(signal.SIGINT)
-    rest, _ = demo.communicate(timeout=30)
+    rest, _ = demo.communicate(timeout=120)
     assert demo.returncode == 1
     assert "not yet    the run that never started" in rest
     assert "ok         every message in the archive, once" in rest
@@ -122,7 +122,7 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path: Path) -> None:
     while _read(controller):
         pass
     os.close(controller)
-    assert demo.wait(timeout=30) == 1
+    assert demo.wait(timeout=120) == 1
 
 
 @pytest.mark.system

@@ -41,7 +41,7 @@ class Web:
 
     async def healthy(self) -> bool:
         reader, _ = await self.connect(HEAD)
-        return (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200")
+        return (await asyncio.wait_for(reader.readline(), 120)).startswith(b"HTTP/1.1 200")
 
     async def close(self) -> None:
         for writer in self._writers:
@@ -106,7 +106,7 @@ async def test_a_head_that_does_not_come_in_time_ends_the_connection(
 async def test_half_a_second_head_ends_the_connection_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", SHORT)
     reader, writer = await web.connect(HEAD)
-    assert await asyncio.wait_for(reader.readuntil(b"ok\n"), 5)
+    assert await asyncio.wait_for(reader.readuntil(b"ok\n"), 120)
     writer.write(b"GET / HT")
     assert await cut(reader)
     await eventually(lambda: web.closed["head"] == 1)
@@ -131,7 +131,7 @@ async def test_bytes_that_trickle_do_not_prolong_the_time_for_a_head(web: Web, m
 @pytest.mark.parametrize("path", ["/healthz", "/api/state", "/metrics", "/nowhere"])
 async def test_a_body_is_not_waited_for(web: Web, path: str) -> None:
     reader, _ = await web.connect(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx".encode())
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 120)
     assert answer.split()[1] in (b"404", b"405")
     assert b"connection: close" in answer.lower()
 
@@ -139,7 +139,7 @@ async def test_a_body_is_not_waited_for(web: Web, path: str) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/", "/metrics"])
 async def test_of_requests_sent_together_the_first_is_answered(web: Web, path: str) -> None:
     reader, _ = await web.connect(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 20)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 120)
     assert answer.count(b"HTTP/1.1 200 OK") == 1
     assert b"connection: close" in answer.lower()
 
@@ -148,7 +148,7 @@ async def test_requests_one_after_the_other_share_a_connection(web: Web) -> None
     reader, writer = await web.connect()
     for _ in range(3):
         writer.write(HEAD)
-        assert await asyncio.wait_for(reader.readuntil(b"ok\n"), 5)
+        assert await asyncio.wait_for(reader.readuntil(b"ok\n"), 120)
     assert len(web.daemon.web.connections) == 1
 
 
