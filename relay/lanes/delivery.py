@@ -193,15 +193,17 @@ class QueuedLane(Lane):
 
     def _begin(self, now: float) -> float | None:
         """Start workers, as many as may work at once; how long it is until there may be more for them."""
+        self._outbox.go_on_shifting(self.name)
         if rest := self.breaker.waits(now):
             self._ready.clear()
-            return rest
         while len(self._workers) < self._most_workers() and (chain := self._next(now)):
             worker = asyncio.create_task(self._deliver_all(chain), name=f"lane {self.name}: worker")
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         if self._outbox.is_shifting(self.name):
             return SHIFT_WAIT
+        if rest:
+            return rest
         if self._ready.collecting:
             return self._batching.max_wait / 4
         if self._watch and not self._workers and not self._ready:
