@@ -100,7 +100,7 @@ def test_one_event_without_a_run_proves_no_run_and_two_long_apart_do_not_either(
     for minute in (0, 11, 22):
         assert played(runs, [event("import:progress", "import_progress", minutes(minute), percent_complete=10)]) == []
     assert runs.recent() == []
-    runs.not_inferred = (minutes(23), minutes(30))
+    runs.loose.not_inferred = (minutes(23), minutes(30))
     assert played(runs, [event("import:progress", "import_progress", minutes(23), percent_complete=11)]) == []
     said = played(runs, [event("import:progress", "import_progress", minutes(30), percent_complete=12)])
     assert names(said) == ["started", "phase_started import"]
@@ -118,8 +118,8 @@ def test_what_was_sent_again_begins_ends_and_changes_nothing(run_id: str | None)
         sent.received = START + (sent.received - later)
         assert runs.observe(sent, sent.received) == []
     assert [run.last_seen for run in runs.recent()] == before
-    assert runs.sent_again is not None
-    assert runs.sent_again.day == (START - timedelta(days=1)).date()
+    assert runs.loose.sent_again is not None
+    assert runs.loose.sent_again.day == (START - timedelta(days=1)).date()
 
 
 def test_a_run_whose_clock_is_a_year_off_is_followed_if_it_says_which_day_it_is_of() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from relay.answers import HistoryRun, Status
 from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
 from relay.runs.attribution import YOUNG, begins_run, meant
-from relay.runs.claims import NEW_YORK, STALE, SentAgain, claimed_at, is_stale, sent_again
+from relay.runs.claims import NEW_YORK, STALE, claimed_at, is_stale
 from relay.runs.ledger import GIVEN_UP, Ledger
+from relay.runs.loose_events import STRAY_SPAN, LooseEvents
 from relay.runs.phases import end_phases, final_state, observe_phase, reopen_phases
 from relay.runs.quantities import text
 from relay.runs.run import Run, believable_duration
@@ -25,9 +26,6 @@ MAX_OPEN = 16
 UNHEARD = timedelta(hours=12)
 """A run of which nothing was heard for so long is over, whatever became of it."""
 IGNORED = NOT_REAL | Mark.RECONSTRUCTED
-STRAY_SPAN = timedelta(minutes=10)
-"""One event without a run proves no run; two of them within this span do."""
-MOST_STRAYS = 8
 
 
 class Runs:
@@ -38,11 +36,7 @@ class Runs:
         self.ledger = Ledger(shelf, keep)
         self.last_heard: datetime | None = None
         """When any event, of a run or not, was last received."""
-        self.not_inferred: tuple[datetime, datetime] | None = None
-        """From when to when events without a run begin none: until the day's run is due, they are too weak a sign."""
-        self.sent_again: SentAgain | None = None
-        """The first of the last events that were sent again long after they happened, and do not count."""
-        self._strays: list[Event] = []
+        self.loose = LooseEvents()
 
     @staticmethod
     def wants(kind: Kind) -> bool:
@@ -77,17 +71,13 @@ class Runs:
         if signal is None or event.has(IGNORED):
             return []
         if is_stale(event) and not self._has_broken_clock(event):
-            self._note_sent_again(event)
+            self.loose.note_sent_again(event)
             return []
         said: list[Announcement] = []
         run = self._attribute(event, signal, now, said)
         if run is not None:
             said += self._apply(run, event, signal, now)
         return said
-
-    def strays(self, since: datetime) -> list[Event]:
-        """The last events without a run that have begun none."""
-        return [one for one in self._strays if one.received >= since]
 
     def _apply(self, run: Run, event: Event, signal: Signal, now: datetime) -> list[Announcement]:
         """What one event changes in its run."""
@@ -235,19 +225,16 @@ class Runs:
 
     def _infer(self, event: Event, now: datetime, said: list[Announcement]) -> Run | None:
         """A run that only events of its phases tell of, without an id: from the second one on."""
-        earlier = self.strays(now - STRAY_SPAN)
-        is_too_early = self.not_inferred is not None and self.not_inferred[0] <= now < self.not_inferred[1]
-        if not earlier or is_too_early:
-            self._strays = [*self._strays, event][-MOST_STRAYS:]
+        if not self.loose.prove_a_run(event, now):
             return None
-        run = self._begin(None, False, earlier[0], earlier[0].received, said)
+        first = self.loose.strays(now - STRAY_SPAN)[0]
+        run = self._begin(None, False, first, first.received, said)
         said += self._adopt_strays(run, now - STRAY_SPAN)
         return run
 
     def _adopt_strays(self, run: Run, since: datetime) -> list[Announcement]:
         """The events that came before their run was known are its own."""
-        strays, self._strays = self.strays(since), []
-        known = ((one, signal_of(one.kind)) for one in strays)
+        known = ((one, signal_of(one.kind)) for one in self.loose.take_strays(since))
         return [said for one, its in known if its for said in self._apply(run, one, its, one.received)]
 
     def _has_broken_clock(self, event: Event) -> bool:
@@ -260,11 +247,6 @@ class Runs:
             and run.claimed_at is not None
             and run.first_seen - run.claimed_at >= STALE
         )
-
-    def _note_sent_again(self, event: Event) -> None:
-        found, known = sent_again(event), self.sent_again
-        if known is None or known.day != found.day or found.received - known.received > STALE:
-            self.sent_again = found
 
     def _begin(self, run_id: str | None, is_start: bool, event: Event, now: datetime, said: list[Announcement]) -> Run:
         used = self.ledger.get(run_id)

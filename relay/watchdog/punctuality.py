@@ -97,7 +97,7 @@ class Punctuality:
         """Until a run is due, events without a run are too weak a sign to begin one."""
         coming = self._agenda.coming
         if coming is not None:
-            self._runs.not_inferred = (StartWindow(coming, now).opens, coming.due)
+            self._runs.loose.not_inferred = (StartWindow(coming, now).opens, coming.due)
 
     def _follow(self, slot: Slot, now: datetime, api: ApiView) -> None:
         """The day's run may have got its name after it had started, or have begun again as another."""

@@ -87,8 +87,8 @@ def _history(evidence: Evidence, api: ApiView) -> str:
 
 
 def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> str:
-    strays = len(runs.strays(window.opens))
-    last = f" came at {at(runs.strays(window.opens)[-1].received)}" if strays else ""
+    strays = len(runs.loose.strays(window.opens))
+    last = f" came at {at(runs.loose.strays(window.opens)[-1].received)}" if strays else ""
     if strays:
         told = f"One progress event without a run{last}." if strays == 1 else f"{strays} events without a run{last}."
     elif evidence.run is not None:
@@ -101,14 +101,15 @@ def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> 
         return f"{told} The relay is not subscribed to Redis, so it may have started unseen."
     if link.gap is not None and link.gap[1] > window.opens:
         begin, end = map(at, link.gap)
-        return f"{told} The relay was not subscribed from {begin} to {end}, so it may have started unseen."
+        when = f"from {begin} to {end}" if begin != end else f"for a moment at {begin}"
+        return f"{told} The relay was not subscribed {when}, so it may have started unseen."
     return f"{told} The relay is subscribed only since {at(link.since)}, so it may have started unseen."
 
 
 def _beside(window: StartWindow, runs: Runs) -> list[str]:
     """What else is known: events that were sent again, a run by hand that may be in the way."""
     said = []
-    again = runs.sent_again
+    again = runs.loose.sent_again
     if again is not None and again.received >= window.opens:
         said.append(
             f"Events of the run of {day_name(again.day)} came at {at(again.received)}, sent again; they do not count."
