@@ -193,7 +193,7 @@ def _no_memory(patch: pytest.MonkeyPatch) -> WatchdogOptions:
         pytest.param(_no_zone, 75, "2025-03-10 never_started firing", marks=pytest.mark.thorough),
         (_no_holidays, 10, "2025-01-01 never_started firing"),
         (_no_grace, 15, "2025-01-14 never_started firing"),
-        (_no_memory, 45, "2025-02-11 never_started firing"),
+        pytest.param(_no_memory, 45, "2025-02-11 never_started firing", marks=pytest.mark.thorough),
     ],
 )
 def test_the_table_notices_when_zone_holidays_grace_or_memory_are_broken(
