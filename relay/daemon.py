@@ -48,6 +48,7 @@ from relay.watchdog.vitals import Vitals
 from relay.watchdog.watch import Watch
 from relay.web.recent import Recent
 from relay.web.server import WebServer
+from relay.worker import LARGE
 from sinks.base import SinkError
 
 TICK = 1.0
@@ -108,7 +109,9 @@ class Daemon:
         self.poison = PoisonSearch(self.store)
         self.watched_deliveries = DeliveryWatch(self.store, ended_otherwise=self.poison.ended_in_batch)
         self.intake = Intake(
-            normalizer=Normalizer(max_bytes=limits.max_message_bytes, max_depth=limits.max_depth),
+            normalizer=Normalizer(
+                max_bytes=limits.max_message_bytes, max_depth=limits.max_depth, max_values=limits.max_values
+            ),
             routes=self.routes,
             lanes={},
             store=self.store,
@@ -181,9 +184,15 @@ class Daemon:
         async for batch in self.subscription.batches():
             self.runs.heard(batch.received, len(batch.messages))
             if self.poison.is_over:
-                self.intake.take(batch)
+                await self._take(batch)
             else:
                 await self._take_with_care(batch)
+
+    async def _take(self, batch: Batch) -> None:
+        if batch.size > LARGE:
+            await self.intake.take_large(batch)
+        else:
+            self.intake.take(batch)
 
     async def _take_with_care(self, batch: Batch) -> None:
         """A process' first batch, and, message by message, one that has ended processes."""
@@ -192,7 +201,7 @@ class Daemon:
                 self.intake.set_aside(part.batch)
                 self._announce([notice(part, batch.received)], batch.received)
             else:
-                self.intake.take(part.batch)
+                await self._take(part.batch)
             self.subscription.acknowledge(part.batch)
             await asyncio.sleep(0)  # many single messages must not keep the watchdog from its food
 

@@ -16,7 +16,11 @@ import msgspec
 from relay.tolerant import decode_object
 
 MAX_KNOWN_KINDS = 4096
-"""So many (channel, event) pairs are remembered; a flood of invented names must not become a flood of memory."""
+"""Kinds that are remembered, and answers to a question about each; when there are more, all begin anew."""
+KNOWN_KINDS_BYTES = 3 << 20
+"""What the kinds that are remembered may take, by `Kind.size`."""
+LONGEST_LABEL = 120
+"""Characters: who invents longer names gets no place in any memory (kinds, routes, metrics)."""
 
 CLAIM_MAY_BE_OLD = timedelta(minutes=15)
 CLAIM_MAY_BE_AHEAD = timedelta(seconds=5)
@@ -107,6 +111,7 @@ class Kind:
         "head",
         "phase",
         "severity",
+        "size",
         "source",
         "version",
         "wire_event",
@@ -131,6 +136,16 @@ class Kind:
         self.version = version
         self.wire_event = wire_event
         self.head = self._head()
+        self.size = 300 + 2 * len(self.head)
+        """About the bytes that it takes in memory."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it may be remembered: none of its texts is longer than `LONGEST_LABEL`."""
+        return all(
+            text is None or len(text) <= LONGEST_LABEL
+            for text in (self.channel, self.event, self.source, self.version, self.wire_event)
+        )
 
     def _head(self) -> bytes:
         """The middle of the written form, from behind the timestamp to the run id."""
@@ -167,14 +182,19 @@ T = TypeVar("T")
 
 
 class PerKind(dict["Kind", T]):
-    """What a function says of each kind, asked once: `cache[kind]` costs a dictionary's look-up."""
+    """What a function says of each kind, asked once: `cache[kind]` costs a dictionary's look-up.
+
+    It begins anew when it is full: the kinds of today are soon back, those that were invented once are not.
+    """
 
     def __init__(self, ask: Callable[["Kind"], T]) -> None:
         self._ask = ask
 
     def __missing__(self, kind: "Kind") -> T:
         answer = self._ask(kind)
-        if len(self) < MAX_KNOWN_KINDS:
+        if kind.is_short:
+            if len(self) >= MAX_KNOWN_KINDS:
+                self.clear()
             self[kind] = answer
         return answer
 
@@ -196,7 +216,20 @@ def looks_like_a_probe(name: str) -> bool:
     return _PROBE_NAME.search(name) is not None
 
 
-_kinds: dict[tuple[object, ...], Kind] = {}
+class _Kinds(dict[tuple[object, ...], Kind]):
+    """The kinds that are remembered: as many as fit into a number and into bytes, then all anew."""
+
+    size = 0
+
+    def remember(self, key: tuple[object, ...], kind: Kind) -> None:
+        if len(self) >= MAX_KNOWN_KINDS or self.size + kind.size > KNOWN_KINDS_BYTES:
+            self.clear()
+            self.size = 0
+        self[key] = kind
+        self.size += kind.size
+
+
+_kinds = _Kinds()
 
 
 def kind_of(
@@ -208,13 +241,13 @@ def kind_of(
     version: str | None = None,
     wire_event: str | None = None,
 ) -> Kind:
-    """The one `Kind` of these facts while there is room to remember it, else one of its own."""
+    """The one `Kind` of these facts while it is remembered; names that are too long get one of their own."""
     key = (channel, event, phase, severity, source, version, wire_event)
     found = _kinds.get(key)
     if found is None:
         found = Kind(*key)
-        if len(_kinds) < MAX_KNOWN_KINDS:
-            _kinds[key] = found
+        if found.is_short:
+            _kinds.remember(key, found)
     return found
 
 

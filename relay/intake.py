@@ -6,6 +6,7 @@ reads a socket or delivers.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -17,9 +18,11 @@ from relay.normalize.normalize import Normalizer, Reason, Unreadable
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
 from relay.subscription.connection import Batch
+from relay.worker import LARGE, Worker
 
 log = structlog.get_logger(__name__)
 
+Read = tuple[list[Event], list[Unreadable]]
 Tracker = Callable[[Sequence[Event], datetime], list[Announcement]]
 """Sees the events that it wants and says what follows from them (`relay.runs`, `relay.watchdog`)."""
 
@@ -47,6 +50,7 @@ class Intake:
         self._track = track
         self._wanted = PerKind(wants)
         self._boot = boot
+        self._worker = Worker("decoding")
         self._said = 0
         self._commit_delay = commit_delay
         self._progress = store.shelf("intake")
@@ -64,7 +68,16 @@ class Intake:
 
     def take(self, batch: Batch) -> None:
         """Make every lane responsible for its part of the batch."""
-        events = self._normalised(batch)
+        self._take(batch, self._read(batch))
+
+    async def take_large(self, batch: Batch) -> None:
+        """The same for one with a large message: it is decoded in a thread, for which the next batch waits."""
+        self._take(batch, await self._worker.run(lambda: self._read_large(batch)))
+
+    def _take(self, batch: Batch, read: Read) -> None:
+        events, unreadable = read
+        if unreadable:
+            self._quarantine.accept(unreadable)
         if self._committed:
             events = self._take_up(events, batch)
         said = self._tracked(events, batch.received)
@@ -96,12 +109,18 @@ class Intake:
         self._accept(self._as_events(said, now), self._lanes)
         self._store.commit()
 
-    def _normalised(self, batch: Batch) -> list[Event]:
-        """The batch's events; what is none goes to the quarantine."""
-        events, unreadable = self._normalizer.read_all(batch.messages, batch.received, batch.stream)
-        if unreadable:
-            self._quarantine.accept(unreadable)
-        return events
+    def _read(self, batch: Batch) -> Read:
+        """The batch's events, and what is none."""
+        return self._normalizer.read_all(batch.messages, batch.received, batch.stream)
+
+    def _read_large(self, batch: Batch) -> Read:
+        """The same, with the payloads decoded that would keep whoever asks for them waiting."""
+        events, unreadable = self._read(batch)
+        for event in events:
+            if len(event.raw) > LARGE:
+                with suppress(ValueError):  # whoever asks for it meets that again
+                    _ = event.payload
+        return events, unreadable
 
     def _tracked(self, events: list[Event], now: datetime) -> list[Announcement]:
         """What follows from a batch; a bug in following it must not keep it from its lanes, or end the daemon."""

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from relay.events import Event, Kind, kind_of
 from relay.patterns import Pattern, PatternError
 from relay.secret_shapes import REDACTED, RULES, Rule, assigned
+from relay.long_texts import substituted
 from relay.tolerant import decode_object
 from sinks.options import Options
 
@@ -109,7 +110,7 @@ class Redactor:
         lowered = text.lower()
         for rule in self._rules:
             if not rule.needles or any(needle in lowered for needle in rule.needles):
-                text = rule.pattern.sub(rule.replacement, text)
+                text = substituted(rule.pattern, rule.replacement, text)
         for pattern in self._own:
             text = pattern.replaced_in(text, REDACTED, "secret")
         return text

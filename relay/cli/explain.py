@@ -89,7 +89,10 @@ def _configured(path: Path) -> tuple[Routes, Normalizer]:
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
     limits = settings.limits
-    return Routes(settings.routes), Normalizer(max_bytes=limits.max_message_bytes, max_depth=limits.max_depth)
+    normalizer = Normalizer(
+        max_bytes=limits.max_message_bytes, max_depth=limits.max_depth, max_values=limits.max_values
+    )
+    return Routes(settings.routes), normalizer
 
 
 def _given(file: BinaryIO | None) -> bytes:

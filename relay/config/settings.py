@@ -142,6 +142,7 @@ class LimitOptions(Options):
 
     max_message_bytes: Size = Field(16 << 20, gt=0, description="Size of one message.")
     max_depth: int = Field(250, gt=0, le=500, description="How deep its JSON may nest.")
+    max_values: int = Field(250_000, gt=0, description="How many values its JSON may have, lists and objects included.")
 
 
 class OutboxOptions(Options):

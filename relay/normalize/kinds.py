@@ -3,6 +3,7 @@
 import msgspec
 
 from relay.events import (
+    LONGEST_LABEL,
     PHASE_NAMES,
     SEVERITIES,
     Kind,
@@ -15,16 +16,19 @@ from relay.events import (
 from relay.normalize.names import EVENT_NAMES, STATUS_SEVERITIES
 from relay.normalize.shapes import SHAPES, Usual, canonical
 
-MAX_KNOWN = 4096
-"""So many channels, and kinds of each, are remembered; the pattern may let in any number of invented ones."""
+_EMPTY_CHANNEL, _ENTRY = 1000, 400
+"""About the bytes that a channel takes, and one of its kinds beside its texts."""
+KNOWN_BYTES = 5 << 20
+"""What channels and their kinds may take; with the kinds themselves (`KNOWN_KINDS_BYTES`) 8 MB."""
 
 
 class Channel:
     """What is known of one channel: its phase, the shape that it spoke last, and the kinds of its events."""
 
-    __slots__ = ("domain", "fallback", "kinds", "name", "phase", "shape")
+    __slots__ = ("_all", "domain", "fallback", "kinds", "name", "phase", "shape")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, all_channels: "Channels") -> None:
+        self._all = all_channels
         self.name = name
         self.domain, action = split_channel(name)
         self.phase = None if action == "streaming" else PHASE_NAMES.get(self.domain)
@@ -34,11 +38,12 @@ class Channel:
         self.kinds: dict[tuple[str | None, ...], tuple[Kind, Mark]] = {}
 
     def kind(self, *facts: str | None) -> tuple[Kind, Mark]:
-        """Kind and marks of an event of these `facts` (see `_kind`), remembered."""
+        """Kind and marks of an event of these `facts` (see `_kind`), remembered unless one of them is too long."""
         found = self.kinds.get(facts)
         if found is None:
             found = _kind(self, *facts)
-            if len(self.kinds) < MAX_KNOWN:
+            if all(fact is None or len(fact) <= LONGEST_LABEL for fact in facts):
+                self._all.make_room(_ENTRY + found[0].size + sum(len(fact) for fact in facts if fact))
                 self.kinds[facts] = found
         return found
 
@@ -53,6 +58,31 @@ class Channel:
                 self.shape = shape
                 return usual
         return None
+
+
+class Channels(dict[bytes, Channel]):
+    """The channels that are remembered: `channels[name]` learns one that is not.
+
+    When they take too much, all begin anew: those of today are soon back, those that were invented once are not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._size = 0
+
+    def __missing__(self, name: bytes) -> Channel:
+        channel = Channel(name.decode(errors="backslashreplace"), self)
+        if len(name) <= LONGEST_LABEL:
+            self.make_room(_EMPTY_CHANNEL + 4 * len(name))
+            self[name] = channel
+        return channel
+
+    def make_room(self, size: int) -> None:
+        """For `size` more bytes."""
+        if self._size + size > KNOWN_BYTES:
+            self.clear()
+            self._size = 0
+        self._size += size
 
 
 def _kind(

@@ -8,7 +8,6 @@ reads a usual message by its channel's shape, leaves the payload as bytes, and h
 property test holds them to the same events.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +17,10 @@ from typing import Any
 import msgspec
 
 from relay.events import Event, Mark
-from relay.normalize.kinds import MAX_KNOWN, Channel
+from relay.normalize.kinds import Channel, Channels
 from relay.normalize.shapes import ENVELOPE, NESTED, TEST_FLAGS, TICK
+from relay.normalize.structure import depth_of as depth_of  # noqa: PLC0414 - also asked for here
+from relay.normalize.structure import structure_of
 from relay.normalize.times import claimed_time, utc
 from relay.subscription.resp import Message
 from relay.tolerant import NotAnObjectError, decode_object
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     EMPTY = "empty"
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
+    TOO_MANY_VALUES = "too_many_values"
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -61,13 +63,14 @@ class _Refused(Exception):  # noqa: N818 - a decision, not an error of ours
 class Normalizer:
     """Turns messages into events; remembers each channel's habits, and nothing else."""
 
-    def __init__(self, *, max_bytes: int = 16 << 20, max_depth: int = 250) -> None:
-        """Limits: bytes of a message, and how deep its JSON may nest."""
+    def __init__(self, *, max_bytes: int = 16 << 20, max_depth: int = 250, max_values: int = 250_000) -> None:
+        """Limits: bytes of a message, how deep its JSON may nest, how many values it may have."""
         self._max_bytes = max_bytes
         self._max_depth = max_depth
+        self._max_values = max_values
         self._surely_shallow = min(2 * max_depth, max_bytes)
         """Bytes: two brackets a level do not fit into fewer."""
-        self._channels: dict[bytes, Channel] = {}
+        self._channels = Channels()
 
     def read_all(
         self, messages: Sequence[Message], received: datetime, stream: str
@@ -83,7 +86,7 @@ class Normalizer:
             group = messages[first : first + GROUP]
             are_plain = _is_plain(b"".join([data for _, data, _ in group]))
             for channel, data, offset in group:
-                known = channels.get(channel) or self._learn(channel)
+                known = channels[channel]
                 usual = None
                 if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_within_limits(data)):
                     try:
@@ -119,7 +122,7 @@ class Normalizer:
 
     def read(self, channel: bytes, data: bytes, received: datetime, stream: str, offset: int) -> Event | Unreadable:
         """The event in `data`, or why there is none, the plain way. `stream` and `offset` name it (`Event.id`)."""
-        known = self._channels.get(channel) or self._learn(channel)
+        known = self._channels[channel]
         try:
             message = self._object(data)
         except _Refused as refused:
@@ -140,8 +143,13 @@ class Normalizer:
         return Event(kind, stream, offset, received, time, _encode(payload), data, _correlation(payload), marks)
 
     def _is_within_limits(self, data: bytes) -> bool:
-        """Surely: what may be too deep is for `read` to find out."""
-        return len(data) <= self._max_bytes and data.count(b"{") + data.count(b"[") <= self._max_depth
+        """Surely: what may be too deep, or too many values, is for `read` to find out."""
+        opened = data.count(b"{") + data.count(b"[")
+        return (
+            len(data) <= self._max_bytes
+            and opened <= self._max_depth
+            and (len(data) <= self._max_values or data.count(b",") + opened <= self._max_values)
+        )
 
     def _object(self, data: bytes) -> dict[str, Any]:
         if len(data) > self._max_bytes:
@@ -152,20 +160,18 @@ class Normalizer:
             data.decode()
         except UnicodeDecodeError:
             raise _Refused(Reason.NOT_UTF8) from None
-        if data.count(b"{") + data.count(b"[") > self._max_depth and depth_of(data) > self._max_depth:
-            raise _Refused(Reason.TOO_DEEP)
+        if not self._is_within_limits(data):
+            depth, values = structure_of(data)
+            if depth > self._max_depth:
+                raise _Refused(Reason.TOO_DEEP)
+            if values > self._max_values:
+                raise _Refused(Reason.TOO_MANY_VALUES)
         try:
             return decode_object(data)
         except NotAnObjectError:
             raise _Refused(Reason.NOT_AN_OBJECT) from None
         except ValueError:
             raise _Refused(Reason.NOT_JSON) from None
-
-    def _learn(self, channel: bytes) -> Channel:
-        known = Channel(channel.decode(errors="backslashreplace"))
-        if len(self._channels) < MAX_KNOWN:
-            self._channels[channel] = known
-        return known
 
 
 def _name(message: dict[str, Any], channel: Channel) -> str:
@@ -205,21 +211,7 @@ def _word(payload: dict[str, Any], name: str) -> str | None:
     return word if isinstance(word, str) else None
 
 
-_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 _encode = msgspec.json.Encoder().encode
-
-
-def depth_of(data: bytes) -> int:
-    """How deep brackets nest in `data`, those inside texts not counted; exact for JSON."""
-    depth = deepest = 0
-    for token in _BRACKETS.finditer(data):
-        first = token.group()[0]
-        if first in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"}]":
-            depth -= 1
-    return deepest
 
 
 def _correlation(payload: dict[str, Any]) -> str | None:

@@ -33,11 +33,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages as Redis handed them over, and when they were read. `stream` names their connection."""
+    """Messages as Redis handed them over, and when they were read. `stream` names their connection.
+
+    `size` is how many bytes of it they took.
+    """
 
     stream: str
     received: datetime
     messages: list[Message]
+    size: int = 0
 
 
 class Connection:
@@ -115,6 +119,7 @@ class Connection:
         while True:
             partial = self._parser.seen - self._position  # of a message that is not whole yet
             wire.want(partial + 1)
+            boundary = self._parser.boundary
             try:
                 unread = wire.look()
                 if len(unread) == partial:
@@ -133,7 +138,7 @@ class Connection:
             received = self._heard()
             error = self._replies()
             if messages:
-                yield Batch(self.stream, received, messages)
+                yield Batch(self.stream, received, messages, self._parser.boundary - boundary)
             self._acknowledge_all()
             if error is not None:
                 raise error
