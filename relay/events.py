@@ -216,20 +216,9 @@ def looks_like_a_probe(name: str) -> bool:
     return _PROBE_NAME.search(name) is not None
 
 
-class _Kinds(dict[tuple[object, ...], Kind]):
-    """The kinds that are remembered: as many as fit into a number and into bytes, then all anew."""
-
-    size = 0
-
-    def remember(self, key: tuple[object, ...], kind: Kind) -> None:
-        if len(self) >= MAX_KNOWN_KINDS or self.size + kind.size > KNOWN_KINDS_BYTES:
-            self.clear()
-            self.size = 0
-        self[key] = kind
-        self.size += kind.size
-
-
-_kinds = _Kinds()
+_kinds: dict[tuple[object, ...], Kind] = {}
+_taken = {"bytes": 0}
+"""What they take."""
 
 
 def kind_of(
@@ -247,7 +236,11 @@ def kind_of(
     if found is None:
         found = Kind(*key)
         if found.is_short:
-            _kinds.remember(key, found)
+            if len(_kinds) >= MAX_KNOWN_KINDS or _taken["bytes"] > KNOWN_KINDS_BYTES:
+                _kinds.clear()
+                _taken["bytes"] = 0
+            _kinds[key] = found
+            _taken["bytes"] += found.size
     return found
 
 

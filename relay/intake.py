@@ -68,7 +68,7 @@ class Intake:
 
     def take(self, batch: Batch) -> None:
         """Make every lane responsible for its part of the batch."""
-        self._take(batch, self._read(batch))
+        self._take(batch, self._normalised(batch))
 
     async def take_large(self, batch: Batch) -> None:
         """The same for one with a large message: it is decoded in a thread, for which the next batch waits."""
@@ -109,13 +109,13 @@ class Intake:
         self._accept(self._as_events(said, now), self._lanes)
         self._store.commit()
 
-    def _read(self, batch: Batch) -> Read:
+    def _normalised(self, batch: Batch) -> Read:
         """The batch's events, and what is none."""
         return self._normalizer.read_all(batch.messages, batch.received, batch.stream)
 
     def _read_large(self, batch: Batch) -> Read:
         """The same, with the payloads decoded that would keep whoever asks for them waiting."""
-        events, unreadable = self._read(batch)
+        events, unreadable = self._normalised(batch)
         for event in events:
             if len(event.raw) > LARGE:
                 with suppress(ValueError):  # whoever asks for it meets that again

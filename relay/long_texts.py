@@ -5,7 +5,7 @@ waiting, also when a thread makes it. So a long text is looked through a window 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 WINDOW = 1 << 16
 """Characters among which one step looks for a match to begin."""
@@ -23,36 +23,61 @@ _END_OF_RUN = re.compile(r"""[\s"'<>]""")
 def substituted(
     pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str], text: str, window: int = WINDOW
 ) -> str:
-    """What `pattern.sub(replacement, text)` gives, for patterns that cannot match the empty text."""
+    """What `pattern.sub(replacement, text)` gives, for patterns that cannot match the empty text.
+
+    A match is at most `REACH` long, or goes on greedily over what it repeats.
+    """
     if len(text) <= window + REACH:
         return pattern.sub(replacement, text)
     pieces: list[str] = []
-    at = kept = 0
-    while at < len(text):
-        match = _first(pattern, text, at, window)
-        if match is None or match.end() == match.start():
-            at = at + window if match is None else match.end() + 1
-            continue
-        pieces += (text[kept : match.start()], replacement(match) if callable(replacement) else match.expand(replacement))
-        at = kept = match.end()
+    kept = 0
+    put = _putting(replacement)
+    for match in _matches(pattern, text, window):
+        pieces += (text[kept : match.start()], put(match))
+        kept = match.end()
     return "".join([*pieces, text[kept:]]) if pieces else text
 
 
-def _first(pattern: re.Pattern[str], text: str, at: int, window: int) -> re.Match[str] | None:
-    """The first match that begins in the window from `at` on, seen whole."""
-    end = _end_of_run(text, at + window + REACH)
-    match = pattern.search(text, at, end)
-    if match is None or match.start() >= at + window:
-        return None
-    while match.end() > end - EDGE and end < len(text):
-        end = _end_of_run(text, end + (end - at))  # twice as much
-        match = pattern.search(text, match.start(), end)
-        if match is None:
-            return None
+def _putting(replacement: str | Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
+    if callable(replacement):
+        return replacement
+    before, first, behind = replacement.partition(r"\g<1>")
+    if first and not before and "\\" not in behind:  # most rules; four times as fast as `expand`
+        return lambda match: match[1] + behind
+    return lambda match: match.expand(replacement)
+
+
+def _matches(pattern: re.Pattern[str], text: str, window: int) -> Iterator[re.Match[str]]:
+    """All matches that are not empty, one after the other."""
+    at = 0
+    while at < len(text):
+        until = at + window
+        end = _end_of_run(text, until + REACH)
+        for found in pattern.finditer(text, at, end):
+            if found.start() >= until:
+                break
+            if found.end() > end - EDGE and end < len(text):
+                match = _seen_whole(pattern, text, found, end)
+                if match is not None:
+                    yield match
+                    until = match.end()
+                break
+            if found.end() > found.start():
+                yield found
+                at = found.end()
+        at = max(at, until)
+
+
+def _seen_whole(pattern: re.Pattern[str], text: str, found: re.Match[str], end: int) -> re.Match[str] | None:
+    """The match that begins as `found`, for which more than up to `end` is looked at."""
+    match: re.Match[str] | None = found
+    while match and match.end() > end - EDGE and end < len(text):
+        end = _end_of_run(text, end + (end - found.start()))  # twice as much
+        match = pattern.match(text, found.start(), end)
     return match
 
 
 def _end_of_run(text: str, end: int) -> int:
     """Where the run of characters around `end` ends, if that is not far."""
     found = _END_OF_RUN.search(text, end, end + RUN)
-    return found.start() if found else end + RUN
+    return found.end() if found else end + RUN

@@ -12,9 +12,9 @@ import msgspec
 from pydantic import Field, field_validator
 
 from relay.events import Event, Kind, kind_of
+from relay.long_texts import substituted
 from relay.patterns import Pattern, PatternError
 from relay.secret_shapes import REDACTED, RULES, Rule, assigned
-from relay.long_texts import substituted
 from relay.tolerant import decode_object
 from sinks.options import Options
 

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import relay.events
 from relay.events import (
     MARK_KEYS,
     Announcement,
     Event,
     Kind,
     Mark,
+    PerKind,
     Phase,
     Record,
     Severity,
@@ -159,8 +161,31 @@ def test_a_kind_is_made_once_and_only_so_many_are_remembered(monkeypatch: pytest
     assert kind_of("tickstock:a:b", "e", severity=Severity.ERROR) is not kind_of("tickstock:a:b", "e")
     for number in range(5000):
         assert kind_of("tickstock:a:b", f"invented-{number}").event == f"invented-{number}"
-    assert kind_of("tickstock:a:b", "one-more") is not kind_of("tickstock:a:b", "one-more")
-    assert kind_of("tickstock:a:b", "e") is kind_of("tickstock:a:b", "e"), "the old ones stay"
+    assert len(relay.events._kinds) < 5000, "when there are too many, all begin anew"
+    assert kind_of("tickstock:a:b", "e") is kind_of("tickstock:a:b", "e"), "those of today are remembered again"
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_kind_with_a_text_too_long_for_a_label_is_remembered_nowhere(place: int) -> None:
+    def kind(length: int) -> Kind:
+        texts = ["tickstock:a:b", "e", "source", "1.0", "E"]
+        texts[place] = "x" * length
+        channel, event, source, version, wire_event = texts
+        return kind_of(channel, event, None, None, source, version, wire_event)
+
+    answers: PerKind[int] = PerKind(lambda kind: len(kind.event))
+    assert kind(120) is kind(120)
+    assert kind(121) is not kind(121)
+    assert answers[kind(121)] == len(kind(121).event)
+    assert not answers
+
+
+def test_kinds_are_remembered_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.events._kinds", {})
+    monkeypatch.setattr("relay.events.KNOWN_KINDS_BYTES", 100_000)
+    for number in range(1000):
+        kind_of(f"tickstock:a:{number:0100}", "e")
+        assert sum(kind.size for kind in relay.events._kinds.values()) < 102_000
 
 
 def test_what_the_relay_says_is_an_event_like_any_other() -> None:
