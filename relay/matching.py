@@ -52,7 +52,9 @@ class Condition:
     test: Test
     cacheable: bool
     equals: str | None = None
-    """For a plain equality: the text that the value must have, so that many such routes can share one lookup."""
+    """For a plain equality: the text that the value must have."""
+    one_of: tuple[str, ...] = ()
+    """For an equality, or a list of them: the texts that the value may have; many such routes share one lookup."""
     path: tuple[str, ...] = ()
     """Where in the payload the field is, if it is there: several conditions can be held against one reading of it."""
 
@@ -95,9 +97,26 @@ def text_of(value: object) -> str:
 def _condition(key: str, spec: Any) -> Condition:
     getter = field_getter(key)
     make = _severity_test if key == "severity" else _phase_test if key == "phase" else _value_test
-    plain = isinstance(spec, str | int | float) and not (isinstance(spec, str) and _is_pattern(spec))
-    equals = text_of(spec) if plain and make is _value_test else None
-    return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals, _payload_path(key))
+    equals = text_of(spec) if _is_plain(spec) and make is _value_test else None
+    one_of = _texts(spec) if make is _value_test else ()
+    return Condition(
+        key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals, one_of, _payload_path(key)
+    )
+
+
+def _texts(spec: Any) -> tuple[str, ...]:
+    """The texts that satisfy `spec`, if it is nothing but texts: `X`, `[X, Y]`, `{equals: X}`, `{in: [X, Y]}`."""
+    if isinstance(spec, Mapping) and len(spec) == 1:
+        (name, wanted), *_ = spec.items()
+        if name == "equals":
+            return (text_of(wanted),)
+        return _texts(wanted) if name == "in" and isinstance(wanted, list) else ()
+    items = spec if isinstance(spec, list) else [spec]
+    return tuple(dict.fromkeys(map(text_of, items))) if all(map(_is_plain, items)) else ()
+
+
+def _is_plain(spec: Any) -> bool:
+    return isinstance(spec, str | int | float) and not (isinstance(spec, str) and _is_pattern(spec))
 
 
 def _negation(spec: Any) -> Condition:

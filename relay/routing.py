@@ -9,12 +9,13 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 import structlog
 
 from relay.config.settings import RouteOptions, ThrottleOptions
-from relay.events import Event, Kind, payload_reader
+from relay.events import LONGEST_LABEL, Event, Kind, payload_reader
 from relay.matching import Condition, compile_match, field_getter, text_of
 
 log = structlog.get_logger(__name__)
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 UNROUTED = ""
 """Where events go that no route takes: no sink can be called that."""
 MOST_PLANS = 8192
+"""Kinds whose plan is remembered; when there are more, all begin anew: those of today are soon back."""
+MOST_SHARED = 1024
+"""Plans that differ; each may hold as many routes as there are."""
 MOST_THROTTLE_KEYS = 10_000
 
 
@@ -37,7 +41,7 @@ class Throttle:
 
     def passes(self, event: Event) -> bool:
         """Whether this event is the first of its key for a while; if so, the span begins anew."""
-        key = tuple(text_of(get(event)) for get in self._getters)
+        key = tuple(_short(text_of(get(event))) for get in self._getters)
         last = self._last.get(key)
         if last is not None and 0 <= (event.received - last).total_seconds() < self._every:
             self.held += 1
@@ -47,6 +51,13 @@ class Throttle:
         if len(self._last) > MOST_THROTTLE_KEYS:
             self._last.popitem(last=False)
         return True
+
+
+def _short(text: str) -> str:
+    """The text, or what stands for a long one in memory."""
+    if len(text) <= LONGEST_LABEL:
+        return text
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +97,49 @@ class _Step:
         return True
 
 
+class _Asked:
+    """Routes that ask something of the event itself. Those that ask for one value of a field, or several, are filed."""
+
+    def __init__(self, steps: Iterable[_Step]) -> None:
+        self.steps = tuple(steps)
+        self.fields: set[str] = set()
+        """The payload's fields that they read."""
+        self._others: list[_Step] = []
+        self._by_value: dict[str, tuple[Condition, dict[str, list[_Step]]]] = {}
+        for step in self.steps:
+            self.fields.update(condition.path[0] for condition in step.open if condition.path)
+            wanted = next((condition for condition in step.open if condition.one_of), None)
+            if wanted is None:
+                self._others.append(step)
+                continue
+            _, takers = self._by_value.setdefault(wanted.key, (wanted, {}))
+            for text in wanted.one_of:
+                takers.setdefault(text, []).append(step)
+
+    def candidates(self, event: Event, payload: Mapping[str, Any]) -> list[_Step]:
+        """Those that may take it."""
+        if not self._by_value:
+            return self._others
+        found = list(self._others)
+        for field, takers in self._by_value.values():
+            found += takers.get(text_of(field.value(event, payload)), ())
+        return found
+
+
 class _Plan:
     """What is left to decide for events of one kind: mostly nothing, and mostly it changes nothing."""
 
-    def __init__(self, steps: Sequence[_Step]) -> None:
-        """`steps` in the routes' order. Those that ask for one value of a field are filed under it."""
-        self._sure: list[_Step] = []
-        self._asked: list[_Step] = []
-        self._by_value: dict[str, tuple[Condition, dict[str, list[_Step]]]] = {}
-        for step in steps:
-            wanted = next((condition for condition in step.open if condition.equals is not None), None)
-            if wanted is not None and wanted.equals is not None:
-                _, takers = self._by_value.setdefault(wanted.key, (wanted, {}))
-                takers.setdefault(wanted.equals, []).append(step)
-            elif step.open or step.route.throttle:
-                self._asked.append(step)
-            else:
-                self._sure.append(step)
-        self.is_open = bool(self._asked or self._by_value)
-        self._read = payload_reader(
-            frozenset(condition.path[0] for step in steps for condition in step.open if condition.path)
-        )
+    def __init__(self, steps: Sequence[_Step], for_all: _Asked) -> None:
+        """`for_all` are the routes that every kind may take: plans share them."""
+        last = min((step.order for step in steps if step.route.stop and not step.open), default=None)
+        if last is not None:  # it surely stops: what stands behind it is not asked
+            steps = [step for step in steps if step.order <= last]
+            for_all = _Asked(step for step in for_all.steps if step.order < last)
+        self._sure = [step for step in steps if not step.open and not step.route.throttle]
+        own = _Asked(step for step in steps if step.open or step.route.throttle)
+        self._asked = [asked for asked in (for_all, own) if asked.steps]
+        self.is_open = bool(self._asked)
+        self._read = payload_reader(frozenset().union(*(asked.fields for asked in self._asked)))
         self.usual = _sinks_of(self._sure, None)
         """The sinks of an event that no asked route takes."""
 
@@ -122,12 +155,37 @@ class _Plan:
 
     def candidates(self, event: Event, payload: Mapping[str, Any]) -> list[_Step]:
         """The asked routes that may take it."""
-        if not self._by_value:
-            return self._asked
-        found = list(self._asked)
+        if len(self._asked) == 1:
+            return self._asked[0].candidates(event, payload)
+        return [step for asked in self._asked for step in asked.candidates(event, payload)]
+
+
+class _ByKind:
+    """The routes that ask something of an event's kind, filed so that few of them are looked at for a new one."""
+
+    def __init__(self, steps: Iterable[tuple[_Step, tuple[Condition, ...]]]) -> None:
+        """Each with its conditions that the kind decides."""
+        self._others: list[tuple[_Step, tuple[Condition, ...]]] = []
+        self._by_value: dict[str, tuple[Condition, dict[str, list[tuple[_Step, tuple[Condition, ...]]]]]] = {}
+        for entry in steps:
+            wanted = min((c for c in entry[1] if c.one_of), key=lambda c: _RARITY.get(c.key, 9), default=None)
+            if wanted is None:
+                self._others.append(entry)
+                continue
+            _, takers = self._by_value.setdefault(wanted.key, (wanted, {}))
+            for text in wanted.one_of:
+                takers.setdefault(text, []).append(entry)
+
+    def steps(self, event: Event) -> list[_Step]:
+        """Those whose conditions events of this kind meet."""
+        entries = list(self._others)
         for field, takers in self._by_value.values():
-            found += takers.get(text_of(field.value(event, payload)), ())
-        return found
+            entries += takers.get(text_of(field.get(event)), ())
+        return [step for step, conditions in entries if all(condition.holds(event) for condition in conditions)]
+
+
+_RARITY = {"event": 0, "channel": 1, "action": 2, "domain": 3}
+"""Of several conditions, that which most kinds fail is filed by."""
 
 
 class Routes:
@@ -141,6 +199,18 @@ class Routes:
         """
         self.routes = tuple(Route.compile(route) for route in options)
         self._plans: dict[Kind, _Plan] = {}
+        self._shared: dict[tuple[int, ...], _Plan] = {}
+        """Plans by the routes in them: many kinds have the same."""
+        for_all, by_kind = [], []
+        for order, route in enumerate(self.routes):
+            step = _Step(route, tuple(condition for condition in route.conditions if not condition.cacheable), order)
+            of_kind = tuple(condition for condition in route.conditions if condition.cacheable)
+            if of_kind or not step.open:
+                by_kind.append((step, of_kind))
+            else:
+                for_all.append(step)
+        self._for_all = _Asked(for_all)
+        self._by_kind = _ByKind(by_kind)
 
     def split(self, events: Iterable[Event]) -> dict[str, list[Event]]:
         """Each sink's part of a batch, in order; what no route takes is under `UNROUTED`."""
@@ -157,22 +227,19 @@ class Routes:
         return tuple(sink for sink in self.split((event,)) if sink != UNROUTED)
 
     def _make_plan(self, event: Event) -> _Plan:
-        plan = _Plan(self._open_steps(event))
-        if len(self._plans) < MOST_PLANS:
+        steps = self._by_kind.steps(event)
+        routes = tuple(sorted(step.order for step in steps))
+        plan = self._shared.get(routes)
+        if plan is None:
+            plan = _Plan(steps, self._for_all)
+            if len(self._shared) >= MOST_SHARED:
+                self._shared.clear()
+            self._shared[routes] = plan
+        if event.kind.is_short:
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
             self._plans[event.kind] = plan
         return plan
-
-    def _open_steps(self, event: Event) -> list[_Step]:
-        """The routes that events of this kind may take, up to the first that surely stops."""
-        steps = []
-        for order, route in enumerate(self.routes):
-            if not all(condition.holds(event) for condition in route.conditions if condition.cacheable):
-                continue
-            still_open = tuple(condition for condition in route.conditions if not condition.cacheable)
-            steps.append(_Step(route, still_open, order))
-            if route.stop and not still_open:
-                break
-        return steps
 
 
 def _sinks_of(steps: Iterable[_Step], event: Event | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ interface (docs/metrics.md). Label values that the wire can invent are capped: b
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -14,14 +15,15 @@ from prometheus_client import Counter, Histogram, Metric
 from prometheus_client.registry import Collector
 from pydantic import Field
 
-from relay.events import Event, Kind, PerKind, Phase
+from relay.events import LONGEST_LABEL, Event, Kind, PerKind, Phase
 from sinks.base import DirectSink, SinkContext
 from sinks.options import Options
 
 DURATION_BUCKETS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800, 2400, 3000, 3600, 5400, 7200)
 """Seconds, to two hours: a run takes some 35 minutes."""
 MAX_TALLIED = 4096
-"""Kinds in the tally at most: the wire can invent any number."""
+MAX_TALLIED_BYTES = 4 << 20
+"""Kinds in the tally at most, and what they may take: the wire can invent any number of any length."""
 OTHER = "other"
 _ENDS = frozenset({"run_completed", "run_failed", "run_cancelled", "run_partial"})
 
@@ -66,6 +68,7 @@ class PrometheusSink(DirectSink):
         for phase in Phase:
             self._phases.labels(phase.value)
         self._tally: Tally[Kind] = Tally()
+        self._tally_size = 0
         self._noted = PerKind(_is_noted)
         self._children: dict[Kind, Counter] = {}
         self._series: set[tuple[str, str]] = set()
@@ -73,9 +76,12 @@ class PrometheusSink(DirectSink):
 
     def write(self, events: Sequence[Event]) -> None:
         """Count a batch."""
+        before = len(self._tally)
         self._tally.update(map(attrgetter("kind"), events))
-        if len(self._tally) > MAX_TALLIED:
-            self._hand_over()
+        if len(self._tally) > before:
+            self._tally_size += sum(kind.size for kind in islice(self._tally, before, None))
+            if len(self._tally) > MAX_TALLIED or self._tally_size > MAX_TALLIED_BYTES:
+                self._hand_over()
         noted = self._noted
         for event in events:
             if noted[event.kind]:
@@ -87,6 +93,7 @@ class PrometheusSink(DirectSink):
             child = self._children.get(kind) or self._child(kind)
             child.inc(count)
         self._tally.clear()
+        self._tally_size = 0
 
     def _child(self, kind: Kind) -> Counter:
         pair = (_label(kind.channel), _label(kind.event))
@@ -94,7 +101,9 @@ class PrometheusSink(DirectSink):
             return self._events.labels(OTHER, OTHER)
         self._series.add(pair)
         child = self._events.labels(*pair)
-        if len(self._children) < self.options.max_events:
+        if kind.is_short:
+            if len(self._children) >= self.options.max_events:
+                self._children.clear()
             self._children[kind] = child
         return child
 
@@ -142,4 +151,8 @@ def _is_noted(kind: Kind) -> bool:
 
 
 def _label(value: object) -> str:
-    return value[:100] if isinstance(value, str) else "" if value is None else str(value)[:100]
+    """A text that is too long to be a label is no label: what invents such must not take the places of others."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else OTHER
+    return text if len(text) <= LONGEST_LABEL else OTHER

@@ -28,7 +28,7 @@ MAX_BYTES = 4 << 20
 """A configuration that is larger is another file, or `/dev/zero`."""
 NO_FILE = "name yours with --config, or copy the documented default, config.yaml of the source"
 M = TypeVar("M", bound=BaseModel)
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}")
 _COMMENT = re.compile(r":\s+#[^\s#]")
 """`channel: #ops`: meant as a value, but nothing is written there."""
 

@@ -9,7 +9,9 @@ import yaml
 
 Path = tuple[str | int, ...]
 
-_VARIABLE = re.compile(r"\$\{[^}\r\n]*\}")
+MOST_VALUES = 50_000
+"""Of one document, with what anchors repeat: ten times as many as a thousand routes have."""
+_VARIABLE = re.compile(r"\$\{(?:[^}$\r\n]|\$(?!\{))*\}")
 _STAND_IN = re.compile("\ue000(\\d+)\ue001")
 """What stands for a `${…}` while YAML is parsed: its braces would end a value in `{…}`. Private-use characters."""
 _STARTED_BEFORE = ("end of stream", "end of file", "document separator")
@@ -59,13 +61,16 @@ def parse(text: str) -> Document:
 
     readable = _VARIABLE.sub(stand_in, text)
     try:
-        loader = yaml.SafeLoader(readable)
+        loader = _Loader(readable)
         node = loader.get_single_node()
         document = Document(None)
         if node is not None:
+            _weigh(node, {})
             _restore(node, variables, set())
             _walk(node, (), document, loader)
             document.values = loader.construct_document(node)
+    except YamlError:
+        raise
     except yaml.MarkedYAMLError as error:
         raise YamlError(_restored(error.problem or "not YAML", variables), _line(error)) from None
     except RecursionError:
@@ -76,6 +81,37 @@ def parse(text: str) -> Document:
     except (yaml.YAMLError, ValueError) as error:
         raise YamlError(" ".join(str(error).split()) or "not YAML", 1) from None
     return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Gives up a document that has too many values as soon as it is so far: reading on would take minutes."""
+
+    count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise YamlError(f"it has more than {MOST_VALUES:,} values", self.line + 1)
+        return super().compose_node(parent, index)
+
+
+def _weigh(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values `node` stands for, each anchor counted wherever it is used.
+
+    Raises:
+        YamlError: too many; the line is that of the first thing that is too much.
+    """
+    if id(node) not in known:
+        weight = 1
+        if isinstance(node, yaml.SequenceNode):
+            weight += sum(_weigh(item, known) for item in node.value)
+        elif isinstance(node, yaml.MappingNode):
+            weight += sum(_weigh(part, known) for pair in node.value for part in pair)
+        if weight > MOST_VALUES:
+            problem = f"anchors (&) that are used again and again make more than {MOST_VALUES:,} values of it"
+            raise YamlError(problem, node.start_mark.line + 1)
+        known[id(node)] = weight
+    return known[id(node)]
 
 
 def _line(error: yaml.MarkedYAMLError) -> int:

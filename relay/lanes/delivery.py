@@ -19,6 +19,7 @@ from relay.lanes.breaker import Breaker, BreakerState
 from relay.lanes.lanes import Lane
 from relay.lanes.poison import ENOUGH, DeliveryWatch
 from relay.lanes.ready import Chain, Ready
+from relay.lanes.redacted import RedactedRows
 from relay.store.outbox import Depth, Outbox, Row
 from sinks.base import Outcome, QueuedSink, Reason
 
@@ -60,7 +61,7 @@ class QueuedLane(Lane):
         self._outbox = outbox
         self._options = options
         self._now = now
-        self._redact = redact
+        self._redacted = RedactedRows(redact)
         self._muted = muted
         self._watch = watch
         self._batching = sink.batching()
@@ -273,7 +274,7 @@ class QueuedLane(Lane):
                 row.delivery = delivery
             self._outbox.postpone(rows)  # whatever happens, these go out together and under this id, or not at all
         self.retries += rows[0].attempts > 0
-        outcome = await self._attempt(events, delivery)
+        outcome = await self._attempt(rows, events, delivery)
         self.results[outcome.reason] += 1
         return self._settle(rows, outcome)
 
@@ -284,11 +285,11 @@ class QueuedLane(Lane):
             self._bury([row], "unreadable", f"cannot be read back: {error}")
             return None
 
-    async def _attempt(self, events: list[Event], delivery: str) -> Outcome:
+    async def _attempt(self, rows: list[Row], events: list[Event], delivery: str) -> Outcome:
         try:
+            if self._sink.remote:
+                events = [await self._redacted.event(row.id, event) for row, event in zip(rows, events, strict=True)]
             async with asyncio.timeout(HANG_SECONDS):
-                if self._sink.remote:
-                    events = list(map(self._redact, events))
                 return await self._sink.deliver(events, delivery)
         except TimeoutError:
             return Outcome(Reason.TIMEOUT, f"no outcome within {HANG_SECONDS:.0f} s")
@@ -326,6 +327,7 @@ class QueuedLane(Lane):
         self._well()
         for row in rows:
             row.event = b""
+            self._redacted.forget(row.id)
         self._arrived += rows
         if len(self._arrived) >= FLUSH_ROWS:
             self._flush()
@@ -372,6 +374,8 @@ class QueuedLane(Lane):
     def _bury(self, rows: list[Row], reason: str, error: str) -> None:
         log.warning("events given up", lane=self.name, count=len(rows), error=error)
         self._outbox.bury(rows, error)
+        for row in rows:
+            self._redacted.forget(row.id)
         self.dropped[reason] += len(rows)
 
     async def _sleep(self, seconds: float | None) -> None:

@@ -22,8 +22,12 @@ READ_AT_ONCE = 1 << 18
 """Bytes of a plain file's block: small enough to stay in the processor's cache on its way."""
 PACKED_AT_ONCE = 1 << 15
 """The same of a compressed one, which becomes some ten times as much."""
-LONGEST_LINE = 256 << 20
+PIECE = 1 << 8
+"""Bytes that are unpacked in one go: they become 8 MB at most (zstd's blocks have 4 bytes for 128 kB)."""
+LONGEST_LINE = 64 << 20
 """A file without a line break for so long is no archive."""
+LARGEST_WINDOW = 32 << 20
+"""Bytes of memory that a zstd file may ask for; what the archive and `zstd -19` write asks for 8 MB at most."""
 TOGETHER = 0.005
 """Seconds: events due within this time go together."""
 _MARK = b',"replayed":true}\n'
@@ -38,9 +42,10 @@ class _Unpacker(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
+_unzstd = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
 _PACKED: dict[bytes, Callable[[], _Unpacker]] = {
     b"\x1f\x8b": lambda: cast("_Unpacker", zlib.decompressobj(wbits=31)),
-    b"\x28\xb5\x2f\xfd": lambda: cast("_Unpacker", zstandard.ZstdDecompressor().decompressobj()),
+    b"\x28\xb5\x2f\xfd": lambda: cast("_Unpacker", _unzstd.decompressobj()),
 }
 """Compression by what a file begins with: gzip, zstd."""
 
@@ -197,7 +202,7 @@ def _whole_lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]
     """Blocks that end with a line break; a last line without one gets it."""
     begun: list[bytes] = []
     held = 0
-    for block in _content(path, progress):
+    for block in _gathered(_content(path, progress)):
         cut = block.rfind(b"\n") + 1
         if cut:
             yield b"".join([*begun, block[:cut]])
@@ -208,6 +213,19 @@ def _whole_lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]
             raise ReplayError(f"{path}: no line break in {held >> 20} MiB; that is no archive")
     if rest := b"".join(begun):
         yield rest + b"\n"
+
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Small blocks together: each costs a few calls further on."""
+    together: list[bytes] = []
+    size = 0
+    for block in blocks:
+        together.append(block)
+        size += len(block)
+        if size >= READ_AT_ONCE:
+            yield b"".join(together)
+            together, size = [], 0
+    yield b"".join(together)
 
 
 def _content(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -223,8 +241,10 @@ def _content(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
                     yield chunk
                 while packed and chunk:
                     unpacker = unpacker or packed()
-                    yield unpacker.decompress(chunk)
-                    chunk, unpacker = (unpacker.unused_data, None) if unpacker.eof else (b"", unpacker)
+                    begin, chunk = chunk[:PIECE], chunk[PIECE:]
+                    yield unpacker.decompress(begin)
+                    if unpacker.eof:
+                        chunk, unpacker = unpacker.unused_data + chunk, None
                 chunk = file.read(PACKED_AT_ONCE if packed else READ_AT_ONCE)
     except OSError as error:
         raise ReplayError(f"{path}: {error.strerror or error}") from None

@@ -15,6 +15,8 @@ FEED = 1 << 14
 """Bytes given to hiredis at a time: it moves what is left in its buffer after every reply, so less is cheaper."""
 OUT_OF_MEMORY = "Out of memory"
 """What hiredis calls a protocol error too, though it is ours."""
+MOST_HEADS, MOST_HEADS_BYTES = 4096, 1 << 20
+"""Channels whose pattern is remembered, and what they may take: invented names must not become a flood of memory."""
 _FRAMING = [len(b"$%d\r\n\r\n" % size) + size for size in range(4096)]
 """Bytes that a bulk string of `size` takes on the wire."""
 
@@ -51,6 +53,7 @@ class FrameParser:
         """`position` is where in the connection's bytes the first frame starts."""
         self._reader = hiredis.Reader()
         self._heads: dict[bytes, tuple[bytes, int]] = {}
+        self._heads_size = 0
         self._fed = position
         self.boundary = position
         """Position behind the last whole frame."""
@@ -118,8 +121,9 @@ class FrameParser:
     def _head(self, pattern: bytes, channel: bytes) -> tuple[bytes, int]:
         """The pattern by which this channel's messages are taken, the first that delivered one; the head's length."""
         head = (pattern, _head_length(pattern, channel))
-        if len(self._heads) < 4096:  # noqa: PLR2004 - invented channel names must not become a flood of memory
+        if len(self._heads) < MOST_HEADS and self._heads_size < MOST_HEADS_BYTES:
             self._heads[channel] = head
+            self._heads_size += 200 + len(channel)
         return head
 
     def _other(self, reply: object) -> int:

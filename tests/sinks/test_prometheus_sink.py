@@ -79,13 +79,24 @@ def test_invented_channels_and_codes_are_counted_together_beyond_the_cap() -> No
     assert metrics.value("tickstock_events_total", channel="tickstock:c3:x", event="e") == 2, "the known ones go on"
 
 
-def test_a_label_is_not_longer_than_a_hundred_characters() -> None:
+def test_a_text_of_more_than_120_characters_is_no_label() -> None:
     metrics = Metrics()
-    metrics.write(error(component="c" * 1000, error_code='x\ny"z\\'))
-    assert metrics.value("tickstock_errors_total", severity="error", component="c" * 100, error_code='x\ny"z\\') == 1
-    metrics.write(make_event({}, channel="tickstock:" + "d" * 1000, event="e" * 1000))
-    (labels,) = (labels for labels in metrics.samples("tickstock_events_total") if "dd" in labels["channel"])
-    assert [len(value) for value in labels.values()] == [100, 100]
+    metrics.write(error(component="c" * 120, error_code='x\ny"z\\'), error(component="c" * 121, error_code=["E"]))
+    name = "tickstock_errors_total"
+    assert metrics.value(name, severity="error", component="c" * 120, error_code='x\ny"z\\') == 1
+    assert metrics.value(name, severity="error", component="other", error_code="other") == 1
+    for number in range(100):
+        metrics.write(make_event({}, channel=f"tickstock:{number}" + "d" * 1000, event=f"e{number}" * 1000))
+    assert metrics.value("tickstock_events_total", channel="other", event="other") == 100
+    assert len(metrics.samples("tickstock_events_total")) == 2
+
+
+def test_long_names_do_not_pile_up_until_somebody_asks() -> None:
+    metrics = Metrics()
+    for number in range(50):
+        metrics.write(make_event({}, channel="tickstock:a", event=f"{number}" * 1_000_000))
+        assert sum(kind.size for kind in metrics.sink._tally) <= 8 << 20
+    assert metrics.value("tickstock_events_total", channel="tickstock:a", event="other") == 50
 
 
 @pytest.mark.parametrize(("seconds", "counted"), [(1200, True), (0.5, True), ("1200", False), (None, False)])
