@@ -155,3 +155,28 @@ def test_invented_kinds_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
     for number in range(20):
         assert routes.sinks_for(event("x", f"p{number}", NOW)) == ("a",)
     assert len(routes._plans) == 5
+
+
+def test_routes_with_lists_share_one_lookup() -> None:
+    lists = [{"match": {"payload.symbol": [f"S{number}", f"T{number}"]}, "to": [f"s{number}"]} for number in range(100)]
+    named = [{"match": {"payload.symbol": {"in": [f"U{number}"]}}, "to": [f"u{number}"]} for number in range(100)]
+    routes = compiled([*lists, *named])
+    for symbol, sink in (("S77", "s77"), ("T77", "s77"), ("U5", "u5")):
+        heard = event("patterns:detected", "pattern_detected", NOW, symbol=symbol)
+        assert routes.sinks_for(heard) == (sink,)
+        (plan,) = routes._plans.values()
+        assert len(plan.candidates(heard, heard.payload)) == 1
+
+
+def test_kinds_with_the_same_routes_share_one_plan() -> None:
+    routes = compiled([{"match": {"payload.symbol": ["A", "B"]}, "to": ["a"]}, {"match": {"event": "p7"}, "to": ["b"]}])
+    for number in range(50):
+        heard = event("x", f"p{number}", NOW, symbol="B")
+        assert routes.sinks_for(heard) == (("a", "b") if number == 7 else ("a",))
+    assert len({id(plan) for plan in routes._plans.values()}) == 2
+
+
+def test_a_list_with_a_pattern_or_nothing_in_it_is_still_a_test_of_its_own() -> None:
+    routes = compiled([{"match": {"payload.symbol": ["A*", "B"]}, "to": ["a"]}])
+    assert routes.sinks_for(event("x", "p", NOW, symbol="AAPL")) == ("a",)
+    assert routes.sinks_for(event("x", "p", NOW, symbol="C")) == ()
