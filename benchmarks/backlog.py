@@ -26,7 +26,7 @@ from benchmarks import archive, contenders, relay_config, running, system
 from benchmarks.neighbour import Beside
 from benchmarks.publisher import Publisher
 from relay.config.settings import OutboxOptions
-from relay.events import Event, kind_of
+from relay.events import Event, encode, kind_of
 from relay.lanes.delivery import QueuedLane
 from relay.store.outbox import Outbox
 from relay.store.store import Store
@@ -56,9 +56,10 @@ def fill(directory: Path, size: Size, keys: int) -> tuple[Store, Outbox]:
     """A store with so many waiting rows."""
     store = Store(directory / "relay.db")
     outbox = Outbox(store, OPTIONS)
+    event, begin = encode(_event(0)), time.time()
     for number in range(size.rows):
         key = f"run {number % keys}" if keys else None
-        outbox.stage("app", b"x" * EVENT_BYTES, now=1000.0 + number, order_key=key)
+        outbox.stage("app", event, now=begin + number / size.rows, order_key=key)
         if number % 500 == 0:
             outbox.commit()
     outbox.commit()
@@ -81,7 +82,7 @@ def looks(size: Size) -> None:
         directory = Path(tempfile.mkdtemp(prefix="backlog-", dir=system.CACHE))
         store, outbox = fill(directory, size, keys)
         calls: dict[str, Callable[[], object]] = {
-            "pick": lambda outbox=outbox: outbox.waiting("app", 1e9, 100),
+            "pick": lambda outbox=outbox: outbox.waiting("app", 9e9, 100),
             "next due": lambda outbox=outbox: outbox.next_due("app", 0.0),
             "expired": lambda outbox=outbox: outbox.expired("app", 0.0),
             "depth": lambda outbox=outbox: outbox.depth("app"),

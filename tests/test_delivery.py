@@ -519,6 +519,27 @@ async def test_nobody_waits_for_the_slowest_delivery(order: Callable[[Event], st
     assert rig.adds_up()
 
 
+@pytest.mark.parametrize("ill", ["answers at once", "raises at once", "unreadable"])
+@pytest.mark.parametrize("key", [None, "one"])
+async def test_a_backlog_that_is_gone_through_without_waiting_leaves_the_loop_to_others(
+    ill: str, key: str | None
+) -> None:
+    rig = Rig(ScriptedSink(order=lambda _: key), PATIENT)
+    rig.accept(*range(1, 201))
+    if ill == "raises at once":
+        rig.sink.poison = set(range(1, 201))
+    if ill == "unreadable":
+        rig.store.write(lambda db: db.execute("UPDATE outbox SET event = x'00ff'"))
+    begun = rig.outbox.depth("app")
+    rig.lane.start()
+    with capture_logs():
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await rig.lane.stop(1.0)
+    assert begun.waiting == 200
+    assert len(rig.sink.deliveries) + rig.lane.dropped.total() < 15, "one at a time, with others between"
+
+
 async def test_a_key_whose_delivery_hangs_holds_up_no_other_key() -> None:
     answer = asyncio.Event()
 

@@ -246,6 +246,7 @@ class QueuedLane(Lane):
     async def _deliver_chain(self, chain: Chain) -> None:
         """One delivery behind the other, until one has to wait."""
         for rows in chain.deliveries:
+            await asyncio.sleep(0)  # a sink that answers at once, or rows that cannot be read, must not hold the loop
             done = await self._deliver(rows)
             if not done or self._stopping or self.breaker.waits(self._moment().timestamp()):
                 return
