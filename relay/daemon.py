@@ -99,8 +99,9 @@ class Daemon:
         self.gaps = Gaps(self.store.shelf("gaps"))
         quarantine = settings.quarantine
         self.quarantine = Quarantine(
-            quarantine.directory or settings.state_dir / "quarantine",
+            settings.quarantine_file.parent,
             max_bytes=quarantine.max_bytes,
+            max_total_bytes=quarantine.max_total_bytes,
             keep=quarantine.keep,
         )
         self.routes = Routes(settings.routes)
@@ -172,6 +173,8 @@ class Daemon:
         return self._descriptors if self._reexec else None
 
     async def _start(self) -> None:
+        if self.quarantine.is_in_use:
+            raise SinkError(f"cannot write {self.settings.quarantine_file}: {self.quarantine.error}")
         self._lane_set = await make_lanes(self.settings, self._lane_set, self._surroundings())
         self.intake.use(self.routes, self.lanes)
         self._lane_set.begin()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import structlog
 
+from relay.files import make_directory
+
 NAME = "state-lock"
 """What the descriptor is called when it is handed on."""
 PATIENCE = 2.0
@@ -33,7 +35,7 @@ def take(state_dir: Path, handed_on: int | None) -> dict[str, int]:
         TakenError: somebody else has it.
     """
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make_directory(state_dir)
         lock = os.open(state_dir / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         if handed_on is not None and os.path.sameopenfile(handed_on, lock):
             lock, handed_on = handed_on, lock

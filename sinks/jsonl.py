@@ -4,36 +4,27 @@ A batch is one write. A line that a crash cut short is removed at start; whole o
 line are those of `relay.events.Record` (docs/archive.md).
 """
 
-import contextlib
 import gzip
 import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import zstandard
 from pydantic import Field
 
 from relay.events import Event, encode_lines
+from relay.files import FILE_MODE, AppendFile
 from sinks.base import DirectSink, SinkContext, SinkError
 from sinks.options import Duration, Options, Size
 
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-_decode_id = msgspec.json.Decoder(_Id).decode
 _ROTATED = re.compile(r"-(?:\d{4}-\d\d-\d\d(?:T\d\d)?|all)-\d{3,}\.jsonl(?:\.zst|\.gz)?")
 """What follows the prefix in a rotated file's name; other sinks may have files beside ours."""
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
-FILE_MODE = 0o640
-TAIL_BYTES = 1 << 16
 SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
 
 
@@ -48,91 +39,9 @@ class JsonlOptions(Options):
     keep: Duration | None = Field(None, description="How long rotated files are kept; default: for ever.")
     fsync: bool = Field(False, description="Wait for the disk after each batch: safe against power loss, slow.")
 
-
-class LineFile:
-    """An append-only file of lines: opened with its torn last line removed, written a batch at a time."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or make `path`.
-
-        Raises:
-            OSError: it cannot be.
-        """
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        try:
-            os.fchmod(self._fd, FILE_MODE)
-            self.size = self._repair()
-        except OSError:
-            os.close(self._fd)
-            raise
-
-    def append(self, data: bytes, *, fsync: bool = False) -> None:
-        """Write whole lines, all or none: a write that the disk cut short is taken back.
-
-        Raises:
-            OSError: nothing was written.
-        """
-        written = 0
-        try:
-            while written < len(data):
-                written += os.pwrite(self._fd, data[written:] if written else data, self.size + written)
-        except OSError:
-            os.ftruncate(self._fd, self.size)
-            raise
-        if fsync:
-            os.fdatasync(self._fd)
-        self.size += written
-
-    def last_position(self, streams: str = "", *, without: bytes = b"") -> tuple[str, int] | None:
-        """Stream and offset of the last line whose stream's name begins with `streams`; a damaged line is no line.
-
-        Lines that contain `without` are passed over.
-        """
-        for line in self._lines_at_the_end():
-            if without and without in line:
-                continue
-            with contextlib.suppress(msgspec.MsgspecError, ValueError):
-                stream, _, offset = _decode_id(line).id.rpartition("-")
-                if stream.startswith(streams):
-                    return stream, int(offset)
-        return None
-
-    def _lines_at_the_end(self) -> Iterator[bytes]:
-        """Lines, the last one first: those of the last megabyte, or as much as the last line takes."""
-        window = TAIL_BYTES * 16
-        while True:
-            start = max(0, self.size - window)
-            lines = os.pread(self._fd, self.size - start, start).split(b"\n")[:-1]
-            if start == 0 or len(lines) > 1:
-                return reversed(lines if start == 0 else lines[1:])
-            window *= 4
-
-    def moved_away(self) -> bool:
-        """Whether somebody (logrotate, an operator) has renamed or deleted the file under us."""
-        try:
-            return os.fstat(self._fd).st_ino != self.path.stat().st_ino
-        except FileNotFoundError:
-            return True
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
-
-    def _repair(self) -> int:
-        """Cut off what follows the last line break: a crash in the middle of a write left it."""
-        end = size = os.fstat(self._fd).st_size
-        while end:
-            start = max(0, end - TAIL_BYTES)
-            found = os.pread(self._fd, end - start, start).rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
-                break
-            end = start
-        if end < size:
-            os.ftruncate(self._fd, end)
-        return end
+    def writes_to(self) -> Path:
+        """The current file."""
+        return self.directory / f"{self.prefix}.jsonl"
 
 
 class JsonlSink(DirectSink):
@@ -144,7 +53,7 @@ class JsonlSink(DirectSink):
     def __init__(self, options: Any, context: SinkContext) -> None:
         """Keep the options; `start` opens the file."""
         super().__init__(options, context)
-        self._file: LineFile | None = None
+        self._file: AppendFile | None = None
         self._period = ""
         self._period_ends = FOR_EVER
         self._sweeper: threading.Thread | None = None
@@ -197,24 +106,23 @@ class JsonlSink(DirectSink):
         if not self._is_swept:
             self._sweep()
 
-    def _file_for(self, moment: datetime) -> LineFile:
+    def _file_for(self, moment: datetime) -> AppendFile:
         if self._file is None:
             return self._open()
         if moment >= self._period_ends or self._file.size >= self.options.max_bytes:
             self._rotate(moment)
         return self._file
 
-    def _open(self) -> LineFile:
-        path = self.options.directory / f"{self.options.prefix}.jsonl"
-        file = LineFile(path)
-        self._enter(datetime.fromtimestamp(path.stat().st_mtime, UTC) if file.size else self.context.now())
+    def _open(self) -> AppendFile:
+        file = AppendFile(self.options.writes_to())
+        self._enter(datetime.fromtimestamp(file.path.stat().st_mtime, UTC) if file.size else self.context.now())
         self._file = file
         return file
 
     def _rotate(self, moment: datetime) -> None:
         """Rename the current file after its period and begin the next; compression is a thread's business."""
         current = self._file
-        if current is None or current.size == 0:
+        if current is None or current.is_empty():
             self._enter(moment)
             return
         stem = f"{self.options.prefix}-{self._period}"

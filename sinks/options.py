@@ -68,6 +68,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
+    def writes_to(self) -> Path | None:
+        """The file that a sink with these options writes, which no other may write; None: it writes none."""
+        return None
+
     @model_validator(mode="before")
     @classmethod
     def _secrets_from_files(cls, values: Any) -> Any:

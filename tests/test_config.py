@@ -137,3 +137,24 @@ def test_no_text_raises_anything_but_a_config_error(tmp_path: Path, text: str) -
 def test_yaml_of_the_default_is_plain() -> None:
     """Other tools read it too (`yaml.safe_load`), as long as no variable stands in braces without quotes."""
     assert isinstance(yaml.safe_load(DEFAULT.read_text()), dict)
+
+
+@pytest.mark.parametrize(
+    "second",
+    ["directory: same", "directory: ./same/", "directory: link", "directory: link/../same", "directory: $HERE/same"],
+)
+def test_two_sinks_with_one_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str) -> None:
+    (tmp_path / "same").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "same")
+    monkeypatch.chdir(tmp_path)
+    second = second.replace("$HERE", str(tmp_path))
+    text = f"sinks:\n  one: {{type: jsonl, directory: same}}\n  two: {{type: jsonl, {second}}}\nroutes: []\n"
+    (found,) = problems(write(tmp_path, text))
+    assert "line 3: sinks.two: writes to the same file as the sink one" in found
+    assert len(load(write(tmp_path, text.replace("two: {", "two: {prefix: other, ")), {}).sinks) == 2
+
+
+def test_a_sink_that_writes_the_quarantines_file_is_refused(tmp_path: Path) -> None:
+    text = f"state_dir: {tmp_path}\nsinks: {{a: {{type: jsonl, directory: {tmp_path}/quarantine, prefix: quarantine}}}}"
+    (found,) = problems(write(tmp_path, text))
+    assert "writes to the same file as the quarantine" in found

@@ -45,7 +45,7 @@ class Process:
         self.outbox = Outbox(self.store, OutboxOptions())
         self.archive = JsonlSink(JsonlOptions(directory=directory), make_context("archive"))
         self.archive._open()
-        self.quarantine = Quarantine(directory, max_bytes=1 << 20, keep=3600.0)
+        self.quarantine = Quarantine(directory, max_bytes=1 << 20, max_total_bytes=1 << 30, keep=3600.0)
         self.seen: list[int] = []
         self._says = track or (lambda _: [])
         queued = QueuedLane(

@@ -25,7 +25,7 @@ def unreadable(number: int, data: bytes = b"{", channel: bytes = b"tickstock:a:b
 
 
 def opened(directory: Path, **options: Any) -> Quarantine:
-    return Quarantine(directory, **({"max_bytes": 1 << 20, "keep": 3600.0} | options))
+    return Quarantine(directory, **({"max_bytes": 1 << 20, "max_total_bytes": 1 << 30, "keep": 3600.0} | options))
 
 
 def lines(directory: Path) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def test_poison_that_comes_after_its_neighbours_is_kept_once_and_hides_none_of_t
         return [json.loads(line)["id"] for line in lines]
 
     def process(*messages: Unreadable) -> None:
-        quarantine = Quarantine(tmp_path, max_bytes=1 << 20, keep=3600.0)
+        quarantine = Quarantine(tmp_path, max_bytes=1 << 20, max_total_bytes=1 << 30, keep=3600.0)
         quarantine.accept(messages)
         quarantine.close()
 
@@ -138,3 +138,26 @@ def test_poison_that_comes_after_its_neighbours_is_kept_once_and_hides_none_of_t
     assert kept() == ["s1-30", "s1-40", "s1-20"]
     process(unreadable(35, Reason.POISON), unreadable(40, Reason.EMPTY), unreadable(50, Reason.EMPTY))
     assert kept() == ["s1-30", "s1-40", "s1-20", "s1-35", "s1-50"]
+
+
+def test_all_files_together_are_bounded_and_what_goes_is_logged(tmp_path: Path) -> None:
+    quarantine = opened(tmp_path, max_bytes=2000, max_total_bytes=6000)
+    with capture_logs() as logs:
+        for number in range(1, 201):
+            quarantine.accept([unreadable(number)])
+            assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 6000
+    quarantine.close()
+    kept = [int(line["id"].removeprefix("s1-")) for line in lines(tmp_path)]
+    assert kept == list(range(kept[0], 201))
+    assert len(kept) > 20
+    deleted = [log for log in logs if log["event"] == "quarantine is full; its oldest file was deleted"]
+    assert sum(log["bytes"] for log in deleted) > 10_000
+
+
+def test_a_bound_below_the_size_of_one_file_holds_too(tmp_path: Path) -> None:
+    quarantine = opened(tmp_path, max_bytes=1 << 20, max_total_bytes=1000)
+    for number in range(1, 51):
+        quarantine.accept([unreadable(number)])
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1000
+    quarantine.close()
+    assert lines(tmp_path)[-1]["id"] == "s1-50"

@@ -23,7 +23,7 @@ class Seen:
 
     def __init__(self, directory: Path) -> None:
         self.vitals = Vitals(Alerts(MemoryShelf()))
-        self.store, self.quarantine = Store(None), Quarantine(directory, max_bytes=1, keep=1)
+        self.store, self.quarantine = Store(None), Quarantine(directory, max_bytes=1, max_total_bytes=1 << 20, keep=1)
         self.link: Any = SimpleNamespace(lost_since=None, problem="", reason="", behind_since=None)
 
     def look(self, second: float) -> list[tuple[str, dict[str, Any]]]:

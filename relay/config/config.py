@@ -20,8 +20,10 @@ from relay.config.settings import HttpOptions, RedisOptions, Settings
 from relay.config.specimen import FACTS, SpecimenError, UnknownFactError, from_facts
 from relay.config.yaml_tree import Document, YamlError, parse
 from relay.config.yaml_tree import Path as Key
+from relay.files import is_same
 from relay.matching import MatchError, compile_match, field_getter
 from sinks.addresses import is_loopback
+from sinks.options import Options
 from sinks.registry import UnknownSinkError, sink_class, sink_names
 
 MAX_BYTES = 4 << 20
@@ -110,7 +112,7 @@ class _Reader:
             raise ConfigError(self._path, [Problem(1, "", "must be a mapping of sections such as `redis:`")])
         settings = self._validated(Settings, values, ())
         sinks = values.get("sinks")
-        self._check_sinks(sinks if isinstance(sinks, dict) else {})
+        self._check_sinks(sinks if isinstance(sinks, dict) else {}, settings)
         for section in ("routes", "tests"):
             entries = values.get(section)
             self._check_entries(section, entries if isinstance(entries, list) else [], sinks)
@@ -159,7 +161,8 @@ class _Reader:
         if not any(unset[: len(key)] == key or key[: len(unset)] == unset for unset in self._unset):
             self._problem(key, message, hint)
 
-    def _check_sinks(self, sinks: dict[Any, Any]) -> None:
+    def _check_sinks(self, sinks: dict[Any, Any], settings: BaseModel | None) -> None:
+        writers = {} if not isinstance(settings, Settings) else {settings.quarantine_file: "the quarantine"}
         for name, options in sinks.items():
             key: Key = ("sinks", name)
             if not str(name).strip():
@@ -175,7 +178,15 @@ class _Reader:
             except UnknownSinkError as error:
                 self._problem((*key, "type"), str(error), nearest(kind, sink_names()))
                 continue
-            self._validated(model, {k: v for k, v in options.items() if k != "type"}, key)
+            read = self._validated(model, {k: v for k, v in options.items() if k != "type"}, key)
+            if isinstance(read, Options) and (file := read.writes_to()) is not None:
+                self._check_target(file, key, writers)
+                writers[file] = f"the sink {name}"
+
+    def _check_target(self, file: Path, key: Key, writers: Mapping[Path, str]) -> None:
+        for other, who in writers.items():
+            if is_same(file, other):
+                self._problem(key, f"writes to the same file as {who}, {file}", "each needs a file of its own")
 
     def _check_entries(self, section: str, entries: list[Any], sinks: Any) -> None:
         """What pydantic cannot know of routes and tests: conditions, and the sinks' names."""

@@ -167,6 +167,7 @@ class QuarantineOptions(Options):
 
     directory: Path | None = Field(None, description="Default: `quarantine` in `state_dir`.")
     max_bytes: Size = Field(64 << 20, gt=0, description="Size of one file; then the next begins.")
+    max_total_bytes: Size = Field(512 << 20, gt=0, description="Size of all files; beyond it the oldest is deleted.")
     keep: Duration = Field(86400.0 * 30, gt=0, description="How long old files are kept.")
 
 
@@ -221,3 +222,8 @@ class Settings(Options):
     redaction: RedactionOptions = Field(RedactionOptions(), description="What never leaves the machine.")
     log: LogOptions = Field(LogOptions(), description="The relay's own log.")
     shutdown_timeout: Duration = Field(10.0, gt=0, description="How long SIGTERM may take.")
+
+    @property
+    def quarantine_file(self) -> Path:
+        """The current file of the quarantine."""
+        return (self.quarantine.directory or self.state_dir / "quarantine") / "quarantine.jsonl"

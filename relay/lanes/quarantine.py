@@ -14,8 +14,8 @@ import msgspec
 import structlog
 
 from relay.events import utc_text
+from relay.files import AppendFile, InUseError
 from relay.normalize.normalize import Reason, Unreadable
-from sinks.jsonl import LineFile
 
 HOLD_BYTES = 64 << 20
 """Bytes held in memory while the file cannot be written."""
@@ -27,18 +27,21 @@ log = structlog.get_logger(__name__)
 class Quarantine:
     """The file of unreadable messages: accepted like by any lane, never sent anywhere."""
 
-    def __init__(self, directory: Path, *, max_bytes: int, keep: float) -> None:
-        """`max_bytes` for one file; rotated files are deleted after `keep` seconds."""
+    def __init__(self, directory: Path, *, max_bytes: int, max_total_bytes: int, keep: float) -> None:
+        """`max_bytes` for one file, and for all; rotated files are deleted after `keep` seconds, or to keep that."""
         self._path = directory / "quarantine.jsonl"
-        self._max_bytes = max_bytes
+        self._max_bytes = min(max_bytes, max_total_bytes)
+        self._max_rotated_bytes = max_total_bytes - self._max_bytes
         self._keep = keep
-        self._file: LineFile | None = None
+        self._file: AppendFile | None = None
         self._held: list[bytes] = []
         self.counts: Counter[str] = Counter(dict.fromkeys(Reason, 0))
         """Messages by reason."""
         self.dropped = 0
         """Lines lost because neither disk nor memory had room."""
         self.error = ""
+        self.is_in_use = False
+        """Whether another process, a second relay, writes to the file."""
         self._flush()
         # Poison comes out of order, long after its neighbours, so it says nothing of how far the others have come.
         self._last = self._position(without=_POISON)
@@ -83,12 +86,17 @@ class Quarantine:
     def _flush(self) -> None:
         try:
             if self._file is None:
-                self._file = LineFile(self._path)
-            elif self._file.size >= self._max_bytes:
+                self._file = AppendFile(self._path)
+            elif self._file.moved_away():
+                self.close()
+                self._file = AppendFile(self._path)
+            data = b"".join(self._held)
+            if self._file.size and self._file.size + len(data) > self._max_bytes:
                 self._rotate()
-            if self._held:
-                self._file.append(b"".join(self._held))
+            if data:
+                self._file.append(data)
         except OSError as error:
+            self.is_in_use = isinstance(error, InUseError)
             if not self.error:
                 log.error("the quarantine cannot be written", path=str(self._path), error=error.strerror)  # noqa: TRY400 - no news in a traceback
             self.error = error.strerror or str(error)
@@ -97,7 +105,7 @@ class Quarantine:
                 self.dropped += 1
         else:
             self._held.clear()
-            self.error = ""
+            self.error, self.is_in_use = "", False
 
     def _rotate(self) -> None:
         self.close()
@@ -105,7 +113,19 @@ class Quarantine:
         for old in self._path.parent.glob("quarantine-*.jsonl"):
             if old.stat().st_mtime < time.time() - self._keep:
                 old.unlink()
-        self._file = LineFile(self._path)
+        self._make_room()
+        self._file = AppendFile(self._path)
+
+    def _make_room(self) -> None:
+        """Delete the oldest files while all of them together are too large."""
+        files = [(path.stat().st_size, path) for path in sorted(self._path.parent.glob("quarantine-*.jsonl"))]
+        total = sum(size for size, _ in files)
+        for size, path in files:
+            if total <= self._max_rotated_bytes:
+                return
+            path.unlink()
+            total -= size
+            log.warning("quarantine is full; its oldest file was deleted", path=str(path), bytes=size)
 
 
 def _line(message: Unreadable) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from relay.files import make_directory
 from relay.store import schema
 
 log = structlog.get_logger(__name__)
@@ -232,7 +233,7 @@ def open_for_tools(path: Path) -> sqlite3.Connection:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     try:
         return _connect(path)
     except sqlite3.OperationalError:

@@ -16,8 +16,9 @@ import zstandard
 from structlog.testing import capture_logs
 
 from relay.events import Event, encode
+from relay.files import AppendFile
 from sinks.base import SinkError
-from sinks.jsonl import JsonlOptions, JsonlSink, LineFile, compress
+from sinks.jsonl import JsonlOptions, JsonlSink, compress
 from sinks.testing import make_context
 from tests.disks import small_disk
 from tests.scripted import numbered
@@ -289,13 +290,13 @@ async def test_a_compression_that_fails_leaves_the_file(tmp_path: Path) -> None:
 def test_lines_are_written_again_at_the_same_place_after_a_failed_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = LineFile(tmp_path / "x.jsonl")
+    file = AppendFile(tmp_path / "x.jsonl")
 
     def fail(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr("sinks.jsonl.os.fdatasync", fail)
+        patched.setattr("relay.files.os.fdatasync", fail)
         with pytest.raises(OSError, match="Input/output"):
             file.append(b"once\n", fsync=True)
     file.append(b"once\n", fsync=True)
