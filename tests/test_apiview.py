@@ -66,6 +66,35 @@ async def test_a_wanted_history_is_asked_for_at_once_but_not_over_and_over_when_
         assert view.error is None
 
 
+async def test_a_wanted_history_is_asked_for_although_the_status_fails() -> None:
+    clock = Clock()
+    broken = http({"detail": "no"}, status="500 Internal Server Error")
+    async with standing(broken, HISTORY, broken, IDLE) as stand, TickStockPL(stand.url, retries=0) as client:
+        poller = Poller(client, clock)
+        view = await poller.poll(want_history=True)
+        assert (view.answers, view.history_at, view.failing_since) == (False, NOW, NOW)
+        clock.now += timedelta(seconds=10)
+        view = await poller.poll()
+        assert paths(stand) == ["status", "history?days=7", "status"]
+
+
+async def test_what_is_no_history_is_a_failure_each_time_until_it_can_be_read() -> None:
+    clock = Clock()
+    no_runs, cut = http({"items": []}), http({"detail": "no"}, status="502 Bad Gateway")
+    async with (
+        standing(IDLE, SCHEDULE, no_runs, IDLE, cut, IDLE, HISTORY) as stand,
+        TickStockPL(stand.url, retries=0) as client,
+    ):
+        poller = Poller(client, clock)
+        seen = []
+        for _ in range(3):
+            view = await poller.poll(want_history=True)
+            seen.append((view.history_failures, view.history_at is not None))
+            clock.now += timedelta(seconds=10)
+    assert seen == [(1, False), (2, False), (0, True)]
+    assert (view.history_error, view.history_failing_since) == (None, None)
+
+
 async def test_an_api_that_does_not_answer_is_failing_since_the_first_time() -> None:
     clock = Clock()
     async with TickStockPL("http://127.0.0.1:1", retries=0) as client:

@@ -12,6 +12,7 @@ from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.apiview import ApiView, Poller
 from relay.watchdog.watch import Watch
+from tests.days import DUE
 from tests.parts.waiting import eventually
 from tests.wire import utc
 
@@ -45,3 +46,17 @@ async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monk
         await eventually(lambda: polls[2:] == [True])
     finally:
         again.cancel()
+
+
+@pytest.mark.parametrize("decides", [False, True])
+def test_while_the_answers_decide_they_are_asked_for_every_ten_seconds(*, decides: bool) -> None:
+    begins = DUE - timedelta(hours=1) if not decides else DUE + timedelta(minutes=4)
+    watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), lambda: begins)
+    asked = []
+    for second in range(61):
+        now = begins + timedelta(seconds=second)
+        watch.tick(now)
+        if watch._turn.is_set():
+            asked.append(second)
+            watch._turn.clear()
+    assert asked == (list(range(0, 61, 10)) if decides else [0, 30, 60])
