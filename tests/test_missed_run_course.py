@@ -111,6 +111,20 @@ def test_after_a_step_of_the_clock_only_what_was_asked_since_counts() -> None:
     assert about_starts(day) == ["never_started firing"]
 
 
+def test_a_clock_that_runs_a_day_ahead_for_some_seconds_reports_no_missed_run_and_moves_none() -> None:
+    for ahead in (timedelta(days=1), timedelta(days=3), timedelta(hours=2)):
+        day = world("2025-01-27 19:30")
+        day.until(utc("2025-01-27 20:00"))
+        right, day.now = day.now, day.now + ahead
+        day.pass_(0.2, step=1)
+        day.now = right + timedelta(seconds=12)
+        day.until(GRACE_OVER - timedelta(seconds=10), 10)
+        assert about_starts(day) == []
+        day.until(GRACE_OVER, 10)
+        assert about_starts(day) == ["never_started firing"]
+        assert day.alert("never_started")["title"] == "Run of Mon 27 Jan has not started"
+
+
 # --- the calendar and the schedule
 
 

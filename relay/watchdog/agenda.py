@@ -134,6 +134,7 @@ class Agenda:
     def advance(self, now: datetime) -> list[Announcement]:
         """The time of the coming slot has come, perhaps."""
         self._begin(now)
+        self._go_back(now)
         come: Slot | None = None
         while (slot := self.coming) is not None and slot.due <= now:
             come = self._saved.current = slot
@@ -159,6 +160,14 @@ class Agenda:
             self.current.asked_since = now
             self._save()
         return self.current.asked_since
+
+    def _go_back(self, now: datetime) -> None:
+        """The clock had run ahead and is right again: what had seemed due is still to come."""
+        current = self.current
+        if current is not None and current.is_open and current.due > now:
+            self._saved.current = None
+            self._saved.coming = self._after(now)
+            self._save()
 
     def _begin(self, now: datetime) -> None:
         """Arm from the config, unless the shelf knows better. On the first day, that day's run counts too."""

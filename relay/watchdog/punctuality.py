@@ -26,6 +26,8 @@ PATIENCE = timedelta(minutes=3)
 """How much longer than the grace is waited when only one witness says that no run has started."""
 SETTLING = timedelta(seconds=20)
 """A relay that has just started decides nothing before it has asked twice."""
+UNWATCHED = timedelta(minutes=5)
+"""It looks once a second: after so long the clock was set, or the machine slept, and older answers prove nothing."""
 TWICE = timedelta(seconds=9)
 """Two answers so far apart are two witnesses; they are asked for every ten seconds."""
 
@@ -39,7 +41,7 @@ class Punctuality:
         self._runs = runs
         self._alerts = alerts
         self._link = link
-        self._since = now
+        self._since = self._looked_at = now
         self._idle_from: datetime | None = None
         self._is_idle = False
         self.wants_answers = False
@@ -51,8 +53,9 @@ class Punctuality:
 
     def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
-        if now < self._since:
+        if not timedelta(0) <= now - self._looked_at <= UNWATCHED:
             self.clock_stepped(now)
+        self._looked_at = now
         said = [*self._agenda.advance(now), *self._schedule_on(now), *self._moved(now)]
         slot = self._agenda.current
         self._expect(now)
