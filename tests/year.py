@@ -56,6 +56,7 @@ def _never_restarted(day: Day) -> None:
     for clock in ("16:09", "16:14", "16:16", "16:40"):
         day.world.until(day.at(clock), 60)
         day.world.start_relay()
+        day.world.tick()
 
 
 def _never_api_down(day: Day) -> None:

@@ -25,9 +25,7 @@ ASKED_AHEAD = 90.0
 PATIENCE = timedelta(minutes=3)
 """How much longer than the grace is waited when only one witness says that no run has started."""
 SETTLING = timedelta(seconds=20)
-"""A relay that has just started decides nothing before it has asked twice."""
-UNWATCHED = timedelta(minutes=5)
-"""It looks once a second: after so long the clock was set, or the machine slept, and older answers prove nothing."""
+"""Nothing is decided before it was asked twice: by a relay that has just started, or whose clock jumped."""
 TWICE = timedelta(seconds=9)
 """Two answers so far apart are two witnesses; they are asked for every ten seconds."""
 
@@ -42,6 +40,8 @@ class Punctuality:
         self._alerts = alerts
         self._link = link
         self._since = self._looked_at = now
+        self._asking: tuple[datetime, datetime] | None = None
+        """Of the slot that was due then, and since when this process asks whether it has started."""
         self._idle_from: datetime | None = None
         self._is_idle = False
         self.wants_answers = False
@@ -49,11 +49,11 @@ class Punctuality:
 
     def clock_stepped(self, now: datetime) -> None:
         """The clock was set: only what is asked from now on counts."""
-        self._since, self._idle_from, self._is_idle = now, None, False
+        self._since, self._asking, self._idle_from, self._is_idle = now, None, None, False
 
     def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
-        if not timedelta(0) <= now - self._looked_at <= UNWATCHED:
+        if now < self._looked_at:
             self.clock_stepped(now)
         self._looked_at = now
         said = [*self._agenda.advance(now), *self._schedule_on(now), *self._moved(now)]
@@ -76,7 +76,7 @@ class Punctuality:
             self._runs, window, api, asked_from=asked_from, is_idle=self._is_idle, hearing_since=link.since
         )
         grace_ends = slot.due + timedelta(seconds=options.start_grace)
-        has_asked = now >= grace_ends and now - self._since >= SETTLING
+        has_asked = self._has_asked(slot, now, options) and now >= grace_ends
         verdict = evidence.decision.verdict
         if verdict is Verdict.STARTED or (verdict is Verdict.INFERRED and has_asked):
             return self._started(slot, evidence, now, options)
@@ -85,6 +85,14 @@ class Punctuality:
         self.wants_answers = now >= _asked_from(slot, options)
         asked_since = self._agenda.note_asked(now) if now >= grace_ends else now
         return self._not_started(window, evidence, api, asked_since) if has_asked else []
+
+    def _has_asked(self, slot: Slot, now: datetime, options: WatchdogOptions) -> bool:
+        """Whether this process has asked for long enough that silence means something."""
+        if now < _asked_from(slot, options):
+            return False
+        if self._asking is None or self._asking[0] != slot.due:
+            self._asking = (slot.due, now)
+        return now - self._asking[1] >= SETTLING
 
     def _note_idle(self, api: ApiView, asked_from: datetime) -> None:
         """Since when the API has said that it is idle, in answers that count."""
