@@ -6,12 +6,12 @@ A reload builds the new set beside the old one: what has not changed is kept, wh
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
+from relay.clock import Clock
 from relay.config.settings import OutboxOptions, Settings
 from relay.events import Event
 from relay.lanes.delivery import QueuedLane
@@ -28,7 +28,7 @@ from sinks.registry import UnknownSinkError, sink_class
 class Surroundings:
     """What lanes and sinks get from the daemon."""
 
-    now: Callable[[], datetime]
+    clock: Clock
     store: Store
     outbox: Outbox
     muted: Callable[[Event], str | None]
@@ -53,7 +53,8 @@ def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Si
         raise SinkError(f"sink {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     context = SinkContext(
         name=name,
-        now=around.now,
+        now=around.clock.now,
+        steady_for=lambda: around.clock.steady_for,
         registry=CollectorRegistry(auto_describe=False),
         state=around.store.shelf(f"sink:{name}"),
         user_agent=around.user_agent,
@@ -74,7 +75,9 @@ def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:
         rules = settings.redaction
         redact = Redactor(rules.patterns, rules.keys).redact if rules.enabled else _as_it_is
         watch = around.watch if sink.durable else None
-        return QueuedLane(sink, outbox, settings.outbox, now=around.now, redact=redact, muted=around.muted, watch=watch)
+        return QueuedLane(
+            sink, outbox, settings.outbox, clock=around.clock, redact=redact, muted=around.muted, watch=watch
+        )
     raise SinkError(f"sink {sink.context.name}: {type(sink).__name__} is neither a DirectSink nor a QueuedSink")
 
 

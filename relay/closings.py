@@ -1,5 +1,7 @@
 """When the New York Stock Exchange is closed or closes early, as the package `holidays` knows it.
 
+Where that package is broken, every weekday counts as a trading day, and `trouble` says why.
+
 The package is asked in a process of its own, once for a decade of dates: it imports every country's calendar to know
 one exchange's ten dates a year, which are a tenth of a second and 12 MB that a daemon would carry for ever.
 """
@@ -25,6 +27,12 @@ def early_closings(year: int) -> frozenset[date]:
     return _decade(year // DECADE)[1]
 
 
+def trouble() -> str:
+    """Why there is no calendar; empty when there is one, as far as it was asked for."""
+    return next(iter(_troubles.values()), "")
+
+
+_troubles: dict[int, str] = {}
 Decade = tuple[frozenset[date], frozenset[date]]
 
 
@@ -35,7 +43,15 @@ def _decade(number: int) -> Decade:
     try:
         return _read(subprocess.check_output(ask, stderr=subprocess.DEVNULL, timeout=_PATIENCE))
     except (OSError, subprocess.SubprocessError, ValueError):  # no second process here: then at the price
-        return _read(_look_up(first))
+        return _without_process(first)
+
+
+def _without_process(first_year: int) -> Decade:
+    try:
+        return _read(_look_up(first_year))
+    except Exception as error:  # noqa: BLE001 - a broken package of others raises anything
+        _troubles[first_year] = f"{type(error).__name__} in the package holidays"
+        return frozenset(), frozenset()
 
 
 def _read(said: bytes | str) -> Decade:

@@ -10,7 +10,7 @@ import signal
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -18,10 +18,12 @@ from prometheus_client import CollectorRegistry
 
 from relay import systemd
 from relay.assembly import LaneSet, Surroundings, make_lanes
+from relay.clock import SETTLED, Clock, since_boot, utc_now
 from relay.closings import closings
 from relay.config.config import ConfigError, load
 from relay.config.settings import Settings
 from relay.events import Announcement, Event, Kind
+from relay.health import Health, Progress
 from relay.intake import Intake
 from relay.lanes.delivery import why_muted
 from relay.lanes.lanes import Lane
@@ -41,6 +43,7 @@ from relay.subscription.connection import Batch
 from relay.subscription.gaps import Gaps
 from relay.subscription.handover import Handover
 from relay.subscription.subscription import Link, Subscription
+from relay.ticking import TICK, Parts, Ticker
 from relay.watchdog.agenda import Agenda
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.silences import Silences
@@ -51,16 +54,11 @@ from relay.web.server import WebServer
 from relay.worker import LARGE
 from sinks.base import SinkError
 
-TICK = 1.0
-"""Seconds between two looks at everything that time alone can change."""
+API = "questions to the API"
+"""What the health's list calls the watch's own task."""
 RELOADABLE = frozenset({"sinks", "routes", "tests", "watchdog", "redaction", "outbox"})
 
 log = structlog.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    """The daemon's clock."""
-    return datetime.now(UTC)
 
 
 class Daemon:
@@ -73,10 +71,12 @@ class Daemon:
         *,
         inherited: dict[str, int] | None = None,
         now: Callable[[], datetime] = utc_now,
+        boot: Callable[[], float] = since_boot,
     ) -> None:
         """Build what must not fail; `run` starts what may. `inherited` are `systemd.inherited()`'s descriptors."""
         self.settings = settings
-        self.now = now
+        self.clock = Clock(now, boot)
+        now = self.now = self.clock.now
         self._config_path = config_path
         self._stop = asyncio.Event()
         self._reexec = False
@@ -89,13 +89,15 @@ class Daemon:
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
         self.runs = Runs(self.store.shelf("runs"))
-        self.watch = Watch(settings, self.runs, self.alerts, self.store, now)
+        self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock)
         self.recent = Recent(self.store.shelf("recent"))
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
         self.silences = Silences(self._silenced, predicate)
         self.vitals = Vitals(self.alerts)
+        self.health = Health(self.store.shelf("faults"))
+        self._intake_progress = Progress()
         self.gaps = Gaps(self.store.shelf("gaps"))
         quarantine = settings.quarantine
         self.quarantine = Quarantine(
@@ -103,6 +105,7 @@ class Daemon:
             max_bytes=quarantine.max_bytes,
             max_total_bytes=quarantine.max_total_bytes,
             keep=quarantine.keep,
+            clock=self.clock,
         )
         self.routes = Routes(settings.routes)
         self._lane_set = LaneSet({}, {}, [])
@@ -125,6 +128,7 @@ class Daemon:
         self.subscription = Subscription(
             settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed
         )
+        self.ticker = Ticker(self._parts, self.health, self._announce, self.intake.announce)
         self.web = WebServer(settings.http, self)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(RelayMetrics(self))
@@ -147,6 +151,10 @@ class Daemon:
     def not_ready(self) -> str:
         """Why the relay does not do its job now; empty when it does."""
         return "" if self.subscription.subscribed else "not subscribed to Redis"
+
+    def unhealthy(self) -> str:
+        """Which parts do not work although they should; empty when all do. A restart may help."""
+        return "; ".join(f"faulty: {name} ({error})" for name, error in self.health.faulty.items())
 
     async def run(self) -> dict[str, int] | None:
         """Until SIGTERM or SIGINT; or SIGUSR2: then returns the descriptors that the new process goes on with.
@@ -212,40 +220,43 @@ class Daemon:
         """The API's part of the watch; whatever goes wrong in it must not end the daemon."""
         while True:
             try:
-                await self.watch.run(self._announce)
-            except Exception:
-                log.exception("the watch stumbled")
+                await self.watch.run(self._announce, lambda: self.health.worked(API))
+            except Exception as error:  # noqa: BLE001 - counted, logged and announced like a part of the tick
+                self.health.failed(API, error)
             await asyncio.sleep(TICK)
 
     async def _tick(self) -> None:
-        """Once a second; a part that stumbles must not keep the others from their turn, or the daemon from living."""
-        feed = systemd.watchdog_interval()
-        # It takes a moment, for which intake would wait; if it fails, so do the ticks that need it, and say so.
-        await asyncio.gather(asyncio.to_thread(closings, self.now().year), return_exceptions=True)
-        while True:
-            try:
-                self._tick_once(self.now())
-            except Exception:
-                log.exception("tick stumbled")
-            if feed:
-                systemd.alive()
-            await asyncio.sleep(min(TICK, feed or TICK))
+        await asyncio.to_thread(closings, self.now().year)  # it takes a moment, for which intake would wait
+        await self.ticker.run(self.now)
 
-    def _tick_once(self, now: datetime) -> None:
-        for lane in self.lanes.values():
-            lane.tick(now)
-        self.store.tend()
-        self._take_note_of_others()
-        self.quarantine.tick()
-        self.gaps.heartbeat(self.subscription.known_until)
-        self.recent.count(now, self.intake.received)
-        said = [*self.watch.tick(now), *self.alerts.tick(now), *self.silences.tick(now, self.alerts)]
-        said += self.vitals.look(
+    def _parts(self) -> Parts:
+        """What a tick consists of, in this order."""
+        for name, lane in list(self.lanes.items()):
+            yield f"sink {name}", lane.tick
+        yield "store", lambda _: self.store.tend()
+        yield "changes by the command line", self._take_note_of_others
+        yield "quarantine", lambda _: self.quarantine.tick()
+        yield "gaps", lambda _: self.gaps.heartbeat(self.subscription.known_until)
+        yield "intake", lambda _: self._intake_progress.look(self.subscription.unread(), self.intake.received)
+        yield "recent history", lambda now: self.recent.count(now, self.intake.received)
+        yield "clock", lambda now: self.vitals.clock(now, self.clock)
+        yield "watchdog", self.watch.tick
+        yield "alerts", self.alerts.tick
+        yield "silences", self._silences_over
+        yield "self-check", self._look_at_vitals
+        yield "commit", lambda _: self.store.commit()
+
+    def _silences_over(self, now: datetime) -> list[Announcement]:
+        if self.watch.waits_for_clock:
+            return []
+        return self.silences.tick(now, self.alerts, forget=self.clock.since_step >= SETTLED)
+
+    def _look_at_vitals(self, now: datetime) -> list[Announcement]:
+        return self.vitals.look(
             now, lanes=self.lanes, store=self.store, quarantine=self.quarantine, subscription=self.subscription
         )
-        self._announce(said, now)
 
-    def _take_note_of_others(self) -> None:
+    def _take_note_of_others(self, _: datetime) -> None:
         """The command line drops and revives deliveries, and adds silences, in the same store."""
         self.store.commit()
         if self.store.changed_by_others():
@@ -279,7 +290,7 @@ class Daemon:
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
-            now=self.now,
+            clock=self.clock,
             store=self.store,
             outbox=self.outbox,
             muted=lambda event: why_muted(event, lambda event: bool(self.silences.silencing(event, self.now()))),
@@ -329,6 +340,8 @@ class Daemon:
         for name, lane in old.lanes.items():
             if self.lanes.get(name) is not lane:
                 await lane.stop(settings.shutdown_timeout)
+            if name not in self.lanes:
+                self.health.worked(f"sink {name}")
         lanes.begin()
 
     async def _shut_down(self) -> None:

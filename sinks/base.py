@@ -5,6 +5,7 @@ Two kinds. A `DirectSink` takes a batch at once, in the intake's own path, so it
 fail and be retried: everything that crosses a network is one. See docs/sinks.md for how to write one.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,9 @@ class SinkContext:
     registry: CollectorRegistry
     state: SinkState
     user_agent: str = "tickstock-relay"
+    steady_for: Callable[[], float] = lambda: math.inf
+    """Seconds that the clock is known to be right: since it was last set, or the relay started. Delete nothing for
+    its age before some hours of it."""
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
 
 

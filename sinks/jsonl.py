@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import zstandard
 from pydantic import Field
 
+from relay import retention
 from relay.events import Event, encode_lines
 from relay.files import FILE_MODE, AppendFile
 from sinks.base import DirectSink, SinkContext, SinkError
@@ -58,6 +60,7 @@ class JsonlSink(DirectSink):
         self._period_ends = FOR_EVER
         self._sweeper: threading.Thread | None = None
         self._is_swept = True
+        self._swept_at = 0.0
 
     async def start(self) -> None:
         """Open the current file, repair it, and tidy up what a crash left uncompressed.
@@ -103,7 +106,7 @@ class JsonlSink(DirectSink):
             self._file.close()
             self._file = None
         self._file_for(self.context.now())
-        if not self._is_swept:
+        if not self._is_swept or time.monotonic() - self._swept_at >= retention.EVERY:
             self._sweep()
 
     def _file_for(self, moment: datetime) -> AppendFile:
@@ -150,6 +153,7 @@ class JsonlSink(DirectSink):
         """Compress and delete old files, in a thread: the intake must not wait. While one is at it, that is put off."""
         self._is_swept = self._sweeper is None or not self._sweeper.is_alive()
         if self._is_swept:
+            self._swept_at = time.monotonic()
             self._sweeper = threading.Thread(target=self._sweep_files, name=f"{self.context.name} sweep", daemon=True)
             self._sweeper.start()
 
@@ -159,7 +163,7 @@ class JsonlSink(DirectSink):
                 if path.suffix == ".jsonl":
                     compress(path, self.options.compress)
             if self.options.keep is not None:
-                self._delete_older(self.context.now() - timedelta(seconds=self.options.keep))
+                self._delete_older(self.options.keep)
         except OSError as error:
             self.context.log.warning("old files not tidied up", sink=self.context.name, error=str(error))
 
@@ -168,10 +172,12 @@ class JsonlSink(DirectSink):
         files = self.options.directory.glob(f"{prefix}-*")
         return sorted(path for path in files if _ROTATED.fullmatch(path.name.removeprefix(prefix)))
 
-    def _delete_older(self, limit: datetime) -> None:
-        for path in self._rotated():
-            if path.stat().st_mtime < limit.timestamp():
-                path.unlink()
+    def _delete_older(self, keep: float) -> None:
+        now, steady_for = self.context.now(), self.context.steady_for()
+        current = self.options.directory / f"{self.options.prefix}.jsonl"
+        for path in retention.doomed(self._rotated(), current, keep, now, steady_for):
+            path.unlink()
+            self.context.log.info("old file deleted", sink=self.context.name, path=str(path), keep_seconds=keep)
 
 
 def compress(path: Path, how: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from relay import clock
 from relay.config.settings import OutboxOptions
 from relay.events import Event, kind_of
 from relay.lanes.delivery import QueuedLane
@@ -23,12 +24,24 @@ class Clock:
     """A clock that is moved by hand."""
 
     now: datetime = BEGIN
+    passed: float = 0.0
+    """Seconds since boot."""
 
     def __call__(self) -> datetime:
         return self.now
 
     def forward(self, seconds: float) -> None:
+        """So many seconds pass."""
+        self.set(seconds)
+        self.passed += seconds
+
+    def set(self, seconds: float) -> None:
+        """Somebody sets it by so many seconds."""
         self.now += timedelta(seconds=seconds)
+
+    def judged(self) -> clock.Clock:
+        """It, as the daemon has it."""
+        return clock.Clock(self, lambda: self.passed)
 
 
 def numbered(number: int, stream: str = "s1", **payload: Any) -> Event:
@@ -115,6 +128,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         settings = OutboxOptions.model_validate(self.options)
+        self.steady = self.clock.judged()
         self.outbox = Outbox(self.store, settings)
         self.lane = self.make_lane()
         self.slept: list[float | None] = []
@@ -122,7 +136,7 @@ class Rig:
     def make_lane(self) -> QueuedLane:
         """A lane as after a restart: only the store remembers."""
         settings = OutboxOptions.model_validate(self.options)
-        return QueuedLane(self.sink, self.outbox, settings, now=self.clock, redact=self.redact, muted=self.muted)
+        return QueuedLane(self.sink, self.outbox, settings, clock=self.steady, redact=self.redact, muted=self.muted)
 
     def accept(self, *numbers: int) -> None:
         """A batch, committed."""
@@ -143,7 +157,12 @@ class Rig:
     def tick(self, seconds: float = 1.0) -> None:
         """Time goes on, and the daemon looks."""
         self.clock.forward(seconds)
-        self.lane.tick(self.clock.now)
+        self.lane.tick(self.steady.now())
+
+    def set_clock(self, seconds: float) -> None:
+        """The clock is set, and the daemon looks."""
+        self.clock.set(seconds)
+        self.tick()
 
     def adds_up(self) -> bool:
         """Whether accepted = delivered + dropped + waiting, and so much does wait."""

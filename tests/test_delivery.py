@@ -314,7 +314,7 @@ async def test_a_round_between_the_clocks_setting_and_the_next_tick_does_not_mis
     rig.accept(1)
     rig.tick()
     await rig.round()
-    rig.clock.forward(7 * 3600)
+    rig.clock.set(7 * 3600)
     await rig.round()
     rig.tick()
     for _ in range(2):
@@ -340,7 +340,7 @@ async def test_when_the_clock_is_set_nothing_waits_for_hours_and_nothing_expires
     rig.accept(1, 2)
     rig.tick()
     await rig.round()
-    rig.tick(step)
+    rig.set_clock(step)
     assert rig.lane.waiting == 2
     await rig.round()
     assert rig.sink.arrived == [], "it still rests"
@@ -630,7 +630,7 @@ async def test_after_the_clock_was_set_the_times_of_a_backlog_are_moved_bit_by_b
     rig.accept(*range(1, 1001))
     rig.tick()
     await rig.round()
-    rig.tick(step)
+    rig.set_clock(step)
     assert rig.outbox.is_shifting("app"), "not all at once"
     rig.tick()
     assert rig.lane.dropped.total() == 0, "none is taken for too old meanwhile"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from relay.clock import Clock
 from relay.config.settings import OutboxOptions, RouteOptions
 from relay.events import Announcement, Event
 from relay.intake import Intake
@@ -49,7 +50,12 @@ class Process:
         self.seen: list[int] = []
         self._says = track or (lambda _: [])
         queued = QueuedLane(
-            ScriptedSink(), self.outbox, OutboxOptions(), now=lambda: NOW, redact=lambda e: e, muted=lambda _: None
+            ScriptedSink(),
+            self.outbox,
+            OutboxOptions(),
+            clock=Clock(lambda: NOW, lambda: 0.0),
+            redact=lambda e: e,
+            muted=lambda _: None,
         )
         self.lanes: dict[str, Lane] = {"archive": DirectLane(self.archive), "app": queued}
         self.lanes["archive"].start()

@@ -5,7 +5,7 @@ import json
 import os
 import stat
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import Reason, Unreadable
 from relay.simulator.shapes import malformed
 from tests.disks import small_disk
+from tests.scripted import Clock
 
 NOW = datetime(2025, 1, 27, 21, 15, tzinfo=UTC)
 
@@ -107,7 +108,9 @@ def test_files_are_bounded_and_old_ones_deleted(tmp_path: Path) -> None:
     old = tmp_path / "quarantine-1.jsonl"
     old.write_bytes(b"")
     os.utime(old, (time.time() - 7200,) * 2)
-    quarantine = opened(tmp_path, max_bytes=2000)
+    by_hand = Clock(datetime.now(UTC) - timedelta(hours=3))
+    quarantine = opened(tmp_path, max_bytes=2000, clock=by_hand.judged())
+    by_hand.forward(3 * 3600)
     for number in range(1, 41):
         quarantine.accept([unreadable(number)])
     quarantine.close()

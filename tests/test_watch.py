@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from relay.clock import Clock
 from relay.config.settings import Settings
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
@@ -30,7 +31,7 @@ async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monk
         return ApiView()
 
     monkeypatch.setattr(Poller, "poll", poll)
-    watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), lambda: NOON)
+    watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), Clock(lambda: NOON, lambda: 0.0))
     watch.tick(NOON)
     with pytest.raises(ZeroDivisionError):
         async with asyncio.timeout(120):

@@ -55,6 +55,11 @@ class _Lazy(click.Group):
         logs.for_commands()
         try:
             return super().invoke(ctx)
+        except KeyError as error:
+            if type(error).__name__ != "ZoneInfoNotFoundError":  # its module is not needed for `--help`
+                raise
+            why = f"there is no time zone data: {error.args[0]}; install it: pip install --force-reinstall tzdata"
+            raise click.ClickException(why) from None
         except OSError as error:
             if error.errno != errno.ENOSPC or ctx.invoked_subcommand == "run":
                 raise  # EPIPE is click's business; of the daemon it must be known where

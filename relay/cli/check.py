@@ -30,6 +30,8 @@ class _Report:
     path: Path
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """What the daemon needs once a second and is not there."""
     tests: list[Result] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
 
@@ -37,7 +39,11 @@ class _Report:
     def exit_code(self) -> int:
         if self.problems:
             return WRONG_CONFIG
-        return int(not all(test.passed for test in self.tests) or not all(trial.works for trial in self.trials))
+        return int(
+            bool(self.missing)
+            or not all(test.passed for test in self.tests)
+            or not all(trial.works for trial in self.trials)
+        )
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -45,6 +51,7 @@ class _Report:
             "ok": self.exit_code == 0,
             "problems": [asdict(problem) for problem in self.problems],
             "warnings": self.warnings,
+            "missing": self.missing,
             "tests": [asdict(test) | {"passed": test.passed} for test in self.tests],
             "connect": [asdict(trial) | {"seconds": round(trial.seconds, 3)} for trial in self.trials],
         }
@@ -71,6 +78,7 @@ def command(ctx: click.Context, path: Path, connect: bool, as_json: bool) -> Non
 def _report(path: Path, *, connect: bool) -> _Report:
     from relay.config.advice import warnings  # noqa: PLC0415 - `--help` does without pydantic
     from relay.config.config import ConfigError, load  # noqa: PLC0415
+    from relay.config.needs import missing  # noqa: PLC0415
     from relay.config.selftest import run_tests  # noqa: PLC0415
 
     try:
@@ -78,6 +86,7 @@ def _report(path: Path, *, connect: bool) -> _Report:
     except ConfigError as wrong:
         return _Report(path, problems=wrong.problems)
     report = _Report(path, warnings=warnings(settings), tests=run_tests(settings, datetime.now(UTC)))
+    report.missing = missing(settings, datetime.now(UTC))
     if connect:
         report.trials = asyncio.run(_trials(settings))
     return report
@@ -85,12 +94,13 @@ def _report(path: Path, *, connect: bool) -> _Report:
 
 async def _trials(settings: Settings) -> list[Trial]:
     from relay.assembly import Surroundings  # noqa: PLC0415 - for --connect only
+    from relay.clock import Clock  # noqa: PLC0415
     from relay.config.trials import try_all  # noqa: PLC0415
 
     return await try_all(
         settings,
         lambda store, outbox: Surroundings(
-            now=lambda: datetime.now(UTC),
+            clock=Clock(),
             store=store,
             outbox=outbox,
             muted=lambda _: None,
@@ -105,6 +115,8 @@ def _print(report: _Report) -> None:
         out.print(_line("error", "bold red", str(problem)), soft_wrap=True)
     for warning in report.warnings:
         out.print(_line("warning", "yellow", warning), soft_wrap=True)
+    for what in report.missing:
+        out.print(_line("failed", "bold red", what), soft_wrap=True)
     for test in report.tests:
         said = test.name if test.passed else f"{test.name}: {_difference(test)}"
         out.print(_line("test ok" if test.passed else "test failed", _style(test.passed), said), soft_wrap=True)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from relay import daemon
-from relay.lanes import delivery
+from relay import daemon, ticking
 from relay.watchdog import supervision
 
 PATIENT = timedelta(minutes=30)
@@ -39,14 +38,13 @@ def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
     from relay.config.config import load  # noqa: PLC0415
     from relay.logs import set_up  # noqa: PLC0415
 
-    daemon.TICK = min(1.0, LOOK_EVERY / speed)
-    delivery.CLOCK_STEP *= speed
+    ticking.TICK = min(1.0, LOOK_EVERY / speed)
     supervision.DISPUTED_AFTER = PATIENT
     settings = load(config)
     set_up(settings.log)
 
     async def run() -> None:
-        await daemon.Daemon(settings, config, now=clock).run()
+        await daemon.Daemon(settings, config, now=clock, boot=lambda: time.monotonic() * speed).run()
 
     uvloop.run(run())
 

@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from relay.clock import SETTLED, Clock
 from relay.config.settings import OutboxOptions
 from relay.events import Event, Mark, decode, encode
 from relay.lanes.breaker import Breaker, BreakerState
@@ -32,8 +33,6 @@ SHIFT_WAIT = 0.05
 FLUSH_ROWS = 50
 FLUSH_SECONDS = 0.1
 """Rows that arrived are forgotten together, so many or after so long: after a crash, so many repeats at most."""
-CLOCK_STEP = 60.0
-"""Seconds between two looks at the clock, one a second at least, from which on it must have been set."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +46,7 @@ class QueuedLane(Lane):
         outbox: Outbox,
         options: OutboxOptions,
         *,
-        now: Callable[[], datetime],
+        clock: Clock,
         redact: Callable[[Event], Event],
         muted: Callable[[Event], str | None],
         watch: DeliveryWatch | None = None,
@@ -60,7 +59,7 @@ class QueuedLane(Lane):
         self._sink = sink
         self._outbox = outbox
         self._options = options
-        self._now = now
+        self._clock = clock
         self._redacted = RedactedRows(redact)
         self._muted = muted
         self._watch = watch
@@ -74,7 +73,7 @@ class QueuedLane(Lane):
         """Rows that have arrived and are not forgotten yet."""
         self._flushing: asyncio.TimerHandle | None = None
         self._stopping = False
-        self._looked: datetime | None = None
+        self._stepped = clock.stepped
         self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
         self.results: Counter[str] = Counter(dict.fromkeys(Reason, 0))
         """Deliveries by how they ended."""
@@ -133,16 +132,20 @@ class QueuedLane(Lane):
 
     def tick(self, now: datetime) -> None:
         """Give up what has waited too long; count what a full outbox lost; look again, others may have revived rows."""
-        self._follow_clock(now)
+        self._follow_clock()
         if lost := self._outbox.dropped.pop(self.name, 0):
             self.dropped["outbox_full"] += lost
         self._flush()
         self._recount()
+        if self._clock.since_step >= SETTLED:
+            self._expire(now)
+        self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
+        self._wake.set()
+
+    def _expire(self, now: datetime) -> None:
         expired = self._outbox.expired(self.name, now.timestamp())
         if expired := [row for row in expired if not self._ready.holds(row)]:
             self._bury(expired, "expired", "waited too long")
-        self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
-        self._wake.set()
 
     def _recount(self) -> None:
         """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
@@ -154,16 +157,14 @@ class QueuedLane(Lane):
 
     def _moment(self) -> datetime:
         """What time it is."""
-        now = self._now()
-        self._follow_clock(now)
+        now = self._clock.now()
+        self._follow_clock()
         return now
 
-    def _follow_clock(self, now: datetime) -> None:
+    def _follow_clock(self) -> None:
         """When the clock was set, everything that waits for a time moves with it, before that time is looked at."""
-        step = 0.0 if self._looked is None else (now - self._looked).total_seconds()
-        self._looked = now
-        if not -1.0 < step < CLOCK_STEP:
-            log.warning("the clock was set", lane=self.name, seconds=round(step))
+        step, self._stepped = self._clock.stepped - self._stepped, self._clock.stepped
+        if step:
             self._ready.clear()
             self._outbox.shift(self.name, step)
             self.breaker.shift(step)

@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from relay import retention
+from relay.clock import Clock
 from relay.events import utc_text
 from relay.files import AppendFile, InUseError
 from relay.normalize.normalize import Reason, Unreadable
@@ -27,8 +29,11 @@ log = structlog.get_logger(__name__)
 class Quarantine:
     """The file of unreadable messages: accepted like by any lane, never sent anywhere."""
 
-    def __init__(self, directory: Path, *, max_bytes: int, max_total_bytes: int, keep: float) -> None:
+    def __init__(
+        self, directory: Path, *, max_bytes: int, max_total_bytes: int, keep: float, clock: Clock | None = None
+    ) -> None:
         """`max_bytes` for one file, and for all; rotated files are deleted after `keep` seconds, or to keep that."""
+        self._clock = clock or Clock()
         self._path = directory / "quarantine.jsonl"
         self._max_bytes = min(max_bytes, max_total_bytes)
         self._max_rotated_bytes = max_total_bytes - self._max_bytes
@@ -110,11 +115,16 @@ class Quarantine:
     def _rotate(self) -> None:
         self.close()
         self._path.rename(self._path.with_name(f"quarantine-{time.time_ns()}.jsonl"))
-        for old in self._path.parent.glob("quarantine-*.jsonl"):
-            if old.stat().st_mtime < time.time() - self._keep:
-                old.unlink()
         self._make_room()
         self._file = AppendFile(self._path)
+        self._delete_older()
+
+    def _delete_older(self) -> None:
+        rotated = self._path.parent.glob("quarantine-*.jsonl")
+        now, steady_for = self._clock.now(), self._clock.steady_for
+        for path in retention.doomed(rotated, self._path, self._keep, now, steady_for):
+            path.unlink()
+            log.info("old file deleted", path=str(path), keep_seconds=self._keep)
 
     def _make_room(self) -> None:
         """Delete the oldest files while all of them together are too large."""

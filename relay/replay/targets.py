@@ -13,6 +13,7 @@ import hiredis
 import msgspec
 
 from relay.assembly import LaneSet, Surroundings, make_lanes
+from relay.clock import Clock
 from relay.config.settings import RedisOptions, Settings
 from relay.events import Event, Mark, utc_text
 from relay.lanes.delivery import why_muted
@@ -150,7 +151,7 @@ class Refeed:
             SinkError: one cannot.
         """
         around = Surroundings(
-            now=_now,
+            clock=Clock(),
             store=self._store,
             outbox=Outbox(self._store, self._settings.outbox),
             muted=lambda event: why_muted(event, lambda _: False),

@@ -156,6 +156,19 @@ class Alerts:
         known.resolve_after = 0.0
         return self._clear(known, now, message)
 
+    def clock_stepped(self, seconds: float) -> None:
+        """The clock was set: what waits to fire or to clear waits as long as it would have."""
+        step = timedelta(seconds=seconds)
+        for alert in self._alerts.values():
+            if alert.due_at is None:
+                continue
+            alert.due_at += step
+            if alert.stage is Stage.PENDING:
+                alert.since += step
+            elif alert.cleared_at is not None:
+                alert.cleared_at += step
+            self._keep(alert)
+
     def tick(self, now: datetime) -> list[Announcement]:
         """Fire and resolve what time alone makes due."""
         return [said for alert in list(self._alerts.values()) for said in self._advance(alert, now)]

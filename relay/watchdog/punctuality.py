@@ -39,7 +39,7 @@ class Punctuality:
         self._runs = runs
         self._alerts = alerts
         self._link = link
-        self._since = self._looked_at = now
+        self._since = now
         self._asking: tuple[datetime, datetime] | None = None
         """Of the slot that was due then, and since when this process asks whether it has started."""
         self._idle_from: datetime | None = None
@@ -53,9 +53,6 @@ class Punctuality:
 
     def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
-        if now < self._looked_at:
-            self.clock_stepped(now)
-        self._looked_at = now
         said = [*self._agenda.advance(now), *self._schedule_on(now), *self._moved(now)]
         slot = self._agenda.current
         self._expect(now)

@@ -110,15 +110,15 @@ class Silences:
                 return silence
         return None
 
-    def tick(self, now: datetime, alerts: Alerts) -> list[Announcement]:
-        """Forget what ended long ago; say again what fires and was kept quiet by a silence that has just ended."""
+    def tick(self, now: datetime, alerts: Alerts, *, forget: bool = True) -> list[Announcement]:
+        """Say again what fires and was kept quiet by a silence that has just ended; `forget` what ended long ago."""
         said: list[Announcement] = []
         over = {silence_id for silence_id, (_, one, _) in self._known.items() if one.until <= now}
         for silence_id in over - (over if self._ended is None else self._ended):
             said += self._say_again(self._known[silence_id], now, alerts)
         self._ended = over
         for silence_id in over:
-            if self._known[silence_id][1].until + KEPT < now:
+            if forget and self._known[silence_id][1].until + KEPT < now:
                 del self._known[silence_id]
                 self._shelf.put(silence_id, None)
         return said

@@ -6,6 +6,8 @@ They are conditions like the watchdog's, with a *for at least*, and take the sam
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from relay import closings
+from relay.clock import Clock
 from relay.events import Announcement, Severity, utc_text
 from relay.lanes.lanes import Lane
 from relay.lanes.quarantine import Quarantine
@@ -26,6 +28,8 @@ NOT_SUBSCRIBED_FOR = 60.0
 """Seconds without a subscription before it is said: Redis that restarts is no news."""
 ISOLATED_FOR = 15.0
 """The same for a connection to a server that does not get what is published: nothing looks wrong there, so sooner."""
+STEADY_FOR = 600.0
+"""Seconds without a step before the clock counts as steady."""
 QUIET_FOR = 30.0
 """Seconds that a trouble must be over before it is said to be."""
 
@@ -38,6 +42,7 @@ class Vitals:
         self._lost: dict[str, int] = {}
         self._quarantined = 0
         self._calm_since: dict[str, datetime] = {}
+        self._stepped, self._steps = 0.0, 0
 
     def look(
         self,
@@ -51,10 +56,33 @@ class Vitals:
         """What there is to say now."""
         said = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
         said += self._not_subscribed(subscription, now)
+        said += self._calendar(now)
         for lane in lanes.values():
             said += self._failing(lane, now)
             said += self._losing(lane, now)
         return said
+
+    def clock(self, now: datetime, clock: Clock) -> list[Announcement]:
+        """The clock was set: everything that waits here moves with it; it is announced until it has been steady."""
+        step, self._stepped = clock.stepped - self._stepped, clock.stepped
+        if step:
+            self._alerts.clock_stepped(step)
+            self._calm_since = {key: since + timedelta(seconds=step) for key, since in self._calm_since.items()}
+        is_new, self._steps = clock.steps != self._steps, clock.steps
+        if clock.last_step is None or (not is_new and clock.since_step >= STEADY_FOR):
+            return self._alerts.set("clock_step", False, now, message="No step for 10 min.")
+        which = clock.last_step
+        return self._alerts.set(
+            "clock_step",
+            True,
+            now,
+            severity=Severity.WARNING,
+            title=f"This machine's clock was set by {_signed(which.seconds)}",
+            message=f"It went from {utc_text(which.before)} to {utc_text(which.after)}. Times before and after the step"
+            " do not compare. Nothing was deleted or given up because of it: that waits for two hours; the watchdog"
+            " waits for a minute and its next answer. Look at the time service: `timedatectl`.",
+            facts={"seconds": round(which.seconds, 3), "from": utc_text(which.before), "to": utc_text(which.after)},
+        )
 
     def _failing(self, lane: Lane, now: datetime) -> list[Announcement]:
         since = lane.failing_since
@@ -138,6 +166,20 @@ class Vitals:
             for_=ISOLATED_FOR if subscription.problem else NOT_SUBSCRIBED_FOR,
         )
 
+    def _calendar(self, now: datetime) -> list[Announcement]:
+        why = closings.trouble()
+        return self._alerts.set(
+            "calendar_missing",
+            bool(why),
+            now,
+            severity=Severity.WARNING,
+            title="The exchange's calendar is missing",
+            message=f"{why}. Every weekday counts as a trading day, a holiday too. Install the package again, then"
+            " restart the relay."
+            if why
+            else "It is there again.",
+        )
+
     def _intake(self, subscription: Subscription, now: datetime) -> list[Announcement]:
         behind = subscription.behind_since
         return self._alerts.set(
@@ -153,3 +195,7 @@ class Vitals:
             for_=BEHIND_FOR,
             resolve_after=QUIET_FOR,
         )
+
+
+def _signed(seconds: float) -> str:
+    return f"{'-' if seconds < 0 else '+'}{lasting(abs(seconds))}"

@@ -109,7 +109,8 @@ def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, options: HttpOp
         return Response(await shared.text(), media_type=METRICS_TYPE)
 
     async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        why = daemon.unhealthy()
+        return PlainTextResponse(f"{why or 'ok'}\n", status_code=503 if why else 200)
 
     async def readyz(_: Request) -> Response:
         why = daemon.not_ready()

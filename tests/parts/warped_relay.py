@@ -55,7 +55,7 @@ def _main(config: Path) -> None:
         return datetime.fromtimestamp(begins, UTC) + timedelta(seconds=(time.time() - real) * speed)
 
     async def run() -> None:
-        await Daemon(settings, config, now=now).run()
+        await Daemon(settings, config, now=now, boot=lambda: time.monotonic() * speed).run()
 
     settings = load(config)
     set_up(settings.log)
