@@ -25,6 +25,7 @@ import uvloop
 from benchmarks import archive, contenders, relay_config, running, system
 from benchmarks.neighbour import Beside
 from benchmarks.publisher import Publisher
+from relay.clock import Clock
 from relay.config.settings import OutboxOptions
 from relay.events import Event, encode, kind_of
 from relay.lanes.delivery import QueuedLane
@@ -107,9 +108,7 @@ async def deliver(size: Size, port: int, order_by: tuple[str, ...]) -> tuple[flo
         make_context("app"),
     )
     await sink.start()
-    lane = QueuedLane(
-        sink, Outbox(store, OPTIONS), OPTIONS, now=lambda: datetime.now(UTC), redact=lambda e: e, muted=lambda _: None
-    )
+    lane = QueuedLane(sink, Outbox(store, OPTIONS), OPTIONS, clock=Clock(), redact=lambda e: e, muted=lambda _: None)
     lane.start()
     lane.accept([_event(number) for number in range(size.deliveries)])
     store.commit()

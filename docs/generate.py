@@ -178,7 +178,7 @@ async def _tables() -> dict[str, list[tuple[str, ...]]]:
     with tempfile.TemporaryDirectory() as directory:
         daemon = Daemon(Settings(state_dir=Path(directory)), Path(directory) / "config.yaml")
         around = Surroundings(
-            now=daemon.now, store=daemon.store, outbox=daemon.outbox, muted=lambda _: None, user_agent="docs"
+            clock=daemon.clock, store=daemon.store, outbox=daemon.outbox, muted=lambda _: None, user_agent="docs"
         )
         sinks = [make_sink(name, {"type": name, **options}, around) for name, options in SINKS.items()]
         own = [row for registry in daemon.registries() for row in _families(registry)]

@@ -97,6 +97,8 @@ class RelayMetrics(Collector):
         yield _gauge("config_last_reload_successful", "1 when the last (re)load was taken.", float(daemon.reload_ok))
         yield _gauge("config_last_reload_timestamp_seconds", "When it was.", daemon.reloaded_at.timestamp())
         yield _gauge("config_hash", "Changes when the configuration does.", float(daemon.config_hash))
+        yield _gauge("faulty_parts", "Parts of the relay's own work that fail now.", float(len(daemon.health.faulty)))
+        yield _counter("clock_steps", "Times that the wall clock was set.", daemon.clock.steps)
         yield _gauge("alerts_firing", "Alerts that fire now.", float(len(daemon.alerts.firing())))
 
     def _web(self) -> Iterator[Metric]:

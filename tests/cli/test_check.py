@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,28 @@ def test_the_closing_line_counts_as_people_do(write: Any) -> None:
     assert check("--config", write(tests=[one, wrong]), code=1).stdout.endswith("1 warning, 1 of 2 tests passed\n")
     everything = write(redis={"patterns": ["tickstock:*"]})
     assert check("--config", everything).stdout.endswith("no problems, 2 warnings, no tests\n")
+
+
+@pytest.mark.parametrize(
+    ("package", "code", "says"),
+    [
+        ("holidays", 1, "calendar: ImportError in the package holidays"),
+        ("tzdata", 1, "there is no time zone data"),
+    ],
+)
+def test_what_a_tick_needs_and_is_not_there_is_one_line(
+    tmp_path: Path, write: Any, package: str, code: int, says: str
+) -> None:
+    """Broken as by half an upgrade, in a process of its own."""
+    broken = tmp_path / "packages" / package
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('half an upgrade')\n")
+    path, program = write(), Path(sys.executable).parent / "tickstock-relay"
+    environment = os.environ | {"PYTHONPATH": str(broken.parent)}
+    environment |= {"PYTHONTZPATH": ""} if package == "tzdata" else {}
+    done = subprocess.run(
+        [program, "check", "--config", path], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == code
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
