@@ -1,12 +1,13 @@
 """The watchdog's shell: when the API is asked."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from relay.clock import Clock
 from relay.config.settings import Settings
+from relay.events import Announcement
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.store.store import Store
@@ -15,6 +16,7 @@ from relay.watchdog.apiview import ApiView, Poller
 from relay.watchdog.watch import Watch
 from tests.days import DUE
 from tests.parts.waiting import eventually
+from tests.scripted import Clock as ByHand
 from tests.wire import utc
 
 NOON = utc("2025-01-27 12:00")
@@ -52,7 +54,9 @@ async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monk
 @pytest.mark.parametrize("decides", [False, True])
 def test_while_the_answers_decide_they_are_asked_for_every_ten_seconds(*, decides: bool) -> None:
     begins = DUE - timedelta(hours=1) if not decides else DUE + timedelta(minutes=4)
-    watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), lambda: begins)
+    watch = Watch(
+        Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), Clock(lambda: begins, lambda: 0.0)
+    )
     asked = []
     for second in range(61):
         now = begins + timedelta(seconds=second)
@@ -61,3 +65,42 @@ def test_while_the_answers_decide_they_are_asked_for_every_ten_seconds(*, decide
             asked.append(second)
             watch._turn.clear()
     assert asked == (list(range(0, 61, 10)) if decides else [0, 30, 60])
+
+
+@pytest.mark.parametrize("step", [timedelta(days=1), timedelta(days=400), timedelta(hours=-30)], ids=str)
+async def test_after_a_step_of_the_clock_nothing_is_judged_before_a_minute_and_the_next_answer(
+    monkeypatch: pytest.MonkeyPatch, step: timedelta
+) -> None:
+    async def poll(_: Poller, *, want_history: bool = False) -> ApiView:  # noqa: ARG001 - as it is called
+        return ApiView()
+
+    monkeypatch.setattr(Poller, "poll", poll)
+    by_hand = ByHand(DUE - timedelta(hours=2))
+    clock = by_hand.judged()
+    watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), clock)
+    judged: list[datetime] = []
+
+    def judge(now: datetime, _: ApiView) -> list[Announcement]:
+        judged.append(now)
+        return []
+
+    monkeypatch.setattr(watch.dog, "tick", judge)
+
+    def tick(seconds: float) -> int:
+        by_hand.forward(seconds)
+        watch.tick(clock.now())
+        return len(judged)
+
+    assert tick(1) == 1
+    by_hand.set(step.total_seconds())
+    assert (tick(1), tick(58), tick(10)) == (1, 1, 1), "nothing was asked yet"
+    asking = asyncio.create_task(watch.run(lambda *_: None))
+    try:
+        await eventually(lambda: not watch._turn.is_set())
+        assert tick(1) == 2
+        by_hand.set(-step.total_seconds())
+        await eventually(lambda: (tick(0), not watch._turn.is_set())[1])
+        assert (tick(1), tick(50)) == (2, 2), "it was asked, and it is no minute yet"
+        assert tick(20) == 3
+    finally:
+        asking.cancel()
