@@ -1,15 +1,24 @@
 """Large messages: decoded in a thread, in order, acknowledged after; redacted once a row."""
 
 import asyncio
+import importlib
+import inspect
+import pkgutil
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from relay.events import Event
+import relay
+import sinks
+from relay.config.settings import RouteOptions
+from relay.events import Event, Kind, PerKind, kind_of
 from relay.lanes.redacted import RedactedRows
 from relay.normalize.normalize import Normalizer, Reason, Unreadable
 from relay.normalize.structure import structure_of
+from relay.routing import Routes
+from relay.runs.signals import signal_of
 from relay.worker import LARGE, Worker
 from sinks.testing import make_event
 from tests.wire import utc
@@ -107,3 +116,37 @@ def test_channels_and_their_kinds_are_remembered_up_to_a_number_of_bytes(monkeyp
     for number in range(1000):
         normalizer.read_all([(b"tickstock:%d:b" % number, b'{"event":"x"}', number)], NOW, "s1")
         assert len(normalizer._channels) < 100
+
+
+@pytest.mark.parametrize("field", ["channel", "event", "source"])
+def test_a_kind_of_long_names_is_kept_by_nobody(field: str) -> None:
+    long, short = "tickstock:" + "x" * 1000, "tickstock:a:b"
+    facts = {"channel": short, "event": "x", "source": "y"} | {field: long}
+    kind = kind_of(facts["channel"], facts["event"], source=facts["source"])
+    routes = Routes([RouteOptions(name="all", match={"event": "*"}, to=["archive"])])
+    wanted = PerKind(lambda kind: bool(kind.event))
+    event = make_event({"n": 1})
+    event.kind = kind
+    before = sys.getrefcount(kind)
+    assert signal_of(kind) is None
+    assert wanted[kind]
+    assert routes.sinks_for(event) == ("archive",)
+    assert sys.getrefcount(kind) == before
+
+
+def _cached_functions() -> Iterator[tuple[str, inspect.Signature]]:
+    for package in (relay, sinks):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                for name, each in vars(importlib.import_module(module.name)).items():
+                    if hasattr(each, "cache_info"):
+                        yield f"{module.name}.{name}", inspect.signature(each)
+
+
+def test_no_cache_by_count_takes_what_the_wire_invents() -> None:
+    """`lru_cache` counts entries, whatever their size: what it is asked about must not come from a message."""
+    found = dict(_cached_functions())
+    assert "relay.events.payload_reader" in found
+    for name, signature in found.items():
+        types = {str(parameter.annotation) for parameter in signature.parameters.values()}
+        assert not types & {str(Kind), str(Event), "Kind", "Event", "bytes"}, name

@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
-from relay.events import PHASE_NAMES, Event, Kind, Phase
+from relay.events import PHASE_NAMES, Event, Kind, PerKind, Phase
 
 
 class State(StrEnum):
@@ -95,9 +94,12 @@ _NAME = re.compile(r"(.+)_(" + "|".join(_VERBS) + ")")
 _RUN_NAMES = {"processing", "daily_processing", "run", "daily_run", "pipeline"}
 
 
-@lru_cache(maxsize=4096)
 def signal_of(kind: Kind) -> Signal | None:
     """What events of this kind say about a run; None when they say nothing (ticks, single detections)."""
+    return _signals[kind]
+
+
+def _signal(kind: Kind) -> Signal | None:
     if kind.channel.startswith("relay:"):
         return None
     if kind.domain == "errors":
@@ -125,6 +127,9 @@ def _from_status(kind: Kind) -> Signal | None:
         return Signal(verb, kind.phase if verb is Verb.PROGRESS else None, state)
     phase = PHASE_NAMES.get(named[1])
     return Signal(verb, phase, state) if phase else None
+
+
+_signals = PerKind(_signal)
 
 
 def without_superseded(events: Sequence[Event]) -> list[Event]:
