@@ -18,12 +18,12 @@ from prometheus_client import CollectorRegistry
 
 from relay import systemd
 from relay.assembly import LaneSet, Surroundings, make_lanes
-from relay.clock import SETTLED, Clock, since_boot, utc_now
+from relay.clock import Clock, since_boot, utc_now
 from relay.closings import closings
 from relay.config.config import ConfigError, load
 from relay.config.settings import Settings
 from relay.events import Announcement, Event, Kind
-from relay.health import Health, Progress
+from relay.health import Health
 from relay.intake import Intake
 from relay.lanes.delivery import why_muted
 from relay.lanes.lanes import Lane
@@ -32,6 +32,7 @@ from relay.lanes.quarantine import Quarantine
 from relay.matching import predicate
 from relay.metrics import RelayMetrics
 from relay.normalize.normalize import Normalizer
+from relay.parts import TickParts
 from relay.poison import PoisonSearch, notice
 from relay.routing import Routes
 from relay.run_metrics import RunMetrics
@@ -43,7 +44,7 @@ from relay.subscription.connection import Batch
 from relay.subscription.gaps import Gaps
 from relay.subscription.handover import Handover
 from relay.subscription.subscription import Link, Subscription
-from relay.ticking import TICK, Parts, Ticker
+from relay.ticking import TICK, Ticker
 from relay.watchdog.agenda import Agenda
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.silences import Silences
@@ -93,11 +94,10 @@ class Daemon:
         self.recent = Recent(self.store.shelf("recent"))
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
-        self._silenced = self.store.shelf("silences")
-        self.silences = Silences(self._silenced, predicate)
+        silenced = self.store.shelf("silences")
+        self.silences = Silences(silenced, predicate)
         self.vitals = Vitals(self.alerts)
         self.health = Health(self.store.shelf("faults"))
-        self._intake_progress = Progress()
         self.gaps = Gaps(self.store.shelf("gaps"))
         quarantine = settings.quarantine
         self.quarantine = Quarantine(
@@ -128,7 +128,23 @@ class Daemon:
         self.subscription = Subscription(
             settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed
         )
-        self.ticker = Ticker(self._parts, self.health, self._announce, self.intake.announce)
+        work = TickParts(
+            lanes=lambda: self.lanes,
+            clock=self.clock,
+            store=self.store,
+            outbox=self.outbox,
+            quarantine=self.quarantine,
+            gaps=self.gaps,
+            subscription=self.subscription,
+            intake=self.intake,
+            recent=self.recent,
+            vitals=self.vitals,
+            watch=self.watch,
+            alerts=self.alerts,
+            silences=self.silences,
+            silenced=silenced,
+        )
+        self.ticker = Ticker(work.parts, self.health, self._announce, self.intake.announce)
         self.web = WebServer(settings.http, self)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(RelayMetrics(self))
@@ -228,41 +244,6 @@ class Daemon:
     async def _tick(self) -> None:
         await asyncio.to_thread(closings, self.now().year)  # it takes a moment, for which intake would wait
         await self.ticker.run(self.now)
-
-    def _parts(self) -> Parts:
-        """What a tick consists of, in this order."""
-        for name, lane in list(self.lanes.items()):
-            yield f"sink {name}", lane.tick
-        yield "store", lambda _: self.store.tend()
-        yield "changes by the command line", self._take_note_of_others
-        yield "quarantine", lambda _: self.quarantine.tick()
-        yield "gaps", lambda _: self.gaps.heartbeat(self.subscription.known_until)
-        yield "intake", lambda _: self._intake_progress.look(self.subscription.unread(), self.intake.received)
-        yield "recent history", lambda now: self.recent.count(now, self.intake.received)
-        yield "clock", lambda now: self.vitals.clock(now, self.clock)
-        yield "watchdog", self.watch.tick
-        yield "alerts", self.alerts.tick
-        yield "silences", self._silences_over
-        yield "self-check", self._look_at_vitals
-        yield "commit", lambda _: self.store.commit()
-
-    def _silences_over(self, now: datetime) -> list[Announcement]:
-        if self.watch.waits_for_clock:
-            return []
-        return self.silences.tick(now, self.alerts, forget=self.clock.since_step >= SETTLED)
-
-    def _look_at_vitals(self, now: datetime) -> list[Announcement]:
-        return self.vitals.look(
-            now, lanes=self.lanes, store=self.store, quarantine=self.quarantine, subscription=self.subscription
-        )
-
-    def _take_note_of_others(self, _: datetime) -> None:
-        """The command line drops and revives deliveries, and adds silences, in the same store."""
-        self.store.commit()
-        if self.store.changed_by_others():
-            self.outbox.count()
-            self._silenced.reload()
-            self.silences.refresh()
 
     def _track(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
         said = [said for event in without_superseded(events) for said in self.runs.observe(event, now)]

@@ -641,3 +641,28 @@ async def test_after_the_clock_was_set_the_times_of_a_backlog_are_moved_bit_by_b
     while rig.lane.waiting:
         await rig.round()
     assert sorted(rig.sink.arrived) == list(range(1, 1001))
+
+
+@pytest.mark.parametrize("step", [-7200.0, 4 * 86400.0], ids=["back", "forward"])
+async def test_after_a_step_of_the_clock_nothing_is_given_up_for_its_age_for_two_hours(step: float) -> None:
+    rig = Rig(options=PATIENT | {"max_age": "100s"})
+    rig.sink.outcomes = [DOWN] * 1000
+    rig.accept(1)
+    rig.set_clock(step)
+    for _ in range(7):
+        rig.tick(1000)
+        await rig.round()
+    assert rig.lane.dropped.total() == 0
+    rig.tick(1000)
+    assert rig.lane.dropped == {"expired": 1}
+
+
+async def test_time_in_which_the_process_was_stopped_has_passed() -> None:
+    rig = Rig(options=PATIENT | {"max_age": "100s"})
+    rig.sink.outcomes = [DOWN] * 1000
+    rig.accept(1)
+    rig.tick()
+    rig.tick(66)
+    assert rig.lane.dropped.total() == 0
+    rig.tick(66)
+    assert rig.lane.dropped == {"expired": 1}

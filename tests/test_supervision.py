@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+import pytest
+
 from relay.answers import HistoryRun, Status
 from relay.config.thresholds import WatchdogOptions
 from tests.days import DUE, a_run, running, world
@@ -173,3 +175,20 @@ def test_a_run_that_vanishes_in_the_middle_has_failed() -> None:
     day.pass_(10)
     assert day.alerts_said == ["run_failed firing"]
     assert "TickStockPL is idle, and nobody told how the run ended" in day.alert("run_failed")["message"]
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=3), timedelta(seconds=-90), timedelta(hours=-2)], ids=str)
+def test_after_a_step_of_the_clock_silence_is_counted_anew(step: timedelta) -> None:
+    day = world()
+    day.play(upto(a_run(DUE), "indicator_progress"))
+    day.status = running(current_phase="indicators")
+    day.pass_(2)
+    day.now += step
+    day.watchdog.clock_stepped(day.now)
+    stepped_at = day.now
+    day.pass_(4)
+    assert day.alerts_said == []
+    day.pass_(3)
+    assert day.alerts_said == ["run_stalled firing"]
+    fired_at = next(at for at, one in day.said if one.event == "run_stalled")
+    assert timedelta(seconds=300) <= fired_at - stepped_at <= timedelta(seconds=330)

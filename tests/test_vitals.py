@@ -12,6 +12,7 @@ from relay.store.shelf import MemoryShelf
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.vitals import Vitals
+from tests.scripted import Clock as ByHand
 from tests.wire import utc
 
 NOW = utc("2025-01-27 21:15")
@@ -77,3 +78,48 @@ def test_a_subscription_that_is_soon_back_is_no_news(seen: Seen) -> None:
         assert seen.look(start) == seen.look(start + 55) == []
         seen.link.lost_since = None
         assert seen.look(start + 56) == []
+
+
+@pytest.mark.parametrize("step", [86400.0, -7200.0, 3.0])
+def test_a_step_of_the_clock_is_an_alert_until_it_has_been_steady_for_ten_minutes(step: float) -> None:
+    by_hand = ByHand(NOW)
+    clock = by_hand.judged()
+    vitals = Vitals(Alerts(MemoryShelf()))
+
+    def look(seconds: float) -> list[dict[str, Any]]:
+        by_hand.forward(seconds)
+        return [one.payload for one in vitals.clock(clock.now(), clock)]
+
+    assert (look(1), look(4000)) == ([], []), "time that passes is no step"
+    by_hand.set(step)
+    (firing,) = look(1)
+    assert (firing["alert"], firing["state"], firing["facts"]["seconds"]) == ("clock_step", "firing", step)
+    assert (firing["facts"]["from"] < firing["facts"]["to"]) == (step > 0)
+    assert look(590) == []
+    (resolved,) = look(20)
+    assert (resolved["alert"], resolved["state"]) == ("clock_step", "resolved")
+
+
+@pytest.mark.parametrize("step", [86400.0, -7200.0])
+def test_what_waits_to_fire_waits_as_long_when_the_clock_is_set(step: float) -> None:
+    by_hand, alerts = ByHand(NOW), Alerts(MemoryShelf())
+    clock, vitals = by_hand.judged(), Vitals(alerts)
+
+    def look(seconds: float) -> list[str]:
+        by_hand.forward(seconds)
+        now = clock.now()
+        vitals.clock(now, clock)
+        return [one.payload["alert"] for one in alerts.set("sink_failing:slack", True, now, title="it fails", for_=60)]
+
+    assert look(0) == []
+    by_hand.forward(10)
+    by_hand.set(step)
+    assert (look(0), look(49)) == ([], [])
+    assert look(2) == ["sink_failing:slack"]
+
+
+def test_a_missing_calendar_is_an_alert(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.closings.trouble", lambda: "ImportError in the package holidays")
+    ((channel, payload),) = seen.look(0)
+    assert (channel, payload["state"]) == ("relay:alert:calendar_missing", "firing")
+    assert "weekday" in payload["message"]

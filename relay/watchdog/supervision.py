@@ -49,8 +49,14 @@ class Supervision:
         self._api_progress: object = None
         self._api_moved_at: datetime | None = None
         self._idle_since: datetime | None = None
+        self._stepped_at: datetime | None = None
         self.wants_history = False
         """The API's history would tell how a run ended that it no longer shows."""
+
+    def clock_stepped(self, now: datetime) -> None:
+        """The clock was set: how long it has been silent, or idle, is counted from now on."""
+        self._stepped_at = now
+        self._api_moved_at = self._idle_since = None
 
     def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
         """Look at every open run, and at what is still said about those that have ended."""
@@ -142,9 +148,10 @@ class Supervision:
     def _how_stuck(
         self, run: Run, now: datetime, api: ApiView, options: WatchdogOptions, since: datetime
     ) -> Plight | None:
-        heard_at = max(self._runs.last_heard or since, since, run.last_seen)
+        since = self._by_this_clock(since, now)
+        heard_at = max(since, *(self._by_this_clock(at, now) for at in (self._runs.last_heard or since, run.last_seen)))
         phase = run.current_phase
-        moved_at = max(run.phases[phase].moved_at if phase else run.last_seen, since)
+        moved_at = max(self._by_this_clock(run.phases[phase].moved_at if phase else run.last_seen, now), since)
         silent_for, still_for = (now - heard_at).total_seconds(), (now - moved_at).total_seconds()
         is_silent = silent_for >= options.silent_after
         if run.events == 0:
@@ -161,6 +168,12 @@ class Supervision:
             return plight.silent(run, api, silent_for)
         return plight.stalled(run, api, still_for) if is_silent or still_for >= options.stall_after else None
 
+    def _by_this_clock(self, moment: datetime, now: datetime) -> datetime:
+        """The moment, or that of the last step: what was before it, or seems to come, was told by another clock."""
+        if self._stepped_at is None:
+            return moment
+        return self._stepped_at if moment > now else max(moment, self._stepped_at)
+
     def _api_is_ahead(self, heard_at: datetime, now: datetime, options: WatchdogOptions) -> bool:
         """Whether the API's progress moves while nothing is heard."""
         moved = self._api_moved_at
@@ -176,6 +189,7 @@ class Supervision:
         else:
             begins = run.began
         was_stuck = bool(set(run.said) & set(STUCK))  # then some lateness is no news
+        begins = self._by_this_clock(begins, now)
         deadline = begins + timedelta(seconds=options.finish_grace * (2 if was_stuck else 1))
         if now < deadline or any(alert.name in STUCK for alert in self._alerts.about(run.run_id)):
             return []
@@ -185,7 +199,7 @@ class Supervision:
         if set(run.said) & {*STUCK, "run_overdue"}:
             return []
         for phase, its in run.phases.items():
-            lasted = (now - (its.started_at or its.first_seen)).total_seconds()
+            lasted = (now - self._by_this_clock(its.started_at or its.first_seen, now)).total_seconds()
             limit = options.phase_limits.of(phase)
             if not its.state.is_open or lasted < limit:
                 continue

@@ -78,8 +78,9 @@ class Watchdog:
         self._shelf.put(_HEARING, since.isoformat() if since else None)
 
     def clock_stepped(self, now: datetime) -> None:
-        """The clock was set: what was asked before proves nothing about the day's start."""
+        """The clock was set: what was asked before proves nothing, and spans begin anew."""
         self._punctuality.clock_stepped(now)
+        self._supervision.clock_stepped(now)
 
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event for levels, error rates and the schedule."""

@@ -1,0 +1,78 @@
+"""What a tick consists of: everything that time alone can change, as a list of named parts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from relay.clock import SETTLED, Clock
+from relay.events import Announcement
+from relay.health import Progress
+from relay.intake import Intake
+from relay.lanes.lanes import Lane
+from relay.lanes.quarantine import Quarantine
+from relay.store.outbox import Outbox
+from relay.store.store import Store, StoredShelf
+from relay.subscription.gaps import Gaps
+from relay.subscription.subscription import Subscription
+from relay.ticking import Parts
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.silences import Silences
+from relay.watchdog.vitals import Vitals
+from relay.watchdog.watch import Watch
+from relay.web.recent import Recent
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickParts:
+    """The daemon's parts, as far as a tick needs them."""
+
+    lanes: Callable[[], Mapping[str, Lane]]
+    clock: Clock
+    store: Store
+    outbox: Outbox
+    quarantine: Quarantine
+    gaps: Gaps
+    subscription: Subscription
+    intake: Intake
+    recent: Recent
+    vitals: Vitals
+    watch: Watch
+    alerts: Alerts
+    silences: Silences
+    silenced: StoredShelf
+    _progress: Progress = field(default_factory=Progress)
+
+    def parts(self) -> Parts:
+        """In this order; each works or fails alone."""
+        for name, lane in list(self.lanes().items()):
+            yield f"sink {name}", lane.tick
+        yield "store", lambda _: self.store.tend()
+        yield "changes by the command line", self._take_note_of_others
+        yield "quarantine", lambda _: self.quarantine.tick()
+        yield "gaps", lambda _: self.gaps.heartbeat(self.subscription.known_until)
+        yield "intake", lambda _: self._progress.look(self.subscription.unread(), self.intake.received)
+        yield "recent history", lambda now: self.recent.count(now, self.intake.received)
+        yield "clock", lambda now: self.vitals.clock(now, self.clock)
+        yield "watchdog", self.watch.tick
+        yield "alerts", self.alerts.tick
+        yield "silences", self._silences_over
+        yield "self-check", self._look_at_vitals
+        yield "commit", lambda _: self.store.commit()
+
+    def _silences_over(self, now: datetime) -> list[Announcement]:
+        if self.watch.waits_for_clock:
+            return []
+        return self.silences.tick(now, self.alerts, forget=self.clock.since_step >= SETTLED)
+
+    def _look_at_vitals(self, now: datetime) -> list[Announcement]:
+        return self.vitals.look(
+            now, lanes=self.lanes(), store=self.store, quarantine=self.quarantine, subscription=self.subscription
+        )
+
+    def _take_note_of_others(self, _: datetime) -> None:
+        """The command line drops and revives deliveries, and adds silences, in the same store."""
+        self.store.commit()
+        if self.store.changed_by_others():
+            self.outbox.count()
+            self.silenced.reload()
+            self.silences.refresh()
