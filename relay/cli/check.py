@@ -78,7 +78,7 @@ def command(ctx: click.Context, path: Path, connect: bool, as_json: bool) -> Non
 def _report(path: Path, *, connect: bool) -> _Report:
     from relay.config.advice import warnings  # noqa: PLC0415 - `--help` does without pydantic
     from relay.config.config import ConfigError, load  # noqa: PLC0415
-    from relay.config.needs import missing  # noqa: PLC0415
+    from relay.config.needs import degraded, missing  # noqa: PLC0415
     from relay.config.selftest import run_tests  # noqa: PLC0415
 
     try:
@@ -87,6 +87,7 @@ def _report(path: Path, *, connect: bool) -> _Report:
         return _Report(path, problems=wrong.problems)
     report = _Report(path, warnings=warnings(settings), tests=run_tests(settings, datetime.now(UTC)))
     report.missing = missing(settings, datetime.now(UTC))
+    report.warnings += degraded(settings)
     if connect:
         report.trials = asyncio.run(_trials(settings))
     return report

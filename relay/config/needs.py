@@ -1,4 +1,4 @@
-"""What the daemon needs once a second beside its configuration: the exchange's calendar, and a due moment from it."""
+"""What the daemon needs once a second beside its configuration: a due moment, and the exchange's calendar for it."""
 
 from datetime import datetime
 
@@ -8,13 +8,18 @@ from relay.schedule import Calendar
 
 
 def missing(settings: Settings, now: datetime) -> list[str]:
-    """One line for each that is not there, with what to do; none when all is."""
-    timetable = settings.watchdog.schedule.timetable
+    """What the watchdog cannot work without, one line each; none when all is there."""
     try:
-        due = timetable.next_due(now)
+        due = settings.watchdog.schedule.timetable.next_due(now)
     except Exception as error:  # noqa: BLE001 - whatever it is, each tick of the daemon would meet it
         return [f"schedule: it cannot be worked out when a run is due: {type(error).__name__}: {error}"]
-    if timetable.calendar is not Calendar.NONE and (why := closings.trouble()):
-        means = "every weekday would count as a trading day, a holiday too"
-        return [f"calendar: {why}, so {means}; install it again: pip install --force-reinstall holidays"]
     return [] if due is not None else ["schedule: no run would ever be due"]
+
+
+def degraded(settings: Settings) -> list[str]:
+    """What is missing and the relay works without; to be asked after `missing`. No reason not to start."""
+    why = closings.trouble()
+    if settings.watchdog.schedule.timetable.calendar is Calendar.NONE or not why:
+        return []
+    means = "every weekday counts as a trading day, a holiday too"
+    return [f"the exchange's calendar is missing ({why}), so {means}: pip install --force-reinstall holidays"]
