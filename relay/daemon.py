@@ -71,6 +71,7 @@ class Daemon:
         config_path: Path,
         *,
         inherited: dict[str, int] | None = None,
+        is_first_start: bool = True,
         now: Callable[[], datetime] = utc_now,
         boot: Callable[[], float] = since_boot,
     ) -> None:
@@ -86,7 +87,7 @@ class Daemon:
         self.started = now()
         self.reloaded_at, self.reload_ok = now(), True
         self.config_hash = _hash(settings)
-        self.store = Store(settings.state_dir / "relay.db")
+        self.store = Store(settings.state_dir / "relay.db", is_first_start=is_first_start)
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
         self.runs = Runs(self.store.shelf("runs"))
@@ -202,10 +203,19 @@ class Daemon:
         self._lane_set = await make_lanes(self.settings, self._lane_set, self._surroundings())
         self.intake.use(self.routes, self.lanes)
         self._lane_set.begin()
+        self._count_lost()
         if self.settings.http.enabled:
             await self.web.start()
         systemd.ready("started")
         log.info("started", sinks=list(self.lanes), state=str(self.settings.state_dir), http=self.web.address)
+
+    def _count_lost(self) -> None:
+        """Events that waited for a lane and were lost with the store were accepted, and never arrived."""
+        for loss in self.store.losses:
+            for name, count in loss.missing.waiting.items() if loss.missing else ():
+                if name in self.lanes:
+                    self.lanes[name].accepted += count
+                    self.lanes[name].dropped["store_damaged"] += count
 
     async def _take_batches(self) -> None:
         async for batch in self.subscription.batches():

@@ -94,6 +94,7 @@ class RelayMetrics(Collector):
         yield _gauge(
             "store_in_memory", "1 while the store cannot be written to disk.", float(bool(daemon.store.trouble))
         )
+        yield _counter("store_losses", "Times that the store was found to have lost rows.", len(daemon.store.losses))
         yield _gauge("config_last_reload_successful", "1 when the last (re)load was taken.", float(daemon.reload_ok))
         yield _gauge("config_last_reload_timestamp_seconds", "When it was.", daemon.reloaded_at.timestamp())
         yield _gauge("config_hash", "Changes when the configuration does.", float(daemon.config_hash))

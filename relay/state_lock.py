@@ -12,6 +12,7 @@ import structlog
 
 from relay.files import make_directory
 
+FILE = "relay.lock"
 NAME = "state-lock"
 """What the descriptor is called when it is handed on."""
 PATIENCE = 2.0
@@ -36,7 +37,7 @@ def take(state_dir: Path, handed_on: int | None) -> dict[str, int]:
     """
     try:
         make_directory(state_dir)
-        lock = os.open(state_dir / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        lock = os.open(state_dir / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         if handed_on is not None and os.path.sameopenfile(handed_on, lock):
             lock, handed_on = handed_on, lock
         until = time.monotonic() + PATIENCE

@@ -22,6 +22,7 @@ def command(path: Path) -> None:
 
     from relay import state_lock, systemd  # noqa: PLC0415
     from relay.config.config import ConfigError, load  # noqa: PLC0415
+    from relay.installation import is_first_start  # noqa: PLC0415
     from relay.logs import set_up  # noqa: PLC0415
 
     try:
@@ -31,6 +32,7 @@ def command(path: Path) -> None:
         sys.exit(2)
     set_up(settings.log)
     inherited = systemd.inherited()
+    is_first = is_first_start(settings)
     try:
         lock = state_lock.take(settings.state_dir, inherited.pop(state_lock.NAME, None))
     except state_lock.TakenError as error:
@@ -46,7 +48,7 @@ def command(path: Path) -> None:
     gc.set_threshold(50_000, 20, 50)
 
     async def run() -> dict[str, int] | None:
-        return await Daemon(settings, path, inherited=inherited).run()
+        return await Daemon(settings, path, inherited=inherited, is_first_start=is_first).run()
 
     try:
         handed_on = uvloop.run(run())

@@ -4,7 +4,9 @@ What is kept about an outbox, which rows may go next and how many there are, is 
 whoever writes: this relay, its command line, or a relay of 0.1 on the same file. `docs/decisions/outbox.md` says why.
 """
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 
 VERSION = 1
 """`PRAGMA user_version` of a file of today; files of 0.1 have 0."""
@@ -149,20 +151,32 @@ def prepare(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA user_version = {VERSION}")
 
 
+def insert_or_replace(table: str) -> str:
+    """The same, in place of a row with its key."""
+    return insert(table, OUTBOX if table == "outbox" else SHELF).replace("INSERT", "INSERT OR REPLACE", 1)
+
+
+@contextlib.contextmanager
+def without_triggers(db: sqlite3.Connection) -> Iterator[None]:
+    """Write many rows: what the triggers keep is worked out once at the end. Belongs into a transaction."""
+    for name in _TRIGGERS:
+        db.execute(f"DROP TRIGGER IF EXISTS {name}")
+    yield
+    _derive(db)
+    prepare(db)
+
+
 def write_into(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: bool) -> None:
     """Write all that `source` holds into `target`: in place of what is there, or beside it.
 
-    Row by row and without the triggers, which are for changes of a few rows; belongs into a transaction.
+    Belongs into a transaction.
     """
-    for name in _TRIGGERS:
-        target.execute(f"DROP TRIGGER IF EXISTS {name}")
-    for table, names in (("outbox", OUTBOX), ("shelf", SHELF)):
-        if replace:
-            target.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
-        statement = insert(table, names).replace("INSERT", "INSERT OR REPLACE", 1)
-        target.executemany(statement, source.execute(f"SELECT {columns(names)} FROM {table}"))  # noqa: S608 - constants
-    _derive(target)
-    prepare(target)
+    with without_triggers(target):
+        for table, names in (("outbox", OUTBOX), ("shelf", SHELF)):
+            if replace:
+                target.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+            rows = source.execute(f"SELECT {columns(names)} FROM {table}")  # noqa: S608 - constants
+            target.executemany(insert_or_replace(table), rows)
 
 
 def _derive(db: sqlite3.Connection) -> None:

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from relay.files import make_directory
-from relay.store import schema
+from relay.store import census, schema
+from relay.store.census import Census, Loss, Note
+from relay.store.salvage import save_rows
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +33,9 @@ LOG_BYTES = 8 << 20
 """What the file's write-ahead log is cut to when it has grown beyond."""
 VACUUM_SECONDS = 20.0
 """How long the one VACUUM of a file of 0.1 may keep the relay from starting; see docs/decisions/outbox.md."""
+
+SHELVES = ("alerts", "gaps", "intake", "poison", "recent", "runs", "silences")
+"""What is looked for in a damaged file, beside what is found there."""
 
 Change = Callable[[sqlite3.Connection], object]
 Values = tuple[object, ...] | dict[str, object]
@@ -67,6 +73,10 @@ class StoredShelf:
         """Everything on this shelf."""
         return dict(self._values)
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._values)
+
     def reload(self) -> None:
         """Read what another process (the command line) may have put there; what is staged must be committed before."""
         self._values = self._store.read_shelf(self._name)
@@ -75,9 +85,20 @@ class StoredShelf:
 class Store:
     """The file, or memory while the file cannot be written."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open `path`, or begin in memory: never raises for what the disk does. None: memory is what is wanted."""
+    def __init__(self, path: Path | None, *, is_first_start: bool = True) -> None:
+        """Open `path`, or begin in memory: never raises for what the disk does. None: memory is what is wanted.
+
+        `is_first_start`: nothing else of an installation is there, so that a missing file is no loss.
+        """
         self._path = path or Path(":memory:")
+        self._note = Note(path) if path else None
+        self._is_first_start = is_first_start
+        self._noted = (self._note.read() if self._note else None) or Census()
+        self._changed = True
+        self._inodes: list[int | None] = []
+        """Of the file and of its log, as they were opened."""
+        self.losses: list[Loss] = []
+        """What this process has found lost, at its start or later; the daemon announces it."""
         self._staged: dict[str, list[Values]] = {}
         self._shelved: dict[tuple[str, str], str | None] = {}
         self.shelves: list[StoredShelf] = []
@@ -88,11 +109,14 @@ class Store:
         """Whether it holds all that the file held; not so in memory, when the file could not be read."""
         self.trouble = ""
         """Why the store is in memory only, in one line; empty while all is well."""
+        self._was_open = False
         try:
-            self._db = _open(path) if path else _memory()
+            self._db = self._open_first(path) if path else _memory()
         except (sqlite3.Error, OSError) as error:
             self._db, self.is_whole = _memory(), False
             self._into_trouble(error)
+        else:
+            self._was_open = True
 
     def shelf(self, name: str) -> StoredShelf:
         """The shelf of this name."""
@@ -142,6 +166,7 @@ class Store:
 
     def write(self, change: Change) -> None:
         """Do one transaction; if the disk refuses, go on in memory with all that it held."""
+        self._changed = True
         try:
             with _transaction(self._db):
                 change(self._db)
@@ -158,9 +183,17 @@ class Store:
         return before != self._version
 
     def tend(self) -> None:
-        """Called every second or so: try the disk again while there is trouble, else give free pages back."""
-        if not self.trouble:
+        """Called every second or so: see that the file is there, note what it holds, give free pages back.
+
+        While there is trouble: try the disk again.
+        """
+        if not self.trouble and (wrong := self._wrong_with_file()):
+            self._leave_disk(wrong)
+            if self.is_whole:  # else the lanes count first what is lost
+                self._return_to_disk()
+        elif not self.trouble:
             self._give_back()
+            self._take_census()
         elif time.monotonic() - self._tried >= RETURN_EVERY:
             self._return_to_disk()
 
@@ -174,7 +207,78 @@ class Store:
         self.commit()
         if self.trouble:
             self._return_to_disk()
+        if not self.trouble:
+            self._take_census()
         self._db.close()
+
+    def _open_first(self, path: Path) -> sqlite3.Connection:
+        """Open the file, and find out whether it holds what it held."""
+        was_there = path.exists() and path.stat().st_size > 0
+        db, kept_as = self._open(save=True)
+        found = census.count(db)
+        missing = self._noted.less(found)
+        if kept_as:
+            self._lost("the file was damaged", missing, saved=found.rows, kept_as=kept_as)
+        elif not was_there and not (self._is_first_start and self._noted.serial == 0):
+            self._lost("the file was missing or empty", missing if self._noted.serial else None)
+        elif missing.serial and missing.rows:
+            self._lost("its last changes were missing", missing)
+        self._noted = msgspec.structs.replace(found, serial=max(self._noted.serial, found.serial))
+        return db
+
+    def _lost(self, cause: str, missing: Census | None, *, saved: int = 0, kept_as: str = "") -> None:
+        self.losses.append(Loss(cause, missing, saved, kept_as))
+        rows = missing.rows if missing else "not known"
+        log.error("the store has lost rows", cause=cause, lost=rows, saved=saved, kept_as=kept_as or None)
+
+    def _open(self, *, save: bool) -> tuple[sqlite3.Connection, str]:
+        """Open or make the file; one that is damaged is put aside, and its rows are saved if that is asked for.
+
+        Returns:
+            The database, and where the damaged file is now.
+        """
+        db, aside = _open(self._path)
+        if aside is not None and save:
+            try:
+                with _transaction(db), contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as damaged:
+                    save_rows(damaged, db, SHELVES)
+            except sqlite3.Error as error:
+                log.warning("no rows could be saved", path=str(aside), error=_line(error))
+        self._inodes = self._inodes_now()
+        return db, str(aside or "")
+
+    def _inodes_now(self) -> list[int | None]:
+        return [_inode(path) for path in (self._path, self._path.with_name(f"{self._path.name}-wal"))]
+
+    def _wrong_with_file(self) -> sqlite3.Error | None:
+        """Whether somebody deleted, replaced or emptied the file or its log while we have them open.
+
+        SQLite would go on without a word, with files that have no name any more.
+        """
+        if self._note is None:
+            return None
+        if self._inodes_now() != self._inodes:
+            return sqlite3.OperationalError("the file or its log was deleted or replaced")
+        with contextlib.suppress(OSError):  # gone since: that is found a second later
+            if self._path.stat().st_size:
+                return None
+        return sqlite3.DatabaseError("the file was emptied")
+
+    def _take_census(self) -> None:
+        """Note what the store holds, if that has changed."""
+        if self._note is None:
+            return
+        try:
+            now = census.count(self._db, sum({shelf.name: len(shelf) for shelf in self.shelves}.values()))
+        except sqlite3.Error:
+            return  # the next write finds out what is wrong
+        if not self._changed and now.rows == self._noted.rows:
+            return
+        serial = self._noted.serial + 1
+        self.write(lambda db: _shelve(db, census.SHELF, census.KEY, str(serial)))
+        if not self.trouble:
+            self._noted, self._changed = msgspec.structs.replace(now, serial=serial), False
+            self._note.write(self._noted)
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
         memory, self.is_whole = _memory(), True
@@ -184,9 +288,12 @@ class Store:
                 _check(memory)
         except sqlite3.Error:  # what it held cannot be read, so the file must not be replaced by this
             memory, self.is_whole = _memory(), False
+            save_rows(self._db, memory, SHELVES)
             for shelf in self.shelves:
                 for key, value in shelf.items().items():
                     _shelve(memory, shelf.name, key, value)
+            saved = census.count(memory)
+            self._lost("the file was damaged", self._noted.less(saved), saved=saved.rows)
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         self._db = memory
@@ -197,7 +304,7 @@ class Store:
         self._tried = time.monotonic()
         disk = None
         try:
-            disk = _open(self._path)
+            disk, _ = self._open(save=not self._was_open)
             with _transaction(disk):
                 schema.write_into(self._db, disk, replace=self.is_whole)
         except (sqlite3.Error, OSError) as error:
@@ -206,7 +313,7 @@ class Store:
                 disk.close()
             return
         self._db.close()
-        self._db, self.is_whole, self.trouble = disk, True, ""
+        self._db, self.is_whole, self.trouble, self._was_open = disk, True, "", True
         log.info("the store is on disk again", path=str(self._path))
 
     def _into_trouble(self, error: Exception) -> None:
@@ -232,19 +339,28 @@ def open_for_tools(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+    """The file, or a new one where a damaged one was; and where that one is now, with its log."""
     make_directory(path.parent)
     try:
-        return _connect(path)
+        return _connect(path), None
     except sqlite3.OperationalError:
         raise  # full, locked, not permitted: the file itself may be good
     except sqlite3.DatabaseError as error:
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
         path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(f"{path.name}-wal").rename(f"{aside}-wal")
         log.warning("the store was damaged; a new one begins", kept_as=str(aside), error=_line(error))
-        return _connect(path)
+        return _connect(path), aside
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -12,6 +12,7 @@ from relay.events import Announcement, Severity, utc_text
 from relay.lanes.lanes import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import Reason
+from relay.store.census import Loss
 from relay.store.store import Store
 from relay.subscription.errors import remedy
 from relay.subscription.subscription import Subscription
@@ -57,6 +58,7 @@ class Vitals:
         said = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
         said += self._not_subscribed(subscription, now)
         said += self._calendar(now)
+        said += self._store_lost(store, now)
         for lane in lanes.values():
             said += self._failing(lane, now)
             said += self._losing(lane, now)
@@ -123,7 +125,15 @@ class Vitals:
         )
 
     def _rising(
-        self, key: str, count: int, now: datetime, *, title: str, message: str, severity: Severity = Severity.ERROR
+        self,
+        key: str,
+        count: int,
+        now: datetime,
+        *,
+        title: str,
+        message: str,
+        severity: Severity = Severity.ERROR,
+        facts: dict[str, int] | None = None,
     ) -> list[Announcement]:
         """An alert while a count rises, over when it has not risen for ten minutes."""
         before, self._lost[key] = self._lost.get(key, 0), count
@@ -134,7 +144,7 @@ class Vitals:
         if not rising:
             message = "No more for ten minutes."
         return self._alerts.set(
-            key, rising, now, severity=severity, title=title, message=message, facts={"count": count}
+            key, rising, now, severity=severity, title=title, message=message, facts=facts or {"count": count}
         )
 
     def _store(self, store: Store, now: datetime) -> list[Announcement]:
@@ -148,6 +158,16 @@ class Vitals:
             if store.trouble
             else "The store is on disk again; what was kept in memory has been written.",
             resolve_after=QUIET_FOR,
+        )
+
+    def _store_lost(self, store: Store, now: datetime) -> list[Announcement]:
+        return self._rising(
+            "store_lost",
+            len(store.losses),
+            now,
+            title="Relay has lost part of its store",
+            message=_in_words(store.losses[-1]) if store.losses else "",
+            facts=_figures(store.losses[-1]) if store.losses else {},
         )
 
     def _not_subscribed(self, subscription: Subscription, now: datetime) -> list[Announcement]:
@@ -199,3 +219,26 @@ class Vitals:
 
 def _signed(seconds: float) -> str:
     return f"{'-' if seconds < 0 else '+'}{lasting(abs(seconds))}"
+
+
+def _in_words(loss: Loss) -> str:
+    """What was lost, and what helps."""
+    if loss.missing is None:
+        lost = "What it held is not known: runs, alerts, silences and what waited for delivery."
+    else:
+        of_lanes = ", ".join(f"{count} for {lane}" for lane, count in sorted(loss.missing.waiting.items()))
+        lost = f"Lost: {_many(loss.missing.events, 'waiting event')}{f' ({of_lanes})' if of_lanes else ''}"
+        lost += f", {_many(loss.missing.dead, 'dead letter')}, {_many(loss.missing.state, 'row')} of state."
+    saved = f" {_many(loss.saved, 'row')} saved; the damaged file is {loss.kept_as}." if loss.kept_as else ""
+    send_again = " The archive has the events: `tickstock-relay replay --to sinks` sends them again."
+    return f"{loss.cause[0].upper()}{loss.cause[1:]}. {lost}{saved}{send_again}"
+
+
+def _figures(loss: Loss) -> dict[str, int]:
+    if loss.missing is None:
+        return {}
+    return {"events": loss.missing.events, "rows": loss.missing.rows, "saved": loss.saved}
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
