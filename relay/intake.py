@@ -4,6 +4,7 @@ One method, `take`, is the whole story; the relay's own announcements go the sam
 reads a socket or delivers.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -68,13 +69,17 @@ class Intake:
 
     def take(self, batch: Batch) -> None:
         """Make every lane responsible for its part of the batch."""
-        self._take(batch, self._normalised(batch))
+        self._hand_out(batch, self._normalised(batch))
+        self._commit(batch)
 
     async def take_large(self, batch: Batch) -> None:
         """The same for one with a large message: it is decoded in a thread, for which the next batch waits."""
-        self._take(batch, await self._worker.run(lambda: self._read_large(batch)))
+        self._hand_out(batch, await self._worker.run(lambda: self._read_large(batch)))
+        await asyncio.sleep(0)  # two steps are shorter than one; whoever commits in between writes all of this
+        self._commit(batch)
 
-    def _take(self, batch: Batch, read: Read) -> None:
+    def _hand_out(self, batch: Batch, read: Read) -> None:
+        """Stage the batch, and with it the position up to which it is taken."""
         events, unreadable = read
         if unreadable:
             self._quarantine.accept(unreadable)
@@ -86,6 +91,9 @@ class Intake:
             self._accept(self._as_events(said, batch.received), self._lanes)
         if self._store.staged:
             self._progress.put("position", f"{batch.stream} {batch.messages[-1][2]}")
+
+    def _commit(self, batch: Batch) -> None:
+        if self._store.staged:
             self._store.commit()
         self.received += len(batch.messages)
         self.batches += 1
@@ -120,6 +128,7 @@ class Intake:
             if len(event.raw) > LARGE:
                 with suppress(ValueError):  # whoever asks for it meets that again
                     _ = event.payload
+        self._quarantine.prepare(unreadable)
         return events, unreadable
 
     def _tracked(self, events: list[Event], now: datetime) -> list[Announcement]:

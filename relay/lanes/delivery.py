@@ -24,6 +24,8 @@ from relay.lanes.redacted import RedactedRows
 from relay.store.outbox import Depth, Outbox, Row
 from sinks.base import Outcome, QueuedSink, Reason
 
+ALONE = 1 << 20
+"""Bytes from which on a lane makes one delivery at a time: each takes several times its size in memory."""
 HANG_SECONDS = 60.0
 """A delivery that takes longer is taken for hanging; sinks have shorter timeouts of their own."""
 LEAST_WAIT = 0.01
@@ -66,6 +68,7 @@ class QueuedLane(Lane):
         self._batching = sink.batching()
         self._windows: dict[str, float] = {}
         self._wake = asyncio.Event()
+        self._large = asyncio.Lock()
         self._ready = Ready(self.name, outbox, self._batching)
         self._dispatcher: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -254,6 +257,12 @@ class QueuedLane(Lane):
 
     async def _deliver(self, rows: list[Row]) -> bool:
         """One delivery; whether its rows have come to an end, so that those behind them may go."""
+        if sum(row.size for row in rows) < ALONE:
+            return await self._deliver_now(rows)
+        async with self._large:
+            return await self._deliver_now(rows)
+
+    async def _deliver_now(self, rows: list[Row]) -> bool:
         if not self._outbox.load(rows):
             return False  # somebody has dropped some of them; the others come next time
         if self._watch is None:

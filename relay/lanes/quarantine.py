@@ -40,6 +40,7 @@ class Quarantine:
         self._keep = keep
         self._file: AppendFile | None = None
         self._held: list[bytes] = []
+        self._prepared: dict[tuple[str, int], bytes] = {}
         self.counts: Counter[str] = Counter(dict.fromkeys(Reason, 0))
         """Messages by reason."""
         self.dropped = 0
@@ -52,13 +53,18 @@ class Quarantine:
         self._last = self._position(without=_POISON)
         self._last_line = self._position()
 
+    def prepare(self, messages: Sequence[Unreadable]) -> None:
+        """Make the lines of messages that `accept` will be given: long ones, in a thread."""
+        self._prepared = {(message.stream, message.offset): _line(message) for message in messages}
+
     def accept(self, messages: Sequence[Unreadable]) -> None:
         """Keep messages; those that a crash has us meet again are kept once."""
         for message in messages:
+            line = self._prepared.pop((message.stream, message.offset), None)
             if self._is_kept(message):
                 continue
             self.counts[message.reason] += 1
-            self._held.append(_line(message))
+            self._held.append(line or _line(message))
             log.warning(
                 "message quarantined",
                 channel=message.channel.decode(errors="backslashreplace")[:200],
@@ -139,6 +145,7 @@ class Quarantine:
 
 
 def _line(message: Unreadable) -> bytes:
+    """One message's line; `Raw` is copied as it is, where text would be searched for what must be escaped."""
     channel = message.channel.decode(errors="backslashreplace")
     fields: dict[str, object] = {
         "id": f"{message.stream}-{message.offset}",
@@ -146,7 +153,7 @@ def _line(message: Unreadable) -> bytes:
         "channel": channel,
         "reason": message.reason,
         "size": len(message.data),
-        "data": base64.b64encode(message.data).decode(),
+        "data": msgspec.Raw(b'"%b"' % base64.b64encode(message.data)),
     }
     if channel.encode() != message.channel:
         fields["channel_bytes"] = base64.b64encode(message.channel).decode()

@@ -372,6 +372,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = FAST")  # some builds write zeros over what is deleted: 15 MB take 45 ms
         db.execute("PRAGMA cache_size = -2048")
         _check(db)
         with _transaction(db):  # also finds out whether the file can be written
