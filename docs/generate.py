@@ -26,6 +26,7 @@ SINKS: dict[str, dict[str, Any]] = {
     "prometheus": {},
     "jsonl": {"directory": "archive"},
     "slack": {"token": "xoxb-0", "channel": "#ops"},
+    "socketio": {},
     "webhook": {"url": "https://app.example/hook"},
 }
 """The sinks that come with the relay, with the least that each must be told."""

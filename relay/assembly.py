@@ -5,14 +5,15 @@ A reload builds the new set beside the old one: what has not changed is kept, wh
 
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from relay.clock import Clock
-from relay.config.settings import OutboxOptions, Settings
+from relay.config.settings import OutboxOptions, RedisOptions, Settings
 from relay.events import Event
 from relay.lanes.delivery import QueuedLane
 from relay.lanes.lanes import DirectLane, Lane
@@ -33,6 +34,8 @@ class Surroundings:
     outbox: Outbox
     muted: Callable[[Event], str | None]
     user_agent: str
+    redis: RedisOptions = field(default_factory=RedisOptions)
+    """The relay's own, for sinks that publish there."""
     watch: DeliveryWatch | None = None
     """Looks for a delivery that ends the process; only where deliveries are made."""
 
@@ -58,8 +61,19 @@ def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Si
         registry=CollectorRegistry(auto_describe=False),
         state=around.store.shelf(f"sink:{name}"),
         user_agent=around.user_agent,
+        redis=partial(_redis_client, around.redis),
     )
     return kind(read, context)
+
+
+def _redis_client(options: RedisOptions, timeout: float) -> Any:
+    """See `SinkContext.redis`."""
+    from relay.subscription.client import client_of  # noqa: PLC0415 - most sinks need none
+
+    try:
+        return client_of(options, timeout)
+    except (OSError, ValueError) as error:
+        raise SinkError(f"the relay's own Redis cannot be used: {type(error).__name__}") from None
 
 
 def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:

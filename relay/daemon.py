@@ -286,6 +286,7 @@ class Daemon:
             outbox=self.outbox,
             muted=lambda event: why_muted(event, lambda event: bool(self.silences.silencing(event, self.now()))),
             user_agent="tickstock-relay",
+            redis=self.settings.redis,
             watch=self.watched_deliveries,
         )
 

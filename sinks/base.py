@@ -92,6 +92,8 @@ class SinkContext:
     steady_for: Callable[[], float] = lambda: math.inf
     """Seconds that the clock is known to be right: since it was last set, or the relay started. Delete nothing for
     its age before some hours of it."""
+    redis: Callable[[float], Any] | None = None
+    """Makes a client (`redis.asyncio.Redis`) of the relay's own Redis, with that timeout in seconds."""
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
 
 
@@ -175,6 +177,13 @@ class QueuedSink(Sink):
     def batching(self) -> Batching:
         """How events are grouped into deliveries."""
         return Batching()
+
+    def select(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Those of a batch that are worth a delivery; the others are counted as dropped, reason `not_wanted`.
+
+        Called in the intake's own path, so it must be quick: for a sink that is sent much and needs little of it.
+        """
+        return events
 
     def order_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base has no order
         """Events of one key are delivered in order, one delivery at a time; None: no order asked for."""

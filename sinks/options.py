@@ -72,6 +72,10 @@ class Options(BaseModel):
         """The file that a sink with these options writes, which no other may write; None: it writes none."""
         return None
 
+    def publishes_to(self) -> str | None:
+        """The Redis channel that a sink with these options publishes to, which the relay must not subscribe to."""
+        return None
+
     @model_validator(mode="before")
     @classmethod
     def _secrets_from_files(cls, values: Any) -> Any:

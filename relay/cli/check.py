@@ -106,6 +106,7 @@ async def _trials(settings: Settings) -> list[Trial]:
             outbox=outbox,
             muted=lambda _: None,
             user_agent="tickstock-relay",
+            redis=settings.redis,
         ),
     )
 

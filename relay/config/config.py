@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from relay.config.globs import matches
 from relay.config.mistakes import QUOTE, in_words, is_tag, match_hint, nearest, yaml_hint
 from relay.config.settings import HttpOptions, RedisOptions, Settings
 from relay.config.specimen import FACTS, SpecimenError, UnknownFactError, from_facts
@@ -182,11 +183,21 @@ class _Reader:
             if isinstance(read, Options) and (file := read.writes_to()) is not None:
                 self._check_target(file, key, writers)
                 writers[file] = f"the sink {name}"
+            if isinstance(read, Options) and (channel := read.publishes_to()) is not None:
+                self._check_channel(channel, (*key, "channel"), settings)
 
     def _check_target(self, file: Path, key: Key, writers: Mapping[Path, str]) -> None:
         for other, who in writers.items():
             if is_same(file, other):
                 self._problem(key, f"writes to the same file as {who}, {file}", "each needs a file of its own")
+
+    def _check_channel(self, channel: str, key: Key, settings: BaseModel | None) -> None:
+        """A sink whose messages the relay would receive itself feeds itself for ever."""
+        patterns = settings.redis.patterns if isinstance(settings, Settings) else []
+        for pattern in patterns:
+            if matches(pattern, channel):
+                hint = "choose another channel, or narrower patterns"
+                self._problem(key, f"the relay itself subscribes to {channel} by redis.patterns: {pattern}", hint)
 
     def _check_entries(self, section: str, entries: list[Any], sinks: Any) -> None:
         """What pydantic cannot know of routes and tests: conditions, and the sinks' names."""

@@ -86,7 +86,7 @@ class QueuedLane(Lane):
         """Stage events for the outbox; the store's commit makes them safe."""
         now = self._moment().timestamp()
         self.accepted += len(events)
-        for event in events:
+        for event in self._selected(events):
             if self._sink.alerting and (why := self._ask(self._muted, event)):
                 self.dropped[why] += 1
                 continue
@@ -102,6 +102,17 @@ class QueuedLane(Lane):
         if not self._sink.durable:
             self._outbox.commit()  # one of its own, that the intake does not know
         self._wake.set()
+
+    def _selected(self, events: Sequence[Event]) -> Sequence[Event]:
+        """What the sink wants of a batch; all of it when the sink raises."""
+        try:
+            selected = self._sink.select(events)
+        except Exception:
+            log.exception("sink raised", sink=self.name)
+            return events
+        if len(selected) < len(events):
+            self.dropped["not_wanted"] += len(events) - len(selected)
+        return selected
 
     def _ask(self, question: Callable[[Event], str | None], event: Event) -> str | None:
         """What a sink's key or a silence says of the event; a bug there is this lane's trouble, not the intake's."""

@@ -156,6 +156,7 @@ class Refeed:
             outbox=Outbox(self._store, self._settings.outbox),
             muted=lambda event: why_muted(event, lambda _: False),
             user_agent="tickstock-relay",
+            redis=self._settings.redis,
         )
         try:
             self._lanes = await make_lanes(self._settings, self._lanes, around)

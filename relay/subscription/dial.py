@@ -115,9 +115,9 @@ class Dialer:
     def _connection(self) -> Any:
         options = self._options
         url = options.url.get_secret_value()
-        settings = _settings(options)
+        settings = client_settings(options)
         if not self.by_sentinel:
-            settings |= _tls(options) if url.startswith("rediss") else {}
+            settings |= tls_settings(options) if url.startswith("rediss") else {}
             if url.startswith("unix"):
                 settings = {key: value for key, value in settings.items() if "keepalive" not in key}
             pool = redis.Redis.from_url(url, **settings).connection_pool
@@ -125,8 +125,8 @@ class Dialer:
                 pool.connection_kwargs |= dict(zip(("host", "port"), self.redirected, strict=True))
             return pool.make_connection()
         where = parse_sentinel_url(url)
-        tls = _tls(options) | {"ssl": True} if where.tls else {}
-        host, port = find_master(where, _sentinel_settings(options) | tls)
+        tls = tls_settings(options) | {"ssl": True} if where.tls else {}
+        host, port = find_master(where, sentinel_settings(options) | tls)
         given = {"username": where.username, "password": where.password}
         settings |= tls | {key: value for key, value in given.items() if value}
         return redis.Redis(host=host, port=port, db=where.db, **settings).connection_pool.make_connection()
@@ -194,7 +194,8 @@ def _kind(error: BaseException) -> ErrorKind | None:
     return kind_of(_words(error)) if answered else None
 
 
-def _settings(options: RedisOptions) -> dict[str, Any]:
+def client_settings(options: RedisOptions) -> dict[str, Any]:
+    """What redis-py is told of a connection to Redis, but for TLS."""
     settings = _bounds(options) | {
         "protocol": options.protocol,
         "driver_info": None,  # no CLIENT SETINFO: an ACL that does not allow it would log each attempt
@@ -208,7 +209,8 @@ def _settings(options: RedisOptions) -> dict[str, Any]:
     return settings
 
 
-def _sentinel_settings(options: RedisOptions) -> dict[str, Any]:
+def sentinel_settings(options: RedisOptions) -> dict[str, Any]:
+    """What redis-py is told of a connection to a Sentinel, but for TLS."""
     password = options.sentinel.password
     settings = _bounds(options) | {"username": options.sentinel.username, "decode_responses": True}
     return settings | ({"password": password.get_secret_value()} if password else {})
@@ -222,7 +224,7 @@ def _bounds(options: RedisOptions) -> dict[str, Any]:
     }
 
 
-def _tls(options: RedisOptions) -> dict[str, Any]:
+def tls_settings(options: RedisOptions) -> dict[str, Any]:
     """The settings of TLS.
 
     Raises:

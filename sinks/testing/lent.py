@@ -1,6 +1,6 @@
 """What the daemon would lend and hand to a sink: a context, and events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,9 +32,16 @@ class MemoryState:
             self.values[key] = value
 
 
-def make_context(name: str = "under-test", now: datetime = NOON, state: MemoryState | None = None) -> SinkContext:
+def make_context(
+    name: str = "under-test",
+    now: datetime = NOON,
+    state: MemoryState | None = None,
+    redis: Callable[[float], Any] | None = None,
+) -> SinkContext:
     """What the daemon would lend a sink; its clock stands still at `now`."""
-    return SinkContext(name=name, now=lambda: now, registry=CollectorRegistry(), state=state or MemoryState())
+    return SinkContext(
+        name=name, now=lambda: now, registry=CollectorRegistry(), state=state or MemoryState(), redis=redis
+    )
 
 
 def make_event(  # every field has the contract's own example as its default

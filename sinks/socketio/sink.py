@@ -1,0 +1,206 @@
+"""The sink: each delivery is one pipeline of PUBLISH on the web app's message queue.
+
+By redis-py, not by python-socketio, whose manager drops what Redis refuses without a word (docs/web-app.md, "Why").
+Nothing is durable: what a page missed, the repeated `run_state` makes good.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from relay.events import Event, Mark, PerKind
+from sinks.base import DELIVERED, Batching, Outcome, QueuedSink, Reason, SinkContext, SinkError
+from sinks.socketio.emits import Emit, emit_of, message
+from sinks.socketio.options import SocketIoOptions
+from sinks.socketio.run_state import RunStates
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+STATE_EVERY = 3.0
+"""Seconds between two `run_state` of a run that goes on."""
+STALE = timedelta(seconds=60)
+"""Progress that is older is not shown any more: Redis was away, and newer has come since."""
+MOST_EVENTS = 1000
+ORDER = "emits"
+
+
+class SocketIoSink(QueuedSink):
+    """Emits to the pages of a web app."""
+
+    Options = SocketIoOptions
+    remote = True
+    durable = False
+
+    options: SocketIoOptions
+
+    def __init__(self, options: Any, context: SinkContext) -> None:
+        """Keep both; `start` makes the client."""
+        super().__init__(options, context)
+        self._redis: Redis | None = None
+        self._emits: PerKind[Emit | None] = PerKind(lambda kind: emit_of(kind, results=self.options.results))
+        self._states = RunStates()
+        self._repeating: asyncio.Task[None] | None = None
+        self._progress_at = -self.options.every
+        self._state_failed = False
+        self._taken_over = ""
+        """The last delivery whose events are in `run_state`."""
+
+    async def start(self) -> None:
+        """Make the client, which connects with the first delivery.
+
+        Raises:
+            SinkError: no `url`, and nobody who lends the relay's own.
+        """
+        self._redis = self._client()
+        self._repeating = asyncio.create_task(self._repeat(), name=f"{self.context.name}: run_state")
+
+    async def close(self) -> None:
+        """End the repetition and the connections."""
+        if self._repeating is not None:
+            self._repeating.cancel()
+            await asyncio.gather(self._repeating, return_exceptions=True)
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    async def check(self) -> str:
+        """Ask how many web processes listen; nothing is published.
+
+        Raises:
+            SinkError: Redis does not answer, or refuses.
+        """
+        from redis import RedisError  # noqa: PLC0415 - only for who uses this sink
+        from redis.exceptions import NoPermissionError  # noqa: PLC0415
+
+        from sinks.socketio.answers import outcome_of  # noqa: PLC0415
+
+        channel = self.options.channel
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                ((_, listening),) = await self._connected.pubsub_numsub(channel)
+        except NoPermissionError:
+            return f"answers, but its ACL lacks `+pubsub`: how many web processes listen on {channel} is not known"
+        except (RedisError, OSError) as error:
+            raise SinkError(outcome_of(error, self.options.timeout).detail) from None
+        if not listening:
+            return f"answers; no web process listens on {channel} yet: one does from its first visitor on"
+        return f"answers; {listening} web process{'' if listening == 1 else 'es'} on {channel}"
+
+    def batching(self) -> Batching:
+        """Collect for `every`, so that of much progress one is sent."""
+        return Batching(max_events=MOST_EVENTS, max_wait=self.options.every)
+
+    def order_key(self, event: Event) -> str | None:  # noqa: ARG002 - all of one page
+        """A bar must not go back because an older event came later."""
+        return ORDER
+
+    def select(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Those that become an emit; of progress the newest."""
+        kept: list[Event] = []
+        seen: set[tuple[str, str | None]] = set()
+        emits = self._emits
+        for event in reversed(events):
+            emit = emits[event.kind]
+            if emit is None or (event.marks and event.marks & Mark.REPLAYED):
+                continue
+            if emit.is_progress:
+                key = (emit.name, event.run_id)
+                if key in seen:
+                    continue
+                seen.add(key)
+            kept.append(event)
+        kept.reverse()
+        return kept
+
+    async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
+        """Publish the emits of these events."""
+        stale = self.context.now() - STALE
+        chosen = [(emit, event) for event in self.select(events) if (emit := self._emits[event.kind])]
+        fresh = [(emit, event) for emit, event in chosen if not (emit.is_progress and event.received < stale)]
+        if any(emit.is_progress for emit, _ in fresh):
+            await self._pace()
+        # `run_state` is made of what the relay found out, behind all that was emitted before
+        plain = [(emit, {} if emit.name == "run_state" else emit.data(event), event) for emit, event in fresh]
+        outcome = await self._publish([self._message(emit.name, data) for emit, data, _ in plain if data])
+        if not outcome.delivered:
+            return outcome
+        if delivery_id != self._taken_over:  # it may come again, for what follows can fail
+            for emit, data, event in plain:
+                self._states.take(emit, data, event, self.context.now())
+            self._taken_over = delivery_id
+        told = {event.run_id for emit, _, event in plain if emit.name in {"run_state", "processing_status"}}
+        states = [state for id_ in told if (state := self._states.of(id_)) is not None]
+        return await self._publish([self._message("run_state", state) for state in states])
+
+    @property
+    def _connected(self) -> "Redis":
+        if self._redis is None:
+            raise RuntimeError("the sink has not started")
+        return self._redis
+
+    def _client(self) -> "Redis":
+        from redis.asyncio import Redis  # noqa: PLC0415 - only for who uses this sink
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+
+        options, context = self.options, self.context
+        if options.url is None:
+            if context.redis is None:
+                raise SinkError("has no url, and the relay's own Redis is not known here")
+            lent: Redis = context.redis(options.timeout)
+            return lent
+        seconds = options.timeout
+        try:
+            return Redis.from_url(
+                options.url.get_secret_value(),
+                protocol=2,
+                socket_connect_timeout=seconds,
+                socket_timeout=seconds,
+                retry=Retry(NoBackoff(), 0),  # the lane retries
+                driver_info=None,  # no CLIENT SETINFO, which an ACL may not allow
+            )
+        except (ValueError, TypeError):
+            raise SinkError("its url cannot be read") from None
+
+    def _message(self, name: str, data: dict[str, Any]) -> bytes:
+        return message(name, data, namespace=self.options.namespace, room=self.options.room)
+
+    async def _publish(self, messages: Sequence[bytes]) -> Outcome:
+        """All of them in one round trip; of several errors the first is told."""
+        from redis import RedisError  # noqa: PLC0415 - only for who uses this sink
+
+        from sinks.socketio.answers import outcome_of  # noqa: PLC0415
+
+        if not messages:
+            return DELIVERED
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                pipeline = self._connected.pipeline(transaction=False)
+                for each in messages:
+                    pipeline.publish(self.options.channel, each)
+                replies = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            return outcome_of(error, self.options.timeout)
+        failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
+        return outcome_of(failed, self.options.timeout) if failed else Outcome(Reason.OK, f"{len(replies)} emits")
+
+    async def _pace(self) -> None:
+        """Wait until `every` has passed since progress was last sent."""
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(max(0.0, self._progress_at + self.options.every - clock()))
+        self._progress_at = clock()
+
+    async def _repeat(self) -> None:
+        """Until closed: the state of each run that goes on, for pages that were opened since."""
+        while True:
+            await asyncio.sleep(STATE_EVERY)
+            await self.repeat_states()
+
+    async def repeat_states(self) -> None:
+        """Once. That it fails is logged when it begins; the deliveries' own failures are the lane's to count."""
+        states = list(self._states.current(self.context.now()))
+        outcome = await self._publish([self._message("run_state", data) for data in states])
+        if not outcome.delivered and not self._state_failed:
+            self.context.log.warning("run_state not sent", sink=self.context.name, error=str(outcome.detail))
+        self._state_failed = not outcome.delivered
