@@ -3,12 +3,14 @@
 A reload builds the new set beside the old one: what has not changed is kept, what fails refuses the whole reload.
 """
 
+import asyncio
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
@@ -23,6 +25,11 @@ from relay.store.outbox import Outbox
 from relay.store.store import Store
 from sinks.base import DirectSink, QueuedSink, Sink, SinkContext, SinkError
 from sinks.registry import UnknownSinkError, sink_class
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds for a sink to close that has not been in use."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,8 @@ async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -
     """The lanes of `settings`: those of `old` that have not changed, and new ones, started.
 
     Raises:
-        SinkError: a sink cannot start; what was started for this set has been closed again, `old` is untouched.
+        SinkError: a sink cannot start. Whatever is raised, what was started for this set has been closed again and
+            `old` is untouched.
     """
     lanes: dict[str, Lane] = {}
     fresh: list[Lane] = []
@@ -127,11 +135,19 @@ async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -
             fresh.append(lane)
             await lane.sink.start()
             lanes[name] = lane
-    except SinkError:
-        for lane in fresh:
-            await lane.sink.close()
+    except BaseException:  # a sink's own bug, and the end of a reload's patience, too
+        await _close([lane.sink for lane in fresh])
         raise
     return LaneSet(lanes, asked, fresh)
+
+
+async def _close(sinks: Iterable[Sink]) -> None:
+    """Each of them, also when another cannot be closed."""
+    for ended in await asyncio.gather(
+        *(asyncio.wait_for(sink.close(), CLOSE_TIMEOUT) for sink in sinks), return_exceptions=True
+    ):
+        if isinstance(ended, Exception):
+            log.error("a sink could not be closed", exc_info=ended)
 
 
 @dataclass(slots=True)
@@ -146,4 +162,9 @@ class LaneSet:
         """Have the new lanes deliver."""
         for lane in self.fresh:
             lane.start()
+        self.fresh.clear()
+
+    async def discard(self) -> None:
+        """Close the sinks of the new lanes, which have not begun: this set is not put in force."""
+        await _close([lane.sink for lane in self.fresh])
         self.fresh.clear()

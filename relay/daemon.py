@@ -7,21 +7,22 @@ import asyncio
 import os
 import secrets
 import signal
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from relay import systemd
+from relay import early_signals, systemd
 from relay.assembly import LaneSet, Surroundings, make_lanes
 from relay.clock import Clock, since_boot, utc_now
 from relay.closings import closings
-from relay.config.config import ConfigError, load
+from relay.config.report import control_path
 from relay.config.settings import Settings
+from relay.control import ControlSocket
 from relay.events import Announcement, Event, Kind
 from relay.health import Health
 from relay.intake import Intake
@@ -34,6 +35,7 @@ from relay.metrics import RelayMetrics
 from relay.normalize.normalize import Normalizer
 from relay.parts import TickParts
 from relay.poison import PoisonSearch, notice
+from relay.reload import SINK_START_TIMEOUT, Reloads, restart_needed
 from relay.routing import Routes
 from relay.run_metrics import RunMetrics
 from relay.runs.runs import Runs
@@ -57,7 +59,6 @@ from sinks.base import SinkError
 
 API = "questions to the API"
 """What the health's list calls the watch's own task."""
-RELOADABLE = frozenset({"sinks", "routes", "tests", "watchdog", "redaction", "outbox"})
 
 log = structlog.get_logger(__name__)
 
@@ -79,14 +80,14 @@ class Daemon:
         self.settings = settings
         self.clock = Clock(now, boot)
         now = self.now = self.clock.now
-        self._config_path = config_path
         self._stop = asyncio.Event()
         self._reexec = False
-        self._reloading: asyncio.Task[None] | None = None
         self._descriptors: dict[str, int] = {}
         self.started = now()
-        self.reloaded_at, self.reload_ok = now(), True
-        self.config_hash = _hash(settings)
+        self._settings_at_start = settings
+        self._retiring: list[Lane] = []
+        """Lanes that a reload has replaced and that have not ended yet."""
+        self.reloads = Reloads(config_path, self._apply, now)
         self.store = Store(settings.state_dir / "relay.db", is_first_start=is_first_start)
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
@@ -147,6 +148,11 @@ class Daemon:
         )
         self.ticker = Ticker(work.parts, self.health, self._announce, self.intake.announce)
         self.web = WebServer(settings.http, self)
+        self.control = ControlSocket(
+            control_path(settings.state_dir),
+            config_path,
+            {"reload": self._asked_to_reload, "check": self._asked_to_check},
+        )
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(RelayMetrics(self))
         self._registry.register(RunMetrics(self))
@@ -183,8 +189,9 @@ class Daemon:
         self._catch_signals()
         try:
             await self._start()
-            jobs = (self._take_batches, self._tick, self._watch_over)
+            jobs = (self._take_batches, self._tick, self._watch_over, self.reloads.run)
             tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
+            self._serve_requests()
             stopped = asyncio.create_task(self._stop.wait(), name="stopped")
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in (*tasks, stopped):
@@ -206,6 +213,7 @@ class Daemon:
         self._count_lost()
         if self.settings.http.enabled:
             await self.web.start()
+        await self.control.start()
         systemd.ready("started")
         log.info("started", sinks=list(self.lanes), state=str(self.settings.state_dir), http=self.web.address)
 
@@ -294,47 +302,58 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._begin_reload)
-        loop.add_signal_handler(signal.SIGUSR2, self._become_new)
+
+    def _serve_requests(self) -> None:
+        """Reload at each SIGHUP, become the new program at SIGUSR2: also at those that came during the start."""
+        loop = asyncio.get_running_loop()
+        requests = {signal.SIGHUP: self.reloads.request, signal.SIGUSR2: self._become_new}
+        early_signals.deliver(lambda number: loop.call_soon_threadsafe(requests[signal.Signals(number)]))
 
     def _become_new(self) -> None:
         """SIGUSR2: run the program anew, which may have changed, keeping the subscription."""
         self._reexec = True
         self._stop.set()
 
-    def _begin_reload(self) -> None:
-        if self._reloading is None or self._reloading.done():
-            self._reloading = asyncio.create_task(self._reload(), name="reload")
+    async def _asked_to_reload(self) -> dict[str, Any]:
+        return (await self.reloads.request()).facts()
 
-    async def _reload(self) -> None:
-        """SIGHUP: check everything, then swap; a bad configuration is refused and the old one goes on."""
-        systemd.reloading("reloading")
+    async def _asked_to_check(self) -> dict[str, Any]:
+        report = await self.reloads.examine()
+        return report.facts() | {"exit_code": report.exit_code}
+
+    async def _apply(self, settings: Settings) -> list[str]:
+        """Put new settings in force, or raise with the old ones untouched; returns what needs a restart."""
+        async with asyncio.timeout(SINK_START_TIMEOUT):
+            lanes = await make_lanes(settings, self._lane_set, self._surroundings())
+        old = self.lanes
         try:
-            await self._swap(load(self._config_path))
-        except (ConfigError, SinkError) as error:
-            self.reload_ok = False
-            log.error("reload refused; the old configuration goes on", error=str(error))  # noqa: TRY400 - no news in a traceback
-        else:
-            self.reload_ok, self.reloaded_at, self.config_hash = True, self.now(), _hash(self.settings)
-            log.info("reloaded", sinks=list(self.lanes))
-        systemd.ready("running" if self.reload_ok else "running; the last reload was refused")
-
-    async def _swap(self, settings: Settings) -> None:
-        lanes = await make_lanes(settings, self._lane_set, self._surroundings())
-        routes = Routes(settings.routes)
-        old, self._lane_set = self._lane_set, lanes
-        for name in type(settings).model_fields.keys() - RELOADABLE:
-            if getattr(settings, name) != getattr(self.settings, name):
-                log.warning("a change that needs a restart", section=name)
-        self.settings, self.routes = settings, routes
-        self.watch.reload(settings, self.now())
-        self.intake.use(routes, self.lanes)
-        for name, lane in old.lanes.items():
-            if self.lanes.get(name) is not lane:
-                await lane.stop(settings.shutdown_timeout)
-            if name not in self.lanes:
-                self.health.worked(f"sink {name}")
+            self._use(settings, lanes)
+        except Exception:
+            await lanes.discard()
+            raise
+        self._retiring = [lane for name, lane in old.items() if self.lanes.get(name) is not lane]
+        await self._stop_lanes(self._retiring, settings.shutdown_timeout)
+        self._retiring = []
+        for name in old.keys() - self.lanes.keys():
+            self.health.worked(f"sink {name}")
         lanes.begin()
+        return restart_needed(self._settings_at_start, settings)
+
+    async def _stop_lanes(self, lanes: Iterable[Lane], grace: float) -> None:
+        for ended in await asyncio.gather(*(lane.stop(grace) for lane in lanes), return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("a lane did not stop cleanly", exc_info=ended)
+
+    def _use(self, settings: Settings, lanes: LaneSet) -> None:
+        now, routes, old = self.now(), Routes(settings.routes), self._lane_set
+        try:
+            self.watch.reload(settings, now)
+            self.intake.use(routes, lanes.lanes)
+        except Exception:
+            self.watch.reload(self.settings, now)
+            self.intake.use(self.routes, old.lanes)
+            raise
+        self.settings, self.routes, self._lane_set = settings, routes, lanes
 
     async def _shut_down(self) -> None:
         """Drain: what is underway may finish in time; what waits is in the outbox, what is unread in the kernel."""
@@ -342,8 +361,10 @@ class Daemon:
             systemd.reloading("becoming the new program")  # after STOPPING=1 systemd would wait for our end
         else:
             systemd.stopping("draining")
+        early_signals.deliver(None)
+        self.control.stop()
         grace = self.settings.shutdown_timeout / 2
-        await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()), return_exceptions=True)
+        await self._stop_lanes([*self.lanes.values(), *self._retiring], grace)
         self.gaps.heartbeat(self.subscription.known_until)
         self.quarantine.close()
         self.watched_deliveries.end()
@@ -353,7 +374,3 @@ class Daemon:
         self._descriptors = {name: os.dup(fd) for name, fd in self.subscription.descriptor().items()}
         self.subscription.close()
         log.info("stopped", waiting={name: lane.waiting for name, lane in self.lanes.items() if lane.waiting})
-
-
-def _hash(settings: Settings) -> int:
-    return zlib.crc32(repr(settings).encode())

@@ -1,15 +1,19 @@
 """The relay's own log: for people on a terminal, JSON otherwise. Text from the wire cannot break a line of it.
 
 Every command sets it up before anything else is loaded (`for_commands`), as structlog's defaults would print every
-local variable beside a traceback, and some of them are secrets; the daemon again, as its configuration says (`set_up`).
+local variable beside a traceback, and some of them are secrets; the daemon again, as its configuration says (`set_up`),
+and through a thread, so that no log keeps it from its work (`write_in_background`).
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING
+
+from relay.log_writer import LogWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +35,33 @@ def _hidden(name: str) -> Iterator[None]:
 # structlog takes `rich` along for tracebacks with local variables, which nobody shall see; a daemon would carry 3.5 MB.
 with _hidden("rich"):
     import structlog
+
+
+_writers: list[LogWriter] = []
+
+
+def write_in_background() -> None:
+    """Put a `LogWriter` in the place of standard error: nothing that is printed there blocks or raises any more."""
+    writer = LogWriter(2)
+    _writers.append(writer)
+    sys.stderr = writer
+    writer.report = _report_dropped
+    atexit.register(writer.finish)
+
+
+def finish() -> None:
+    """Give what is left to write a moment, as the process is about to end."""
+    for writer in _writers:
+        writer.finish()
+
+
+def lines_dropped() -> int:
+    """How many lines of the log could not be written."""
+    return sum(writer.dropped for writer in _writers)
+
+
+def _report_dropped(count: int) -> None:
+    structlog.get_logger(__name__).warning("log lines could not be written and were dropped", count=count)
 
 
 def for_commands() -> None:
@@ -60,7 +91,7 @@ def _configure(level: int, *, console: bool, cached: bool) -> None:
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=cached,
     )
     logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")

@@ -4,6 +4,7 @@ Nothing is counted here, so nothing can disagree; the events' own metrics are th
 generated from these families.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from prometheus_client import disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from relay import logs
 from relay.lanes.breaker import BreakerState
 from relay.lanes.delivery import QueuedLane
 from relay.lanes.lanes import Lane
 
 if TYPE_CHECKING:
+    from relay.config.settings import Settings
     from relay.daemon import Daemon
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a counter's birthday is of use to nobody here and doubles what is scraped
@@ -95,11 +98,14 @@ class RelayMetrics(Collector):
             "store_in_memory", "1 while the store cannot be written to disk.", float(bool(daemon.store.trouble))
         )
         yield _counter("store_losses", "Times that the store was found to have lost rows.", len(daemon.store.losses))
-        yield _gauge("config_last_reload_successful", "1 when the last (re)load was taken.", float(daemon.reload_ok))
-        yield _gauge("config_last_reload_timestamp_seconds", "When it was.", daemon.reloaded_at.timestamp())
-        yield _gauge("config_hash", "Changes when the configuration does.", float(daemon.config_hash))
+        yield _gauge(
+            "config_last_reload_successful", "1 when the last (re)load was taken.", float(not daemon.reloads.refusal)
+        )
+        yield _gauge("config_last_reload_timestamp_seconds", "When it was.", daemon.reloads.last_success.timestamp())
+        yield _gauge("config_hash", "Changes when the configuration does.", float(_hash(daemon.settings)))
         yield _gauge("faulty_parts", "Parts of the relay's own work that fail now.", float(len(daemon.health.faulty)))
         yield _counter("clock_steps", "Times that the wall clock was set.", daemon.clock.steps)
+        yield _counter("log_lines_dropped", "Lines of the log that could not be written.", logs.lines_dropped())
         yield _gauge("alerts_firing", "Alerts that fire now.", float(len(daemon.alerts.firing())))
 
     def _web(self) -> Iterator[Metric]:
@@ -108,6 +114,10 @@ class RelayMetrics(Collector):
         closed = [((reason,), float(count)) for reason, count in connections.closed.items()]
         text = "Connections that the web server ended: no whole head, no room, answer not read."
         yield _counters("http_closed_connections", text, ["reason"], closed)
+
+
+def _hash(settings: "Settings") -> int:
+    return zlib.crc32(repr(settings).encode())
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -1,6 +1,7 @@
 """What the relay and its service manager say to each other: ready, alive, keep this descriptor for me.
 
-Every call is harmless without systemd: it then does nothing and says so by returning False or nothing at all.
+Every call is harmless without systemd: it then does nothing and says so by returning False or nothing at all. None
+waits for the manager: what it cannot take now is sent again by the next call, or by `resend`.
 It must not know what the descriptors are for. Protocols: sd_notify(3), sd_listen_fds(3),
 sd_watchdog_enabled(3).
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 import array
 import fcntl
 import os
-import select
 import socket
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING, NoReturn
+
+from relay import early_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,24 +26,68 @@ FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
 _LONGEST_NAME = 255  # FDNAME= beyond that is refused by systemd
 
 
+_unsent: deque[tuple[str, ...]] = deque(maxlen=64)
+"""What the manager had no room for, oldest first: all but `WATCHDOG=1` and descriptors, which are their callers'."""
+
+
 def notify(*assignments: str, descriptors: Sequence[int] = ()) -> bool:
-    """Send assignments such as ``READY=1`` to the service manager, with descriptors if there are any.
+    """Send assignments such as ``READY=1`` to the service manager, with descriptors if there are any. Never blocks.
 
     Returns:
         Whether a manager is there and took the message; one that went away is not the relay's error.
     """
+    try:
+        if resend():
+            _send(assignments, descriptors)
+            return True
+    except BlockingIOError:
+        pass
+    except OSError:
+        return False
+    if not descriptors and assignments != ("WATCHDOG=1",):
+        _keep_for_later(assignments)
+    return False
+
+
+def resend() -> bool:
+    """Send what the manager had no room for; to be called now and then.
+
+    Returns:
+        Whether nothing is left.
+    """
+    try:
+        while _unsent:
+            _send(_unsent[0])
+            _unsent.popleft()
+    except BlockingIOError:
+        return False
+    except OSError:
+        _unsent.clear()  # there is no manager any more
+    return True
+
+
+def _send(assignments: Sequence[str], descriptors: Sequence[int] = ()) -> None:
+    """Send one message.
+
+    Raises:
+        BlockingIOError: The manager does not read, and there is no room for more.
+        OSError: There is no manager.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
-        return False
+        raise FileNotFoundError("no manager")
     if address.startswith("@"):  # the abstract namespace
         address = "\0" + address[1:]
     passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
-            manager.sendmsg(["\n".join(assignments).encode()], passed, 0, address)
-    except OSError:
-        return False
-    return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+        manager.sendmsg(["\n".join(assignments).encode()], passed, socket.MSG_DONTWAIT, address)
+
+
+def _keep_for_later(assignments: tuple[str, ...]) -> None:
+    """Only the last of several texts for people that follow each other is of use."""
+    if _unsent and all(each[0].startswith("STATUS=") for each in (_unsent[-1], assignments)):
+        _unsent.pop()
+    _unsent.append(assignments)
 
 
 def ready(status: str = "") -> bool:
@@ -78,29 +125,25 @@ def watchdog_interval() -> float | None:
     return int(allowed) / 2_000_000
 
 
-def store(descriptor: int, name: str, timeout: float = 5.0) -> bool:
+def store(descriptor: int, name: str) -> bool:
     """Have the manager keep a descriptor for the next process, in place of any that it keeps under this name.
 
-    Comes back when the manager has it (``BARRIER=1``): whatever happens next, a SIGKILL even, finds it kept.
+    What is sent is in the manager's queue whatever happens to us, and systemd takes what is there before it looks at
+    processes that ended: a SIGKILL finds the descriptor kept. So nobody waits for an answer.
     ``FDPOLL=0``: else systemd drops a connection that the peer reset, and the bytes that it still holds.
 
     Args:
         descriptor: An open descriptor; it stays the caller's.
         name: What `inherited` will call it.
-        timeout: Seconds to wait for the manager.
 
     Returns:
-        Whether the manager has processed it. Without FileDescriptorStoreMax= it drops it without a word.
+        Whether it was sent; if not, the caller tries again. Without FileDescriptorStoreMax= the manager drops it.
 
     Raises:
         ValueError: The name is not one that systemd takes.
     """
     _check_name(name)
-    if not forget(name):
-        return False
-    if not notify("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptors=[descriptor]):
-        return False
-    return _barrier(timeout)
+    return forget(name) and notify("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptors=[descriptor])
 
 
 def forget(name: str) -> bool:
@@ -160,6 +203,7 @@ def reexec(descriptors: Mapping[str, int]) -> NoReturn:
         "LISTEN_FDS": str(len(moved)),
         "LISTEN_FDNAMES": ":".join(descriptors),
     }
+    early_signals.block()  # until the new program catches them
     os.execve(sys.executable, sys.orig_argv, os.environ | listen)  # noqa: S606 - no shell is wanted
 
 
@@ -171,16 +215,3 @@ def _status(text: str) -> list[str]:
 def _check_name(name: str) -> None:
     if not (0 < len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable() and ":" not in name):
         raise ValueError(f"{name!r} cannot name a descriptor: up to {_LONGEST_NAME} ASCII characters, no colon")
-
-
-def _barrier(timeout: float) -> bool:
-    """Wait until the manager has processed all that was sent: it then closes the pipe that it was given."""
-    ours, theirs = os.pipe2(os.O_CLOEXEC)
-    try:
-        sent = notify("BARRIER=1", descriptors=[theirs])
-        os.close(theirs)
-        closed = select.poll()
-        closed.register(ours, 0)  # POLLHUP is reported unasked
-        return sent and bool(closed.poll(timeout * 1000))
-    finally:
-        os.close(ours)

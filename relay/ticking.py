@@ -5,6 +5,7 @@ the loop itself.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -43,9 +44,13 @@ class Ticker:
     async def run(self, now: Callable[[], datetime]) -> None:
         """Tick for ever."""
         feed = systemd.watchdog_interval()
+        fed = float("-inf")
         while True:
             self.once(now())
-            if feed and not self._health.faulty:
+            systemd.resend()
+            is_time = feed and time.monotonic() - fed > feed * 0.75  # not at each tick, and never one tick too late
+            if is_time and not self._health.faulty:
+                fed = time.monotonic()
                 systemd.alive()
             await asyncio.sleep(min(TICK, feed or TICK))
 

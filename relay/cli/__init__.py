@@ -6,11 +6,17 @@ imported when its name is typed; it holds one click command called `command`.
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[1:2] == ["run"]:  # before the slower imports: by default these signals end a process
+    from relay import early_signals
+
+    early_signals.install()
+
 import errno
 import importlib
 import io
 import os
-import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +26,7 @@ from relay import descriptors
 
 COMMANDS = {
     "run": "Run the relay.",
+    "reload": "Have the running relay read its configuration again.",
     "check": "Check the configuration and its tests; --connect tries Redis, the API and each sink.",
     "explain": "Show which routes an event takes, and why not the others.",
     "demo": "A trading afternoon in a minute, on an embedded Valkey.",

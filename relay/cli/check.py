@@ -4,57 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 from rich.text import Text
 
 from relay.cli.terminal import console, plain
 
 if TYPE_CHECKING:
-    from relay.config.config import Problem
-    from relay.config.selftest import Result
+    from relay.config.report import Report
     from relay.config.settings import Settings
     from relay.config.trials import Trial
-
-WRONG_CONFIG = 2
-
-
-@dataclass
-class _Report:
-    """All that was found."""
-
-    path: Path
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    """What the daemon needs once a second and is not there."""
-    tests: list[Result] = field(default_factory=list)
-    trials: list[Trial] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        if self.problems:
-            return WRONG_CONFIG
-        return int(
-            bool(self.missing)
-            or not all(test.passed for test in self.tests)
-            or not all(trial.works for trial in self.trials)
-        )
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "config": str(self.path),
-            "ok": self.exit_code == 0,
-            "problems": [asdict(problem) for problem in self.problems],
-            "warnings": self.warnings,
-            "missing": self.missing,
-            "tests": [asdict(test) | {"passed": test.passed} for test in self.tests],
-            "connect": [asdict(trial) | {"seconds": round(trial.seconds, 3)} for trial in self.trials],
-        }
 
 
 @click.command(
@@ -63,10 +26,15 @@ class _Report:
 )
 @click.option("--config", "path", type=click.Path(path_type=Path), default="config.yaml", show_default=True)
 @click.option("--connect", is_flag=True, help="Try Redis, the API, each sink and the state directory; deliver nothing.")
+@click.option("--running", is_flag=True, help="Have the running relay check its own, with its environment and secrets.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def command(ctx: click.Context, path: Path, connect: bool, as_json: bool) -> None:
+def command(ctx: click.Context, path: Path, connect: bool, running: bool, as_json: bool) -> None:
     """Look at everything, then say everything."""
+    if running:
+        if connect:
+            raise click.UsageError("--connect and --running exclude each other")
+        _check_running(ctx, path, as_json=as_json)
     report = _report(path, connect=connect)
     if as_json:
         click.echo(json.dumps(report.facts(), indent=2))
@@ -75,20 +43,33 @@ def command(ctx: click.Context, path: Path, connect: bool, as_json: bool) -> Non
     ctx.exit(report.exit_code)
 
 
-def _report(path: Path, *, connect: bool) -> _Report:
-    from relay.config.advice import warnings  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.config.config import ConfigError, load  # noqa: PLC0415
-    from relay.config.needs import degraded, missing  # noqa: PLC0415
-    from relay.config.selftest import run_tests  # noqa: PLC0415
+def _check_running(ctx: click.Context, path: Path, *, as_json: bool) -> NoReturn:
+    from relay.cli.running import ask  # noqa: PLC0415 - for --running only
 
-    try:
-        settings = load(path)
-    except ConfigError as wrong:
-        return _Report(path, problems=wrong.problems)
-    report = _Report(path, warnings=warnings(settings), tests=run_tests(settings, datetime.now(UTC)))
-    report.missing = missing(settings, datetime.now(UTC))
-    report.warnings += degraded(settings)
-    if connect:
+    named = ctx.get_parameter_source("path") is not ParameterSource.DEFAULT
+    answer = ask("check", path if named else None)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        print_answer(answer)
+    ctx.exit(int(answer.get("exit_code", 1)))
+
+
+def print_answer(answer: dict[str, Any]) -> None:
+    """Print a running relay's answer as this command prints its own report."""
+    from relay.config.report import Report  # noqa: PLC0415 - `--help` does without pydantic
+
+    if "problems" in answer:
+        _print(Report.from_facts(answer))
+    if error := answer.get("error"):
+        console().print(_line("error", "bold red", error), soft_wrap=True)
+
+
+def _report(path: Path, *, connect: bool) -> Report:
+    from relay.config.report import examine  # noqa: PLC0415 - `--help` does without pydantic
+
+    report, settings = examine(path, datetime.now(UTC))
+    if connect and settings is not None:
         report.trials = asyncio.run(_trials(settings))
     return report
 
@@ -111,7 +92,7 @@ async def _trials(settings: Settings) -> list[Trial]:
     )
 
 
-def _print(report: _Report) -> None:
+def _print(report: Report) -> None:
     out = console()
     for problem in report.problems:
         out.print(_line("error", "bold red", str(problem)), soft_wrap=True)
@@ -120,7 +101,7 @@ def _print(report: _Report) -> None:
     for what in report.missing:
         out.print(_line("failed", "bold red", what), soft_wrap=True)
     for test in report.tests:
-        said = test.name if test.passed else f"{test.name}: {_difference(test)}"
+        said = test.name if test.passed else f"{test.name}: {test.difference}"
         out.print(_line("test ok" if test.passed else "test failed", _style(test.passed), said), soft_wrap=True)
     for trial in report.trials:
         said = f"{trial.what}: {trial.detail} ({trial.seconds * 1000:.0f} ms)"
@@ -128,7 +109,7 @@ def _print(report: _Report) -> None:
     out.print(_summary(report), soft_wrap=True)
 
 
-def _summary(report: _Report) -> Text:
+def _summary(report: Report) -> Text:
     if report.problems:
         count = len(report.problems)
         return Text(f"{report.path}: {count} problem{'s' * (count > 1)}", style="bold red")
@@ -143,15 +124,6 @@ def _passed(what: str, results: list[bool]) -> str:
     """`1 of 2 tests passed`; nothing when there are none."""
     total = len(results)
     return f"{sum(results)} of {total} {what}{'s' * (total != 1)} passed" if total else ""
-
-
-def _difference(test: Result) -> str:
-    reached, expected = set(test.reached), set(test.expected)
-    missing, unwanted = sorted(expected - reached), sorted(reached - expected)
-    parts = [f"did not reach {', '.join(missing)}"] * bool(missing) + [f"reached {', '.join(unwanted)} too"] * bool(
-        unwanted
-    )
-    return "; ".join(parts)
 
 
 def _style(well: bool) -> str:

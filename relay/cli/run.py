@@ -23,8 +23,9 @@ def command(path: Path) -> None:
     from relay import state_lock, systemd  # noqa: PLC0415
     from relay.config.config import ConfigError, load  # noqa: PLC0415
     from relay.installation import is_first_start  # noqa: PLC0415
-    from relay.logs import set_up  # noqa: PLC0415
+    from relay.logs import finish, set_up, write_in_background  # noqa: PLC0415
 
+    write_in_background()
     try:
         settings = load(path)
     except ConfigError as error:
@@ -56,6 +57,7 @@ def command(path: Path) -> None:
         click.echo(f"tickstock-relay: {error}", err=True)
         sys.exit(1)
     if handed_on is not None:
+        finish()
         systemd.reexec(handed_on | lock)
 
 

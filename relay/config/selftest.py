@@ -21,6 +21,15 @@ class Result:
         """Whether exactly the expected sinks were reached."""
         return self.expected == self.reached
 
+    @property
+    def difference(self) -> str:
+        """Which sinks were missed, and which reached against expectation."""
+        expected, reached = set(self.expected), set(self.reached)
+        missing, unwanted = sorted(expected - reached), sorted(reached - expected)
+        parts = [f"did not reach {', '.join(missing)}"] * bool(missing)
+        parts += [f"reached {', '.join(unwanted)} too"] * bool(unwanted)
+        return "; ".join(parts)
+
 
 def run_tests(settings: Settings, now: datetime) -> list[Result]:
     """The result of each test. Each begins with throttles that have let nothing pass yet.

@@ -60,10 +60,12 @@ class Handover:
             systemd.forget(name)
         return found
 
-    def keep(self, sock: socket.socket, stream: str) -> None:
-        """Have the service manager hold a copy; when this returns, a SIGKILL finds it kept."""
-        if systemd.store(sock.fileno(), self.name(stream)):
+    def keep(self, sock: socket.socket, stream: str) -> bool:
+        """Have the service manager hold a copy: if it is sent (the result), a SIGKILL finds it kept."""
+        sent = systemd.store(sock.fileno(), self.name(stream))
+        if sent:
             log.debug("socket kept for the next process", stream=stream)
+        return sent
 
     def drop(self, stream: str) -> None:
         """Have the service manager let go of its copy: the connection is dead, or no longer at a boundary."""

@@ -192,11 +192,11 @@ class Subscription:
         if connection is None:
             return
         if self._may_be_kept(connection) != self._is_kept:
-            self._is_kept = not self._is_kept
             if self._is_kept:
-                self._handover.keep(connection.wire.sock, connection.stream)
-            else:
                 self._handover.drop(connection.stream)
+                self._is_kept = False
+            else:  # if the manager cannot take it now, the next look tries again
+                self._is_kept = self._handover.keep(connection.wire.sock, connection.stream)
         if connection.confirmed and not self.problem:
             if not self.subscribed:
                 self._now_subscribed(connection)

@@ -3,7 +3,7 @@
 They are conditions like the watchdog's, with a *for at least*, and take the same routes. It looks; it mends nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from relay import closings
@@ -84,6 +84,22 @@ class Vitals:
             " do not compare. Nothing was deleted or given up because of it: that waits for two hours; the watchdog"
             " waits for a minute and its next answer. Look at the time service: `timedatectl`.",
             facts={"seconds": round(which.seconds, 3), "from": utc_text(which.before), "to": utc_text(which.after)},
+        )
+
+    def reload(self, refusal: Sequence[str], in_force_since: datetime, now: datetime) -> list[Announcement]:
+        """Whether the last new configuration was refused, and for which mistakes."""
+        mistakes = f"{len(refusal)} mistake{'s' * (len(refusal) > 1)}"
+        return self._alerts.set(
+            "reload_refused",
+            bool(refusal),
+            now,
+            severity=Severity.WARNING,
+            title="New configuration was refused",
+            message=f"{mistakes}, the first: {refusal[0]}. The old one goes on. See all of them:"
+            " `tickstock-relay check --running`."
+            if refusal
+            else f"Configuration is in force, loaded at {clock(in_force_since)}.",
+            facts={"mistakes": list(refusal[:10])},
         )
 
     def _failing(self, lane: Lane, now: datetime) -> list[Announcement]:

@@ -181,8 +181,8 @@ class Viewpoint:
         trouble = []
         if daemon.store.trouble:
             trouble.append(f"The store cannot be written, all is kept in memory: {daemon.store.trouble}")
-        if not daemon.reload_ok:
-            trouble.append("The last reload was refused: the configuration file has a mistake; the old one goes on.")
+        if daemon.reloads.refusal:
+            trouble.append(f"New configuration was refused, the old one goes on: {daemon.reloads.refusal[0]}")
         return trouble
 
 

@@ -1,0 +1,66 @@
+"""Asking the running relay at its control socket, for the commands that do."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+
+RUNTIME_DIRECTORY = "/run/tickstock-relay"
+TIMEOUT = 60.0
+"""Seconds for an answer: a reload starts sinks."""
+
+
+def ask(verb: str, config: Path | None) -> dict[str, Any]:
+    """The running relay's answer; `config` is what the user named, and must be the relay's own.
+
+    Raises:
+        click.ClickException: no relay answers.
+    """
+    request = {"verb": verb} | ({"config": os.path.realpath(config)} if config else {})
+    tried: list[str] = []
+    for path in _places(config):
+        try:
+            return _asked(path, request)
+        except OSError as error:
+            tried.append(f"{path} ({error.strerror or error})")
+        except ValueError:
+            tried.append(f"{path} (it ended before its answer)")
+    raise click.ClickException(f"no running relay answers at {', '.join(tried)}")
+
+
+def _places(config: Path | None) -> list[Path]:
+    """Where a relay may listen, likeliest first."""
+    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if given:
+        return [Path(given) / "control.sock"]
+    found = [Path(RUNTIME_DIRECTORY) / "control.sock"]
+    return [*found, *_in_state_directory(config or Path("config.yaml"))]
+
+
+def _in_state_directory(config: Path) -> list[Path]:
+    """By a configuration that may have mistakes, or not be there: then by default."""
+    from relay.config.config import ConfigError, load  # noqa: PLC0415 - only where it is needed
+    from relay.config.settings import Settings  # noqa: PLC0415
+
+    try:
+        directory = load(config, only=("state_dir",)).state_dir
+    except ConfigError:
+        directory = Settings.model_fields["state_dir"].default
+    return [directory / "control.sock"]
+
+
+def _asked(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(str(path))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as answer:
+            found = json.loads(answer.readline())
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - as for no JSON at all
+    return found
