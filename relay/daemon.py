@@ -145,6 +145,7 @@ class Daemon:
             alerts=self.alerts,
             silences=self.silences,
             silenced=silenced,
+            reloads=self.reloads,
         )
         self.ticker = Ticker(work.parts, self.health, self._announce, self.intake.announce)
         self.web = WebServer(settings.http, self)
@@ -301,7 +302,7 @@ class Daemon:
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._end)
 
     def _serve_requests(self) -> None:
         """Reload at each SIGHUP, become the new program at SIGUSR2: also at those that came during the start."""
@@ -309,10 +310,16 @@ class Daemon:
         requests = {signal.SIGHUP: self.reloads.request, signal.SIGUSR2: self._become_new}
         early_signals.deliver(lambda number: loop.call_soon_threadsafe(requests[signal.Signals(number)]))
 
+    def _end(self) -> None:
+        """SIGTERM: also when the process is about to become the new program."""
+        self._reexec = False
+        self._stop.set()
+
     def _become_new(self) -> None:
         """SIGUSR2: run the program anew, which may have changed, keeping the subscription."""
-        self._reexec = True
-        self._stop.set()
+        if not self._stop.is_set():
+            self._reexec = True
+            self._stop.set()
 
     async def _asked_to_reload(self) -> dict[str, Any]:
         return (await self.reloads.request()).facts()

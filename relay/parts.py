@@ -10,6 +10,7 @@ from relay.health import Progress
 from relay.intake import Intake
 from relay.lanes.lanes import Lane
 from relay.lanes.quarantine import Quarantine
+from relay.reload import Reloads
 from relay.store.outbox import Outbox
 from relay.store.store import Store, StoredShelf
 from relay.subscription.gaps import Gaps
@@ -40,6 +41,7 @@ class TickParts:
     alerts: Alerts
     silences: Silences
     silenced: StoredShelf
+    reloads: Reloads
     _progress: Progress = field(default_factory=Progress)
 
     def parts(self) -> Parts:
@@ -57,6 +59,7 @@ class TickParts:
         yield "alerts", self.alerts.tick
         yield "silences", self._silences_over
         yield "self-check", self._look_at_vitals
+        yield "configuration", lambda now: self.vitals.reload(self.reloads.refusal, self.reloads.last_success, now)
         yield "commit", lambda _: self.store.commit()
 
     def _silences_over(self, now: datetime) -> list[Announcement]:
