@@ -89,12 +89,8 @@ def examine(path: Path, now: datetime) -> tuple[Report, Settings | None]:
         hint = "set a shorter state_dir, or RuntimeDirectory= in the unit"
         text = f"the path of the control socket is longer than {LONGEST_SOCKET_PATH} bytes: {socket_path}"
         return Report(path, problems=[Problem(0, "state_dir", text, hint)]), None
-    found = Report(
-        path,
-        warnings=[*warnings(settings), *degraded(settings)],
-        missing=missing(settings, now),
-        tests=run_tests(settings, now),
-    )
+    found = Report(path, tests=run_tests(settings, now), missing=missing(settings, now))
+    found.warnings = [*warnings(settings), *degraded(settings)]  # after `missing`, which asks for the calendar
     return found, settings
 
 
