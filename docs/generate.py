@@ -19,6 +19,7 @@ from relay.config.settings import Settings
 from relay.daemon import Daemon
 from sinks.options import parse_duration, parse_size
 from sinks.registry import sink_class
+from sinks.socketio.emits import markdown as emits
 from tests.missed_run_table import markdown
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ SINKS: dict[str, dict[str, Any]] = {
 """The sinks that come with the relay, with the least that each must be told."""
 UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 GENERATED_TABLE = "<!-- Written by `python -m docs.generate` from docs/missed-run.in.md and the table of the tests. -->"
+GENERATED_EMITS = "<!-- Written by `python -m docs.generate` from docs/web-app.in.md and the sink's table. -->"
 GENERATED = "<!-- Written by `python -m docs.generate` from the code; change it there. -->"
 
 
@@ -76,6 +78,12 @@ def missed_run_page() -> str:
     """When the day's run counts as started, and when it is reported missing; the table is the test's own."""
     text = (HERE / "missed-run.in.md").read_text(encoding="utf-8")
     return text.replace("<!-- TABLE -->", "\n".join(markdown())).replace("<!-- GENERATED -->", GENERATED_TABLE)
+
+
+def web_app_page() -> str:
+    """What the web app needs; the table of emits is the sink's own."""
+    text = (HERE / "web-app.in.md").read_text(encoding="utf-8")
+    return text.replace("<!-- TABLE -->", "\n".join(emits())).replace("<!-- GENERATED -->", GENERATED_EMITS)
 
 
 def _model(model: type[BaseModel], path: str, title: str, intro: str = "") -> Iterator[str]:
@@ -202,7 +210,12 @@ def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
-PAGES = {"config.md": config_page, "metrics.md": metrics_page, "missed-run.md": missed_run_page}
+PAGES = {
+    "config.md": config_page,
+    "metrics.md": metrics_page,
+    "missed-run.md": missed_run_page,
+    "web-app.md": web_app_page,
+}
 
 
 if __name__ == "__main__":
