@@ -4,9 +4,13 @@ import random
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from relay.long_texts import substituted
+from relay.long_texts import REACH, WINDOW, substituted
+from relay.redaction import Redactor
 from relay.secret_shapes import RULES
+from tests.parts.examples import examples
 
 PIECES = (
     "password=abc123",
@@ -51,3 +55,31 @@ def test_a_text_without_a_match_stays_the_same_object() -> None:
 
 def test_an_empty_match_ends() -> None:
     assert substituted(re.compile("(?=x)"), "-", "x" * 200_000) == "x" * 200_000
+
+
+texts = st.lists(
+    st.tuples(st.sampled_from(PIECES[:-1]), st.integers(0, 700), st.sampled_from((".", " ", "x", "\n", "é"))),
+    max_size=12,
+).map(lambda parts: "".join(piece + filling * count for piece, count, filling in parts))
+
+
+@examples(50)
+@given(text=texts)
+def test_windows_change_nothing(text: str) -> None:
+    """Whatever stands between secrets, and wherever they lie."""
+    text = "." * 2_000 + text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("relay.long_texts.REACH", 1_500)  # more than twice the longest piece
+        for rule in RULES:
+            found = substituted(rule.pattern, rule.replacement, text, window=500)
+            assert found == rule.pattern.sub(rule.replacement, text), rule.pattern.pattern
+
+
+@pytest.mark.parametrize(
+    "piece", ["password=canary7", "https://user:canary7@host/", "Authorization: Bearer canary7canary7"]
+)
+def test_no_secret_gets_through_at_the_border_of_a_window(piece: str) -> None:
+    for border in (WINDOW, WINDOW + REACH, 2 * WINDOW):
+        for before in range(0, len(piece) + 1, 6):
+            text = ("word " * border)[: border - before - 1] + " " + piece + " " + "word " * 20_000
+            assert "canary7" not in Redactor().redact_text(text), (border, before)

@@ -22,6 +22,9 @@ MESSAGES = int(os.environ.get("FAULT_LARGE_MESSAGES", "3"))
 SIZE = 15 << 20
 HANG = 10.0
 """Seconds of silence that are a hang on any machine; the table shows how long it was."""
+MEMORY = 350 << 20
+"""Bytes. More than the 200 MB that hold for everything else: while it is staged and delivered, a message of 15 MB is
+there some twelve times: the parser's buffer, payload, line, row, request."""
 STATUSES = int(os.environ.get("FAULT_LARGE_STATUSES", "100"))
 """Messages of one megabyte of a name that nobody has heard before."""
 
@@ -95,7 +98,7 @@ def posting(tmp_path: Path, valkey: Valkey, receiver: Receiver) -> Iterator[Rela
 def test_no_large_message_blocks_the_relay(
     posting: RelayProcess, valkey: Valkey, receiver: Receiver, report: Report, kind: str
 ) -> None:
-    count = MESSAGES if kind in ("one text", "a word of secrets") else 1
+    count = MESSAGES if kind == "one text" else 1
     with Pulse(posting) as pulse:
         for _ in range(count):
             valkey.publish(CHANNEL, KINDS[kind])
@@ -109,7 +112,7 @@ def test_no_large_message_blocks_the_relay(
     small = [json.loads(line)["payload"] for line in posting.archive_lines() if len(line) < 10_000]
     assert [each["n"] for each in small if "n" in each] == [2], "what came behind them"
     assert pulse.longest < HANG
-    assert pulse.memory < 350 << 20
+    assert pulse.memory < MEMORY
     drained(posting)
     counters_add_up(posting)
     report(
@@ -120,7 +123,7 @@ def test_no_large_message_blocks_the_relay(
     )
 
 
-@pytest.mark.parametrize("place", ["status", "event", "source"])
+@pytest.mark.parametrize("place", ["status", "event", "source", "channel"])
 def test_long_names_are_not_remembered(relay: RelayProcess, valkey: Valkey, report: Report, place: str) -> None:
     with Pulse(relay) as pulse:
         for number in range(STATUSES):
@@ -130,7 +133,7 @@ def test_long_names_are_not_remembered(relay: RelayProcess, valkey: Valkey, repo
             valkey.publish(f"tickstock:{text if place == 'channel' else 'names'}", body)
         until(lambda: relay.metric("relay_received_messages_total") >= STATUSES, 60, what="all of them")
     assert pulse.longest < HANG
-    assert pulse.memory < 350 << 20
+    assert pulse.memory < 200 << 20
     drained(relay)
     counters_add_up(relay)
     report(
