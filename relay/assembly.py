@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from relay.clock import Clock
+from relay.config import named_files
 from relay.config.settings import OutboxOptions, RedisOptions, Settings
 from relay.events import Event
 from relay.lanes.delivery import QueuedLane
@@ -123,8 +124,10 @@ async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -
     """
     lanes: dict[str, Lane] = {}
     fresh: list[Lane] = []
+    certificates = named_files.certificates()
     asked: dict[str, object] = {
-        name: (dict(options), settings.outbox, settings.redaction) for name, options in settings.sinks.items()
+        name: (dict(options), named_files.contents(options), certificates, settings.outbox, settings.redaction)
+        for name, options in settings.sinks.items()
     }
     try:
         for name, options in settings.sinks.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 import textwrap
 import zlib
 from enum import StrEnum
@@ -34,7 +33,10 @@ from relay.answers import (
     read_status,
     read_triggered,
 )
+from relay.config.environment import Environment
+from relay.resolver import Resolver
 from relay.tolerant import decode_object
+from relay.transport import transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +103,7 @@ class TickStockPL:
         retries: further attempts after the first, for GET only: a command sent twice could run twice.
 
     Raises:
-        ValueError: the base URL or the token cannot be used; the message does not repeat them.
+        ValueError: the base URL, the token or the environment cannot be used; the message does not repeat them.
     """
 
     def __init__(self, base_url: str, token: str | None = None, timeout: float = 5.0, retries: int = 2) -> None:
@@ -123,11 +125,14 @@ class TickStockPL:
             headers=headers,
             auth=(url.username, url.password) if with_userinfo else None,
             timeout=None,  # noqa: S113 - `_call` sets one for the whole attempt, httpx only for each read
-            # A connection kept over half a minute may be dead, and a POST that meets its end is not repeated.
-            limits=httpx.Limits(max_keepalive_connections=0),
             # Not by way of proxies and .netrc of whoever started us; the machine's own certificates, though.
             trust_env=False,
-            verify=ssl.create_default_context(),
+            transport=transport(
+                Resolver(),
+                tls=Environment.read().tls(),
+                # A connection kept over half a minute may be dead, and a POST that meets its end is not repeated.
+                limits=httpx.Limits(max_keepalive_connections=0),
+            ),
         )
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ It is nobody's to wait for at the end: the thread ends with the process, whateve
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -37,6 +38,20 @@ class Worker:
     def _work(self) -> None:
         while True:
             _do(*self._jobs.get())  # in a function: nothing of a job stays here while the next is waited for
+
+
+def begin(job: Callable[[], T], name: str) -> Future[T]:
+    """What `job` will return or raise, done in a daemon thread of its own; `name` is the thread's."""
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(job())
+        except BaseException as error:  # noqa: BLE001 - it is for whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return answer
 
 
 def _do(answer: "asyncio.Future[T]", job: Callable[[], T]) -> None:

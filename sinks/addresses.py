@@ -23,6 +23,8 @@ def usable_url(url: str, *, allow_plain_http: bool = False) -> str:
     parts = _split(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("the URL must look like https://host/path")
+    if "#" in url:
+        raise ValueError("the URL holds a #: write it as %23, in a password too")
     if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname):
         raise ValueError("plain http leaves this machine unencrypted: use https (or say allow_plain_http: true)")
     return url

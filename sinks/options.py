@@ -5,6 +5,7 @@ A sink's options are one pydantic model; unknown keys are refused, and a secret 
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +60,32 @@ Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema({"anyOf": [{"t
 """Bytes; written `512KB`, `64MB`, `1GB`."""
 
 
+class FileSecret(SecretStr):
+    """A secret out of a named file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it.
+
+        Raises:
+            OSError: it cannot be read.
+            UnicodeDecodeError: it is no text.
+        """
+        super().__init__(_content(path))
+        self.path = path
+
+
+def current_secret(secret: SecretStr) -> str:
+    """The secret as its file has it now; as it was read first where it has none, or it cannot be read."""
+    if isinstance(secret, FileSecret):
+        with suppress(OSError, UnicodeDecodeError):
+            return _content(secret.path)
+    return secret.get_secret_value()
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
+
+
 class Options(BaseModel):
     """Base of every part of the config: unknown keys are errors, values fixed once read.
 
@@ -95,7 +122,7 @@ class Options(BaseModel):
 
 def _secret_in(path: Path, key: str) -> SecretStr:
     try:
-        return SecretStr(path.read_text(encoding="utf-8").strip())
+        return FileSecret(path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ValueError(f"{key}: cannot read {path}: {why}") from None

@@ -14,9 +14,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import certifi
 import httpx
 
-from sinks.base import Outcome, Reason
+from relay.config.environment import Environment, Proxy
+from relay.resolver import Resolver
+from relay.transport import transport
+from sinks.base import Outcome, Reason, SinkError
 
 MAX_ANSWER = 64 << 10
 """Bytes of an answer that are read; the rest is left on the wire and the connection closed."""
@@ -32,7 +36,6 @@ for _name in ("httpx", "httpcore"):
 _REASONS = {401: Reason.UNAUTHORIZED, 403: Reason.UNAUTHORIZED, 408: Reason.TIMEOUT, 413: Reason.TOO_LARGE}
 _REASONS |= {429: Reason.RATE_LIMITED}
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]+")
-_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,32 @@ class Poster:
         user_agent: who we say we are.
         secrets: texts that `told` blots out, should the other side echo them.
         ca_file: PEM file with the authorities to trust in place of the usual ones.
+        environment: proxies and certificates; the process' own unless given.
 
     Raises:
-        OSError: `ca_file` cannot be read or holds no certificate.
+        SinkError: `ca_file` or the environment cannot be used.
     """
 
-    def __init__(self, *, timeout: float, user_agent: str, secrets: Iterable[str], ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        user_agent: str,
+        secrets: Iterable[str],
+        ca_file: Path | None = None,
+        environment: Environment | None = None,
+    ) -> None:
         self._timeout = timeout
-        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-        self._http = httpx.AsyncClient(
-            timeout=timeout,
-            follow_redirects=False,
-            verify=ssl.create_default_context(cafile=str(ca_file)) if ca_file else True,
-            headers={"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"},
-            mounts=dict.fromkeys(_LOOPBACK),  # the environment's proxy is not for this machine
-        )
+        self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        try:
+            self._environment = environment or Environment.read()
+            self._tls = _tls(self._environment, ca_file)
+        except ValueError as error:
+            raise SinkError(str(error)) from None
+        self._resolver = Resolver()
+        self._clients: dict[Proxy | None, httpx.AsyncClient] = {}
+        given = {*secrets, *(proxy.password for proxy in self._environment.proxies.values())}
+        self._secrets = sorted(filter(None, given), key=len, reverse=True)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """POST `body`.
@@ -94,7 +108,8 @@ class Poster:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
     def told(self, text: str) -> str:
         """What the other side said, fit for a detail: no secret of ours, no control characters, not long."""
@@ -104,21 +119,41 @@ class Poster:
         return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
 
     async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        proxy = self._environment.proxy_for(url)
+        by = f"by way of {_named(proxy)}: " if proxy else ""
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._http.stream(method, url, content=body, headers=dict(headers)) as response,
+                self._client(proxy).stream(method, url, content=body, headers=dict(headers)) as response,
             ):
                 named = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, named, await _beginning(response))
+                answer = Answer(response.status_code, named, await _beginning(response))
         except (TimeoutError, httpx.TimeoutException):
-            raise _no_answer(Reason.TIMEOUT, f"no answer within {self._timeout:g} s") from None
+            raise _no_answer(Reason.TIMEOUT, f"{by}no answer within {self._timeout:g} s") from None
         except httpx.ConnectError as error:
-            raise _no_answer(Reason.UNREACHABLE, self.told(f"cannot connect: {error}")) from None
+            raise _no_answer(Reason.UNREACHABLE, self.told(f"{by}cannot connect: {error}")) from None
         except httpx.RemoteProtocolError:
-            raise _no_answer(Reason.BAD_ANSWER, "the connection ended without an HTTP answer") from None
+            raise _no_answer(Reason.BAD_ANSWER, f"{by}the connection ended without an HTTP answer") from None
+        except httpx.ProxyError as error:
+            raise _no_answer(Reason.UNREACHABLE, self.told(f"{_named(proxy)} answered HTTP {error}")) from None
         except httpx.TransportError as error:
-            raise _no_answer(Reason.UNREACHABLE, f"the connection broke ({type(error).__name__})") from None
+            raise _no_answer(Reason.UNREACHABLE, f"{by}the connection broke ({type(error).__name__})") from None
+        if proxy is not None and _is_by_the_proxy(url, answer):
+            said = f"{_named(proxy)} answered HTTP {answer.status} itself"
+            raise _no_answer(Reason.UNREACHABLE, said)
+        return answer
+
+    def _client(self, proxy: Proxy | None) -> httpx.AsyncClient:
+        client = self._clients.get(proxy)
+        if client is None:
+            client = self._clients[proxy] = httpx.AsyncClient(
+                transport=transport(self._resolver, tls=self._tls, proxy=proxy),
+                timeout=self._timeout,
+                follow_redirects=False,
+                headers=self._headers,
+                trust_env=False,  # what is used of it is in `relay.config.environment`
+            )
+        return client
 
 
 def outcome_of(answer: Answer, now: datetime, detail: str = "") -> Outcome:
@@ -162,3 +197,32 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 def _no_answer(reason: Reason, detail: str) -> NoAnswerError:
     return NoAnswerError(Outcome(reason, detail))
+
+
+def _tls(environment: Environment, ca_file: Path | None) -> ssl.SSLContext:
+    """The authorities in `ca_file`; else those that the environment names; else the usual ones.
+
+    Raises:
+        SinkError: the file cannot be read, or holds no certificate.
+    """
+    try:
+        return ssl.create_default_context(cafile=str(ca_file)) if ca_file else environment.tls(certifi.where())
+    except OSError as error:
+        what = f"ca_file {ca_file}" if ca_file else f"SSL_CERT_FILE {environment.ca_file}"
+        raise SinkError(f"cannot use {what}: {error.strerror or error}") from None
+
+
+def _named(proxy: Proxy | None) -> str:
+    return f"the proxy {proxy.place} ({proxy.variable})" if proxy else "the proxy"
+
+
+def _is_by_the_proxy(url: str, answer: Answer) -> bool:
+    """Whether a proxy gave this answer to a plain http request itself, instead of handing on the receiver's.
+
+    What it hands on it marks with Via (RFC 9110, 7.6.3); 407 is never a receiver's. Behind CONNECT all is the
+    receiver's, and so is success: nothing else says that events have arrived.
+    """
+    if answer.status == 407:  # noqa: PLR2004 - proxy authentication required
+        return True
+    is_plain = url.partition(":")[0].lower() == "http"
+    return is_plain and answer.status >= 300 and not answer.headers.get("via")  # noqa: PLR2004

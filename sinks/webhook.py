@@ -138,7 +138,7 @@ class WebhookSink(QueuedSink):
         """Make the client; no request is sent.
 
         Raises:
-            SinkError: `ca_file` cannot be used.
+            SinkError: `ca_file` or the environment cannot be used.
         """
         from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - with httpx, only for who posts
 
@@ -151,15 +151,12 @@ class WebhookSink(QueuedSink):
         if options.secret is not None:
             secrets += [options.secret.get_secret_value(), options.secret.get_secret_value().removeprefix("whsec_")]
             self._signer = Webhook(options.secret.get_secret_value())
-        try:
-            self._poster = Poster(
-                timeout=options.timeout,
-                user_agent=self.context.user_agent,
-                secrets=secrets,
-                ca_file=options.ca_file,
-            )
-        except OSError as error:
-            raise SinkError(f"cannot use ca_file {options.ca_file}: {error.strerror or error}") from None
+        self._poster = Poster(
+            timeout=options.timeout,
+            user_agent=self.context.user_agent,
+            secrets=secrets,
+            ca_file=options.ca_file,
+        )
 
     async def close(self) -> None:
         """Close the connections."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from relay.config import environment as connections
 from relay.config.globs import matches
 from relay.config.mistakes import QUOTE, in_words, is_tag, match_hint, nearest, yaml_hint
 from relay.config.settings import HttpOptions, RedisOptions, Settings
@@ -32,6 +33,8 @@ MAX_BYTES = 4 << 20
 NO_FILE = "name yours with --config, or copy the documented default, config.yaml of the source"
 M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}")
+_DIRECTORIES = frozenset(f"{kind}_DIRECTORY" for kind in ("STATE", "RUNTIME", "CACHE", "LOGS", "CONFIGURATION"))
+"""systemd's variables: with colons between, where the unit names several (systemd.exec)."""
 _COMMENT = re.compile(r":\s+#[^\s#]")
 """`channel: #ops`: meant as a value, but nothing is written there."""
 
@@ -90,7 +93,10 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, only: Coll
         raise ConfigError(path, [Problem(error.line, "", f"not YAML: {error}", yaml_hint(str(error)))]) from None
     if only is not None and isinstance(document.values, dict):
         document = document.with_only(only)
-    return _Reader(path, document, text, os.environ if environment is None else environment).settings()
+    reader = _Reader(path, document, text, os.environ if environment is None else environment)
+    if only is None:
+        reader.check_environment()
+    return reader.settings()
 
 
 class _Reader:
@@ -106,6 +112,11 @@ class _Reader:
         self._problems = [
             Problem(line, _dotted(key), "is written twice", "keep one of them") for key, line in document.repeated
         ]
+
+    def check_environment(self) -> None:
+        """What it says about connections is as much a part of the configuration as the file."""
+        for variable, message in connections.problems(self._environment):
+            self._problems.append(Problem(0, variable, message, "from the environment"))
 
     def settings(self) -> Settings:
         values = {} if self._document.values is None else self._expanded(self._document.values, ())
@@ -142,6 +153,8 @@ class _Reader:
         if value is None and default is None:
             self._problem(key, f"the environment has no {name}", f"set it, or write ${{{name}:-default}}")
             self._unset.add(key)
+        if value is not None and name in _DIRECTORIES and ":" in value:
+            self._problem(key, f"{name} names several directories: {value}", "write the one that is meant")
         return value if value is not None else default or ""
 
     def _validated(self, model: type[BaseModel], values: dict[str, Any], key: Key) -> BaseModel | None:
@@ -280,6 +293,8 @@ def _wrong_with(url: str) -> str:
         ValueError: its host or port cannot be read, or a Sentinel's URL has another form.
     """
     parts = urlsplit(url)
+    if "#" in url or "@" in parts.query:
+        return "holds a # or ? that is not written as %23 or %3F; what is behind it would be ignored"
     if parts.scheme.endswith("+sentinel"):
         from relay.subscription.sentinel import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
 

@@ -17,9 +17,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from relay.config.settings import RedisOptions
+from relay.resolver import Resolver
 from relay.subscription.errors import ErrorKind, kind_of
+from relay.subscription.pools import pool_of
 from relay.subscription.sentinel import SENTINEL_SCHEMES, find_master, parse_sentinel_url
 from relay.subscription.wire import PeekWire, TlsWire, Wire
+from sinks.options import current_secret
 
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
@@ -69,6 +72,7 @@ class Dialer:
 
     def __init__(self, options: RedisOptions) -> None:
         self._options = options
+        self.resolver = Resolver(max_age=0)  # a name that has moved is to be noticed
         self.by_sentinel = options.url.get_secret_value().startswith(SENTINEL_SCHEMES)
         self._denied: dict[str, float] = {}
         self.redirected: Address | None = None
@@ -114,22 +118,27 @@ class Dialer:
 
     def _connection(self) -> Any:
         options = self._options
-        url = options.url.get_secret_value()
+        url = current_secret(options.url)
         settings = client_settings(options)
         if not self.by_sentinel:
             settings |= tls_settings(options) if url.startswith("rediss") else {}
             if url.startswith("unix"):
                 settings = {key: value for key, value in settings.items() if "keepalive" not in key}
-            pool = redis.Redis.from_url(url, **settings).connection_pool
+            pool = pool_of(self.resolver, url, **settings)
             if self.redirected is not None:
                 pool.connection_kwargs |= dict(zip(("host", "port"), self.redirected, strict=True))
             return pool.make_connection()
         where = parse_sentinel_url(url)
-        tls = tls_settings(options) | {"ssl": True} if where.tls else {}
-        host, port = find_master(where, sentinel_settings(options) | tls)
+        tls = tls_settings(options) if where.tls else {}
+        scheme = "rediss" if where.tls else "redis"
+
+        def pool_to(node: Address, **settings: Any) -> redis.ConnectionPool:
+            return pool_of(self.resolver, f"{scheme}://", host=node[0], port=node[1], **settings, **tls)
+
+        master = find_master(where, lambda node: pool_to(node, **sentinel_settings(options)))
         given = {"username": where.username, "password": where.password}
-        settings |= tls | {key: value for key, value in given.items() if value}
-        return redis.Redis(host=host, port=port, db=where.db, **settings).connection_pool.make_connection()
+        settings |= {key: value for key, value in given.items() if value}
+        return pool_to(master, db=where.db, **settings).make_connection()
 
     def _introduced(self, connection: Any, target: Address | None) -> Server:
         """Tell our name, and ask the server who it is; what the ACL does not allow stays unknown."""
@@ -205,7 +214,7 @@ def client_settings(options: RedisOptions) -> dict[str, Any]:
     if options.username:
         settings["username"] = options.username
     if options.password:
-        settings["password"] = options.password.get_secret_value()
+        settings["password"] = current_secret(options.password)
     return settings
 
 
@@ -213,7 +222,7 @@ def sentinel_settings(options: RedisOptions) -> dict[str, Any]:
     """What redis-py is told of a connection to a Sentinel, but for TLS."""
     password = options.sentinel.password
     settings = _bounds(options) | {"username": options.sentinel.username, "decode_responses": True}
-    return settings | ({"password": password.get_secret_value()} if password else {})
+    return settings | ({"password": current_secret(password)} if password else {})
 
 
 def _bounds(options: RedisOptions) -> dict[str, Any]:
@@ -251,9 +260,9 @@ def _let_go(connection: Any) -> socket.socket:
 
 
 def _without_secrets(text: str, options: RedisOptions) -> str:
-    secrets = [options.url.get_secret_value()]
+    secrets = [current_secret(options.url)]
     secrets += [unquote(part) for part in (urlsplit(secrets[0]).password,) if part]
-    secrets += [given.get_secret_value() for given in (options.password, options.sentinel.password) if given]
+    secrets += [current_secret(given) for given in (options.password, options.sentinel.password) if given]
     for secret in secrets:
         text = text.replace(secret, "[redacted]") if secret else text
     return " ".join(text.split())

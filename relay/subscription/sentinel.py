@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis
+
+from relay.worker import begin
 
 SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
 OTHERS_WAIT = 0.5
@@ -53,8 +55,8 @@ def parse_sentinel_url(url: str) -> SentinelUrl:
     )
 
 
-def find_master(where: SentinelUrl, settings: dict[str, Any]) -> tuple[str, int]:
-    """Where the master is. Blocks; `settings` are those of a connection to a Sentinel.
+def find_master(where: SentinelUrl, pool_to: Callable[[tuple[str, int]], redis.ConnectionPool]) -> tuple[str, int]:
+    """Where the master is. Blocks; `pool_to` makes the connections to a Sentinel.
 
     All Sentinels are asked at once. Of different answers the one of the newest failover counts (`config-epoch`): a
     Sentinel that is cut off from the others still names the old master, which it may even see alive.
@@ -62,7 +64,7 @@ def find_master(where: SentinelUrl, settings: dict[str, Any]) -> tuple[str, int]
     Raises:
         redis.ConnectionError: none knows; its text says why for each.
     """
-    answers = _ask_all([partial(_state, node, where.master, settings) for node in where.nodes])
+    answers = _ask_all([partial(_state, where.master, pool_to(node)) for node in where.nodes])
     reasons, states = [], []
     for (host, port), answer in zip(where.nodes, answers, strict=True):
         if isinstance(answer, dict):
@@ -79,20 +81,16 @@ def find_master(where: SentinelUrl, settings: dict[str, Any]) -> tuple[str, int]
 
 def _ask_all(questions: list[Callable[[], dict[str, Any]]]) -> list[dict[str, Any] | BaseException | None]:
     """The answer to each question, or why there is none; None for one that came too late."""
-    pool = ThreadPoolExecutor(len(questions), thread_name_prefix="sentinel")
-    try:
-        futures = [pool.submit(question) for question in questions]
-        waiting: set[Future[dict[str, Any]]] = set(futures)
-        while waiting and not any(one.done() and one.exception() is None for one in futures):
-            waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done
-        wait(waiting, timeout=OTHERS_WAIT)
-        return [(one.exception() or one.result()) if one.done() else None for one in futures]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    futures = [begin(question, "sentinel") for question in questions]
+    waiting: set[Future[dict[str, Any]]] = set(futures)
+    while waiting and not any(one.done() and one.exception() is None for one in futures):
+        waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done
+    wait(waiting, timeout=OTHERS_WAIT)
+    return [(one.exception() or one.result()) if one.done() else None for one in futures]
 
 
-def _state(node: tuple[str, int], master: str, settings: dict[str, Any]) -> dict[str, Any]:
-    with redis.Redis(host=node[0], port=node[1], **settings) as sentinel:
+def _state(master: str, pool: redis.ConnectionPool) -> dict[str, Any]:
+    with redis.Redis.from_pool(pool) as sentinel:
         found: dict[str, Any] = sentinel.sentinel_master(master)
     return found
 

@@ -6,11 +6,12 @@ once more as at the start. The subscribed socket is not touched.
 """
 
 import asyncio
-import socket
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from relay.resolver import Resolver
 from relay.subscription.dial import Address, Dialer, DialError, Server
+from relay.worker import Worker
 
 MOVED_LOOKS = 2
 """Looks in a row that a name must not lead to our server before it counts as moved."""
@@ -43,6 +44,7 @@ class ServerCheck:
         """`timeout` is for a name's lookup, in seconds."""
         self._dialer = dialer
         self._timeout = timeout
+        self._worker = Worker("server_check")
         self._server = Server(None)
         self._absent = 0
         self._looks_needed = 1 if dialer.by_sentinel else MOVED_LOOKS
@@ -56,7 +58,7 @@ class ServerCheck:
         """Look once; takes as long as connecting."""
         refused = ""
         try:
-            found = await asyncio.to_thread(self._dialer.look)
+            found = await self._worker.run(self._dialer.look)
         except DialError as error:
             if error.kind is None:
                 return Finding(State.UNKNOWN, str(error))
@@ -98,19 +100,17 @@ class ServerCheck:
             return not both_known
         if ours.address is None or found.target is None:
             return not both_known
-        return ours.address in await _addresses(found.target, self._timeout)
+        return ours.address in await _addresses(self._dialer.resolver, found.target, self._timeout)
 
 
-async def _addresses(target: Address, seconds: float) -> set[Address]:
+async def _addresses(resolver: Resolver, target: Address, seconds: float) -> set[Address]:
     """All addresses of a name.
 
     Raises:
         OSError: there are none, or nobody answers in time.
     """
-    loop = asyncio.get_running_loop()
-    lookup = loop.getaddrinfo(target[0], target[1], type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.wait_for(lookup, seconds)
+        found = await asyncio.wait_for(resolver.addresses(target[0]), seconds)
     except TimeoutError:
         raise OSError(f"no answer within {seconds:g} s") from None
-    return {(str(address[0]), int(address[1])) for *_, address in found}
+    return {(address, target[1]) for address in found}

@@ -25,6 +25,7 @@ from relay.subscription.handover import Handover
 from relay.subscription.resp import ProtocolViolationError
 from relay.subscription.server_check import Finding, ServerCheck, State
 from relay.subscription.wire import PeekWire, TlsWire
+from relay.worker import Worker
 
 LONGEST_WAIT = 1.0
 """Seconds between two attempts to connect, at most: Redis is back within a second or two of being missed."""
@@ -70,6 +71,7 @@ class Subscription:
         self._now = now
         self._changed = changed
         self._dialer = Dialer(options)
+        self._worker = Worker("dial")
         self._check = ServerCheck(self._dialer, timeout=options.connect_timeout)
         self._checking: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
@@ -165,7 +167,7 @@ class Subscription:
                 connection.subscribe()  # again: the answer comes behind all that is unread, so till then all was heard
         else:
             begun = self._now()
-            wire, server = await asyncio.to_thread(self._dialer.connect)
+            wire, server = await self._worker.run(self._dialer.connect)
             connection = self._begin(wire, f"s{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}", adopted=False)
             self._check.connected(server)
             self._right_at, self.problem = begun, server.problem
