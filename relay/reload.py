@@ -15,8 +15,10 @@ import structlog
 
 from relay import systemd
 from relay.config.report import Report, examine
+from relay.config.settings import RedisOptions
 from relay.worker import Worker
 from sinks.base import SinkError
+from sinks.options import FileSecret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,7 +68,18 @@ class Verdict:
 def restart_needed(at_start: Settings, settings: Settings) -> list[str]:
     """The sections of `settings` that are not what the process started with and that a reload does not change."""
     fixed = sorted(type(settings).model_fields.keys() - RELOADABLE)
-    return [name for name in fixed if getattr(settings, name) != getattr(at_start, name)]
+    return [name for name in fixed if _compared(getattr(settings, name)) != _compared(getattr(at_start, name))]
+
+
+def _compared(section: object) -> object:
+    """What of a section is fixed at the start: of Redis' secrets in files, read at each connection, only the path."""
+    if not isinstance(section, RedisOptions):
+        return section
+    parts = (section, section.sentinel)
+    return [
+        {key: value.path if isinstance(value, FileSecret) else value for key, value in part if key != "sentinel"}
+        for part in parts
+    ]
 
 
 class Reloads:

@@ -7,6 +7,7 @@ from redis.backoff import NoBackoff
 from relay.config.settings import RedisOptions
 from relay.subscription.dial import client_settings, sentinel_settings, tls_settings
 from relay.subscription.sentinel import SENTINEL_SCHEMES, parse_sentinel_url
+from sinks.options import current_secret
 
 
 def client_of(options: RedisOptions, timeout: float) -> Redis:
@@ -15,7 +16,7 @@ def client_of(options: RedisOptions, timeout: float) -> Redis:
     Raises:
         OSError: a certificate cannot be read.
     """
-    url = options.url.get_secret_value()
+    url = current_secret(options.url)
     once = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
     settings = client_settings(options) | once
     if not url.startswith(SENTINEL_SCHEMES):
