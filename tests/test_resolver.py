@@ -8,9 +8,13 @@ from typing import Any
 
 import httpcore
 import pytest
+import redis
+from pydantic import SecretStr
 
 from relay import resolver as module
+from relay.config.settings import RedisOptions
 from relay.resolver import MOST_UNDER_WAY, Resolver
+from relay.subscription.client import client_of
 from relay.transport import ResolvingBackend
 from tests.parts import eventually
 
@@ -120,6 +124,17 @@ async def test_the_first_address_that_takes_a_connection_is_used(names: Names) -
         stream = await ResolvingBackend(Resolver()).connect_tcp("two.test", port, timeout=HANG)
         assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
         await stream.aclose()
+
+
+async def test_so_is_it_for_who_publishes_at_redis(names: Names) -> None:
+    names.known["there.test"] = ["127.0.0.9", "127.0.0.1"]
+    async with client_of(RedisOptions(url=SecretStr("redis://hanging.test:1/0")), 0.05) as client:
+        with pytest.raises(redis.TimeoutError):
+            await client.ping()
+    async with client_of(RedisOptions(url=SecretStr("redis://there.test:1/0")), HANG) as client:
+        with pytest.raises(redis.ConnectionError, match=r"there\.test:1"):
+            await client.ping()
+    assert names.asked == {"hanging.test": 1, "there.test": 1}
 
 
 async def test_a_name_that_hangs_is_a_timeout_of_connecting(names: Names) -> None:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from structlog.testing import capture_logs
 
 from relay.config.settings import RedisOptions
+from relay.subscription.client import client_of
 from relay.subscription.dial import Dialer, DialError, dial
 from relay.subscription.subscription import LONGEST_WAIT, Link
 from relay.subscription.wire import LOOK_AT_MOST
 from tests.listening import Listener, listening
 from tests.parts import TcpProxy, Valkey, eventually, free_port
+from tests.parts.waiting import HANG
 
 TLS = Path(__file__).parent / "testdata" / "tls"
 MEGABYTE = 1 << 20
@@ -351,6 +354,16 @@ async def test_sentinels_with_a_password_of_their_own_are_logged_in_to(shared_va
         unknown = RedisOptions.model_validate({"url": f"{url[:-8]}/other/0", "sentinel": {"password": "watch"}})
         with pytest.raises(DialError, match="No such master with that name"):
             await asyncio.to_thread(dial, unknown)
+
+
+async def test_a_client_of_the_same_redis_checks_the_certificate_by_the_name(shared_valkey: Valkey) -> None:
+    async with _tls_in_front_of(shared_valkey) as port:
+        options = {"url": f"rediss://localhost:{port}/0", "tls": {"ca_file": str(TLS / "ca.pem")}}
+        async with client_of(RedisOptions.model_validate(options), HANG) as client:
+            assert await client.ping()
+        async with client_of(RedisOptions.model_validate({"url": options["url"]}), HANG) as client:
+            with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+                await client.ping()
 
 
 async def test_a_certificate_file_that_is_not_there_is_named(shared_valkey: Valkey) -> None:

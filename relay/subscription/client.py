@@ -1,10 +1,14 @@
 """A client of the relay's own Redis for those who publish there, with everything that `redis:` of config.yaml says."""
 
-from redis.asyncio import Redis, Sentinel
+import asyncio
+from typing import Any
+
+from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from relay.config.settings import RedisOptions
+from relay.resolver import Resolver
 from relay.subscription.dial import client_settings, sentinel_settings, tls_settings
 from relay.subscription.sentinel import SENTINEL_SCHEMES, parse_sentinel_url
 from sinks.options import current_secret
@@ -24,7 +28,12 @@ def client_of(options: RedisOptions, timeout: float) -> Redis:
             settings |= tls_settings(options)
         if url.startswith("unix"):
             settings = {key: value for key, value in settings.items() if "keepalive" not in key}
-        return Redis.from_url(url, **settings)
+        client: Redis = Redis.from_url(url, **settings)
+        if not url.startswith("unix"):
+            pool = client.connection_pool
+            pool.connection_class = _ResolvedTlsConnection if url.startswith("rediss") else _ResolvedConnection
+            pool.connection_kwargs["resolver"] = Resolver(max_age=0)
+        return client
     where = parse_sentinel_url(url)
     tls = tls_settings(options) | {"ssl": True} if where.tls else {}
     given = {"username": where.username, "password": where.password}
@@ -34,3 +43,39 @@ def client_of(options: RedisOptions, timeout: float) -> Redis:
         where.master, db=where.db, **settings
     )
     return master
+
+
+class _ResolvedConnection(Connection):
+    """Looks its host up by our own resolver, and tries each of its addresses."""
+
+    def __init__(self, *, resolver: Resolver, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._resolver = resolver
+        self._address = ""
+
+    async def _connect(self) -> None:
+        """Connect.
+
+        Raises:
+            OSError: there is no such name, or none of its addresses takes the connection.
+        """
+        async with asyncio.timeout(self.socket_connect_timeout):
+            addresses = await self._resolver.addresses(self.host)
+        errors = []
+        for address in addresses:
+            self._address = address
+            try:
+                await super()._connect()  # type: ignore[no-untyped-call]
+            except OSError as error:
+                errors.append(error)
+            else:
+                return
+        raise errors[0]
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        given = dict(super()._connection_arguments()) | {"host": self._address}
+        return given | {"server_hostname": self.host} if "ssl" in given else given
+
+
+class _ResolvedTlsConnection(_ResolvedConnection, SSLConnection):
+    """The same; a certificate is for the name."""
