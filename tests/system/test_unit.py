@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.system import probe
 from tests.system.lab import wait_until
 from tests.system.machine import PRESERVES, STATE, UNIT, UNITS, systemd_version
+from tests.system.tree import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +25,16 @@ pytestmark = pytest.mark.system
 HERE = Path(__file__).parent
 PROBE = "/usr/local/lib/probe.py"
 MOST_EXPOSED = 2.0  # systemd-analyze security: 0 is shut off, 10 is bare
+SOCKET = "/run/tickstock-relay/control.sock"
+SECRET = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"  # noqa: S105 - opens nothing
+READ_METRICS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9108/metrics').read().decode())"
 CONFIG = """
 redis: {url: "redis://127.0.0.1:6379/0"}
 sinks:
   archive: {type: jsonl, directory: /var/lib/tickstock-relay/archive}
 routes:
   - {name: everything, match: {}, to: [archive]}
-http: {listen: "127.0.0.1:9108"}
+http: {listen: "127.0.0.1:9108", metrics_max_age: 0s}
 """
 
 
@@ -83,6 +88,34 @@ def test_a_reload_keeps_the_process_and_refuses_a_bad_configuration(running: Mac
     assert running.show("MainPID") == process
 
 
+def test_a_reload_uses_the_daemons_own_credentials_and_exits_by_its_verdict(running: Machine) -> None:
+    """A command of ExecReload= has no credentials in a mount namespace of its own: it asks the daemon."""
+    running.lab.write("/etc/tickstock-relay/credentials/app", SECRET, mode=0o600)
+    running.drop_in("credentials", "[Service]\nLoadCredential=app:/etc/tickstock-relay/credentials/app\n")
+    whole = yaml.safe_load(CONFIG)
+    whole["sinks"]["app"] = {
+        "type": "webhook",
+        "url": "http://127.0.0.1:9/",
+        "secret_file": "${CREDENTIALS_DIRECTORY}/app",
+    }
+    running.configure(json.dumps(whole))
+    running.lab.systemctl("restart", UNIT)
+    process = running.show("MainPID")
+    for _ in range(2):
+        running.lab.systemctl("reload", UNIT)
+        assert last_reload_successful(running) == "1.0"
+        running.configure(json.dumps(whole | {"routes": [{"name": "wrong", "match": {}, "to": ["nowhere"]}]}))
+        assert running.lab.run("systemctl", "reload", UNIT, check=False).returncode != 0
+        assert last_reload_successful(running) == "0.0"
+        assert "nowhere" in running.lab.run(f"{PROGRAM}/bin/tickstock-relay", "check", "--running", check=False).stdout
+        assert running.active()
+        running.configure(json.dumps(whole))
+    running.lab.systemctl("reload", UNIT)
+    assert running.show("MainPID") == process
+    assert running.lab.run("stat", "--format=%U %G %a", SOCKET).stdout.split() == [*["tickstock-relay"] * 2, "660"]
+    running.drop_in("credentials", "")
+
+
 def test_it_stops_cleanly_and_at_once(running: Machine) -> None:
     running.lab.systemctl("stop", UNIT, timeout=15)
     assert running.show("Result") == "success"
@@ -127,6 +160,13 @@ def test_the_subscription_outlives_a_stop_where_systemd_can_keep_it(running: Mac
     running.start()
     kept = systemd_version(running.lab) >= PRESERVES
     assert (connection(running) == subscribed) is kept
+
+
+def last_reload_successful(machine: Machine) -> str:
+    """What the daemon's own metric says."""
+    page = machine.lab.run("python3", "-c", READ_METRICS).stdout
+    [line] = [line for line in page.splitlines() if line.startswith("tickstock_relay_config_last_reload_successful ")]
+    return line.split()[1]
 
 
 def starts(machine: Machine, process: str) -> int:
