@@ -117,7 +117,10 @@ class LogWriter(io.TextIOBase):
                     self._drop(data)
 
     def _report_dropped(self) -> None:
+        """Not while there is hardly room: the report is a line too."""
         with self._changed:
+            if self._waiting > self._max_bytes // 2:
+                return
             count, self._unreported = self._unreported, 0
         if count:
             self.report(count)
