@@ -185,6 +185,13 @@ class QueuedSink(Sink):
         """
         return events
 
+    def latest_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base wants every event
+        """Of events of one key only the newest matters; the others are dropped, reason `superseded`.
+
+        For sinks that are not durable: such an event waits in memory for `Batching.max_wait` before it is stored.
+        """
+        return None
+
     def order_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base has no order
         """Events of one key are delivered in order, one delivery at a time; None: no order asked for."""
         return None

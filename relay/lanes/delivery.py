@@ -18,6 +18,7 @@ from relay.config.settings import OutboxOptions
 from relay.events import Event, Mark, decode, encode
 from relay.lanes.breaker import Breaker, BreakerState
 from relay.lanes.lanes import Lane
+from relay.lanes.latest import Latest
 from relay.lanes.poison import ENOUGH, DeliveryWatch
 from relay.lanes.ready import Chain, Ready
 from relay.lanes.redacted import RedactedRows
@@ -75,6 +76,9 @@ class QueuedLane(Lane):
         self._arrived: list[Row] = []
         """Rows that have arrived and are not forgotten yet."""
         self._flushing: asyncio.TimerHandle | None = None
+        keeps_latest = not sink.durable and type(sink).latest_key is not QueuedSink.latest_key
+        self._latest = Latest(lambda event: self._ask(sink.latest_key, event)) if keeps_latest else None
+        self._releasing: asyncio.TimerHandle | None = None
         self._stopping = False
         self._stepped = clock.stepped
         self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
@@ -86,7 +90,14 @@ class QueuedLane(Lane):
         """Stage events for the outbox; the store's commit makes them safe."""
         now = self._moment().timestamp()
         self.accepted += len(events)
-        for event in self._selected(events):
+        selected = self._selected(events)
+        if self._latest is not None:
+            selected = self._without_superseded(selected, self._latest)
+        if selected:
+            self._store(selected, now)
+
+    def _store(self, events: Sequence[Event], now: float) -> None:
+        for event in events:
             if self._sink.alerting and (why := self._ask(self._muted, event)):
                 self.dropped[why] += 1
                 continue
@@ -102,6 +113,25 @@ class QueuedLane(Lane):
         if not self._sink.durable:
             self._outbox.commit()  # one of its own, that the intake does not know
         self._wake.set()
+
+    def _without_superseded(self, events: Sequence[Event], latest: Latest) -> Sequence[Event]:
+        """What is to be stored now; what a newer event may take the place of waits for a moment."""
+        held = len(latest)
+        passed = latest.pass_on(events)
+        if superseded := held + len(events) - len(passed) - len(latest):
+            self.dropped["superseded"] += superseded
+        if len(latest) and self._releasing is None:
+            loop = asyncio.get_running_loop()
+            self._releasing = loop.call_later(self._batching.max_wait, self._release_latest)
+        return passed
+
+    def _release_latest(self) -> None:
+        """Store what was held."""
+        if self._releasing is not None:
+            self._releasing.cancel()
+            self._releasing = None
+        if self._latest is not None and (events := self._latest.release()):
+            self._store(events, self._moment().timestamp())
 
     def _selected(self, events: Sequence[Event]) -> Sequence[Event]:
         """What the sink wants of a batch; all of it when the sink raises."""
@@ -134,6 +164,7 @@ class QueuedLane(Lane):
     async def stop(self, grace: float) -> None:
         """Finish the deliveries underway if they end in time; what waits stays in the outbox."""
         self._stopping = True
+        self._release_latest()
         self._wake.set()
         tasks = [*self._workers, *([self._dispatcher] if self._dispatcher else [])]
         if tasks:
@@ -163,7 +194,8 @@ class QueuedLane(Lane):
 
     def _recount(self) -> None:
         """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
-        gone = self.waiting - self._outbox.count_of(self.name)
+        held = len(self._latest) if self._latest is not None else 0
+        gone = self.waiting - held - self._outbox.count_of(self.name)
         if gone > 0:
             self.dropped["removed" if self._outbox.is_whole else "store_damaged"] += gone
         else:

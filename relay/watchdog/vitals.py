@@ -23,7 +23,7 @@ FAILING_FOR = 60.0
 """Seconds that a sink fails before it is said: a restart of the other side is no news."""
 BEHIND_FOR = 5.0
 """Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
-NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted")
+NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted", "superseded")
 """Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
 NOT_SUBSCRIBED_FOR = 60.0
 """Seconds without a subscription before it is said: Redis that restarts is no news."""

@@ -88,35 +88,31 @@ class SocketIoSink(QueuedSink):
         return f"answers; {listening} web process{'' if listening == 1 else 'es'} on {channel}"
 
     def batching(self) -> Batching:
-        """Collect for `every`, so that of much progress one is sent."""
-        return Batching(max_events=MOST_EVENTS, max_wait=self.options.every)
+        """Half of `every` passes while the newest progress is awaited, half while a delivery collects."""
+        return Batching(max_events=MOST_EVENTS, max_wait=self.options.every / 2)
 
     def order_key(self, event: Event) -> str | None:  # noqa: ARG002 - all of one page
         """A bar must not go back because an older event came later."""
         return ORDER
 
     def select(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Those that become an emit; of progress the newest."""
-        kept: list[Event] = []
-        seen: set[tuple[str, str | None]] = set()
+        """Those that become an emit."""
         emits = self._emits
-        for event in reversed(events):
-            emit = emits[event.kind]
-            if emit is None or (event.marks and event.marks & Mark.REPLAYED):
-                continue
-            if emit.is_progress:
-                key = (emit.name, event.run_id)
-                if key in seen:
-                    continue
-                seen.add(key)
-            kept.append(event)
-        kept.reverse()
-        return kept
+        return [
+            event
+            for event in events
+            if emits[event.kind] is not None and not (event.marks and event.marks & Mark.REPLAYED)
+        ]
+
+    def latest_key(self, event: Event) -> str | None:
+        """Progress of one phase of one run."""
+        emit = self._emits[event.kind]
+        return f"{emit.name} {event.run_id}" if emit is not None and emit.is_progress else None
 
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
         """Publish the emits of these events."""
         stale = self.context.now() - STALE
-        chosen = [(emit, event) for event in self.select(events) if (emit := self._emits[event.kind])]
+        chosen = [(emit, event) for event in self._newest(self.select(events)) if (emit := self._emits[event.kind])]
         fresh = [(emit, event) for emit, event in chosen if not (emit.is_progress and event.received < stale)]
         if any(emit.is_progress for emit, _ in fresh):
             await self._pace()
@@ -132,6 +128,12 @@ class SocketIoSink(QueuedSink):
         told = {event.run_id for emit, _, event in plain if emit.name in {"run_state", "processing_status"}}
         states = [state for id_ in told if (state := self._states.of(id_)) is not None]
         return await self._publish([self._message("run_state", state) for state in states])
+
+    def _newest(self, events: Sequence[Event]) -> list[Event]:
+        """The events without progress that a later one among them supersedes."""
+        keys = [self.latest_key(event) for event in events]
+        last = {key: number for number, key in enumerate(keys) if key is not None}
+        return [event for number, event in enumerate(events) if last.get(keys[number] or "", number) == number]
 
     @property
     def _connected(self) -> "Redis":

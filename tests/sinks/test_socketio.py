@@ -268,13 +268,19 @@ async def test_single_results_are_sent_only_when_asked_for(server: fakeredis.Fak
     assert [name for name, _ in queue.emits()] == ["pattern_detected"]
 
 
-async def test_of_several_progress_events_the_newest_of_each_phase_and_run_wins(server: fakeredis.FakeServer) -> None:
+async def test_of_several_progress_events_the_newest_of_each_phase_and_run_wins(
+    server: fakeredis.FakeServer, queue: Queue
+) -> None:
     other = progress(channel="tickstock:patterns:progress")
-    second_run = progress(run_id="r2")
-    events = [progress(1), other, second_run, progress(2), make_event(), progress(3)]
     async with started(server) as sink:
-        kept = sink.select(events)
-    assert kept == [other, second_run, events[4], events[5]]
+        events = [progress(1), other, progress(run_id="r2"), progress(2), make_event(), progress(3)]
+        await sink.deliver(events, "d1")
+    sent = [(name, data.get("run_id"), data.get("percent")) for name, data in queue.emits()]
+    assert [each for each in sent if each[0] != "processing_error"] == [
+        ("patterns_progress", "r1", 49.5),
+        ("import_progress", "r2", 49.5),
+        ("import_progress", "r1", 3.0),
+    ]
 
 
 async def test_progress_is_sent_at_most_once_in_every(server: fakeredis.FakeServer, queue: Queue) -> None:

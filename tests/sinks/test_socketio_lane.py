@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 
 from relay.events import Event
 from sinks.base import Batching
+from tests.parts.waiting import eventually
 from tests.scripted import Rig, ScriptedSink
 
 
@@ -38,3 +39,44 @@ async def test_a_selection_that_raises_loses_nothing_and_does_not_reach_the_inta
     await rig.round()
     assert rig.sink.arrived == [1, 2]
     assert [entry["event"] for entry in logs] == ["sink raised"]
+
+
+class _Forgetful(ScriptedSink):
+    """Of events below 100 the newest is enough."""
+
+    durable = False
+
+    def latest_key(self, event: Event) -> str | None:
+        return "all" if event.offset < 100 else None
+
+
+async def test_of_a_flood_only_the_newest_is_stored_and_it_is_delivered_though_nothing_follows() -> None:
+    rig = Rig(_Forgetful(batching=Batching(max_events=10, max_wait=0.01)))
+    for number in range(1, 51):
+        rig.accept(number)
+    assert rig.outbox.count_of("app") == 0
+    assert rig.lane.dropped == {"superseded": 49}
+    rig.tick(0)
+    assert rig.lane.dropped == {"superseded": 49}, "what is held is not lost"
+    await eventually(lambda: rig.outbox.count_of("app") == 1, what="what was held")
+    rig.clock.forward(1)
+    await rig.round()
+    assert rig.sink.arrived == [50]
+    assert rig.adds_up()
+
+
+async def test_what_is_held_goes_out_before_what_follows() -> None:
+    rig = Rig(_Forgetful(batching=Batching(max_events=10)))
+    rig.accept(1, 2)
+    rig.accept(3, 100, 4, 101)
+    await rig.round()
+    assert rig.sink.arrived == [3, 100, 4, 101]
+    assert rig.lane.dropped == {"superseded": 2}
+    assert rig.adds_up()
+
+
+async def test_what_is_held_is_stored_at_the_end() -> None:
+    rig = Rig(_Forgetful(batching=Batching(max_events=10, max_wait=100.0)))
+    rig.accept(1)
+    await rig.lane.stop(1.0)
+    assert rig.outbox.count_of("app") == 1
