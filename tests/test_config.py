@@ -69,7 +69,7 @@ def test_everything_that_is_commented_out_in_the_default_is_right_when_switched_
     tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "APP_WEBHOOK_SECRET": "whsec_" + "QUFB" * 8}
     tokens |= {"TICKSTOCKPL_TOKEN": "t", "REDIS_PASSWORD": "p", "SENTINEL_PASSWORD": "s", "RELAY_TOKEN": "r"}
     settings = load(write(tmp_path, switched_on), tokens)
-    assert {"slack", "webhook"} <= {options["type"] for options in settings.sinks.values()}
+    assert {"slack", "socketio", "webhook"} <= {options["type"] for options in settings.sinks.values()}
     assert settings.watchdog.maintenance
 
 

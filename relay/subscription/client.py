@@ -40,7 +40,7 @@ def client_of(options: RedisOptions, timeout: float) -> Redis:
     settings |= tls | {key: value for key, value in given.items() if value}
     asked = sentinel_settings(options) | tls | once
     master: Redis = Sentinel(where.nodes, sentinel_kwargs=asked).master_for(  # type: ignore[no-untyped-call]
-        where.master, db=where.db, **settings
+        where.master, redis_class=_MasterBySentinel, db=where.db, **settings
     )
     return master
 
@@ -79,3 +79,14 @@ class _ResolvedConnection(Connection):
 
 class _ResolvedTlsConnection(_ResolvedConnection, SSLConnection):
     """The same; a certificate is for the name."""
+
+
+class _MasterBySentinel(Redis):
+    """Closes the connections to the Sentinels as well, which redis-py leaves open."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close everything."""
+        await super().aclose(close_connection_pool)
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
