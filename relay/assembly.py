@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from relay.clock import Clock
 from relay.config import named_files
@@ -74,14 +74,14 @@ def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Si
     return kind(read, context)
 
 
-def _redis_client(options: RedisOptions, timeout: float) -> Any:
+def _redis_client(own: RedisOptions, url: SecretStr | None, timeout: float) -> Any:
     """See `SinkContext.redis`."""
     from relay.subscription.client import client_of  # noqa: PLC0415 - most sinks need none
 
     try:
-        return client_of(options, timeout)
+        return client_of(own if url is None else RedisOptions(url=url), timeout)
     except (OSError, ValueError) as error:
-        raise SinkError(f"the relay's own Redis cannot be used: {type(error).__name__}") from None
+        raise SinkError(f"its Redis cannot be used: {type(error).__name__}") from None
 
 
 def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from relay.events import Event
 from sinks.options import Options
@@ -92,8 +93,8 @@ class SinkContext:
     steady_for: Callable[[], float] = lambda: math.inf
     """Seconds that the clock is known to be right: since it was last set, or the relay started. Delete nothing for
     its age before some hours of it."""
-    redis: Callable[[float], Any] | None = None
-    """Makes a client (`redis.asyncio.Redis`) of the relay's own Redis, with that timeout in seconds."""
+    redis: Callable[[SecretStr | None, float], Any] | None = None
+    """Makes a client (`redis.asyncio.Redis`) of this URL, None for the relay's own Redis, with a timeout in seconds."""
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
 
 

@@ -10,7 +10,7 @@ class SocketIoOptions(Options):
 
     url: SecretStr | None = Field(
         default=None,
-        description="Redis with the app's message queue: `redis://`, `rediss://`, `unix://`; default: the relay's own.",
+        description="Redis with the app's message queue, as in `redis.url`; default: the relay's own, with its login.",
     )
     channel: str = Field(
         default="flask-socketio",
@@ -33,7 +33,7 @@ class SocketIoOptions(Options):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
-        schemes = ("redis://", "rediss://", "unix://")
+        schemes = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
         if url is not None and not url.get_secret_value().startswith(schemes):
             raise ValueError("must begin with one of " + ", ".join(schemes))
         return url

@@ -51,7 +51,7 @@ class SocketIoSink(QueuedSink):
         """Make the client, which connects with the first delivery.
 
         Raises:
-            SinkError: no `url`, and nobody who lends the relay's own.
+            SinkError: a client cannot be made: a certificate that cannot be read, say.
         """
         self._redis = self._client()
         self._repeating = asyncio.create_task(self._repeat(), name=f"{self.context.name}: run_state")
@@ -142,28 +142,10 @@ class SocketIoSink(QueuedSink):
         return self._redis
 
     def _client(self) -> "Redis":
-        from redis.asyncio import Redis  # noqa: PLC0415 - only for who uses this sink
-        from redis.asyncio.retry import Retry  # noqa: PLC0415
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-
-        options, context = self.options, self.context
-        if options.url is None:
-            if context.redis is None:
-                raise SinkError("has no url, and the relay's own Redis is not known here")
-            lent: Redis = context.redis(options.timeout)
-            return lent
-        seconds = options.timeout
-        try:
-            return Redis.from_url(
-                options.url.get_secret_value(),
-                protocol=2,
-                socket_connect_timeout=seconds,
-                socket_timeout=seconds,
-                retry=Retry(NoBackoff(), 0),  # the lane retries
-                driver_info=None,  # no CLIENT SETINFO, which an ACL may not allow
-            )
-        except (ValueError, TypeError):
-            raise SinkError("its url cannot be read") from None
+        if self.context.redis is None:
+            raise SinkError("nobody here makes clients of Redis")
+        client: Redis = self.context.redis(self.options.url, self.options.timeout)
+        return client
 
     def _message(self, name: str, data: dict[str, Any]) -> bytes:
         return message(name, data, namespace=self.options.namespace, room=self.options.room)

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from relay.events import SEVERITIES, Event, Mark, Phase, kind_of
-from sinks.base import SinkContext
+from sinks.base import SinkContext, SinkError
 
 NOON = datetime(2025, 1, 27, 21, 20, tzinfo=UTC)
 """Monday, 16:20 in New York: the usual moment of the kit's events and clock."""
@@ -36,11 +37,29 @@ def make_context(
     name: str = "under-test",
     now: datetime = NOON,
     state: MemoryState | None = None,
-    redis: Callable[[float], Any] | None = None,
+    redis: Callable[[SecretStr | None, float], Any] | None = None,
 ) -> SinkContext:
     """What the daemon would lend a sink; its clock stands still at `now`."""
     return SinkContext(
-        name=name, now=lambda: now, registry=CollectorRegistry(), state=state or MemoryState(), redis=redis
+        name=name, now=lambda: now, registry=CollectorRegistry(), state=state or MemoryState(), redis=redis or _client
+    )
+
+
+def _client(url: SecretStr | None, timeout: float) -> Any:
+    """A client of Redis as the daemon would make it; it knows no Redis of its own."""
+    from redis.asyncio import Redis  # noqa: PLC0415 - few sinks need one
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    if url is None:
+        raise SinkError("the kit has no Redis of its own: give a url")
+    return Redis.from_url(
+        url.get_secret_value(),
+        protocol=2,
+        driver_info=None,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
     )
 
 

@@ -59,7 +59,7 @@ async def started(
     server: fakeredis.FakeServer, now: Callable[[], datetime] = lambda: NOON, **options: Any
 ) -> AsyncIterator[SocketIoSink]:
     """The sink on this fake server; its `every` is short but where a test says otherwise."""
-    context = make_context(redis=lambda _: fakeredis.FakeAsyncRedis(server=server))
+    context = make_context(redis=lambda _, __: fakeredis.FakeAsyncRedis(server=server))
     object.__setattr__(context, "now", now)
     sink = SocketIoSink(SocketIoOptions.model_validate({"every": "50ms"} | options), context)
     await sink.start()
@@ -447,7 +447,7 @@ async def test_errors_of_redis_have_their_reasons(
 
 async def test_without_a_url_the_relays_own_redis_is_needed() -> None:
     sink = SocketIoSink(SocketIoOptions(), make_context())
-    with pytest.raises(SinkError, match="no url"):
+    with pytest.raises(SinkError, match="give a url"):
         await sink.start()
     await sink.close()
 

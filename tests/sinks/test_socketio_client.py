@@ -1,11 +1,13 @@
 """The client of the relay's own Redis that a sink gets: with its password, by its Sentinel, over its socket."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from relay.assembly import _redis_client
 from relay.config.settings import RedisOptions
 from relay.subscription.client import client_of
 from sinks.base import Reason
@@ -16,11 +18,11 @@ from tests.parts import Valkey
 from tests.parts.failover import failover
 
 
-async def outcome_with(**given: Any) -> Reason:
-    """How a delivery ends with these settings in `redis:`."""
+async def outcome_with(own: str | None = None, **given: Any) -> Reason:
+    """How a delivery ends with these settings in `redis:`; `own` is the sink's own url."""
     options = RedisOptions.model_validate(given)
-    context = make_context(redis=lambda timeout: client_of(options, timeout))
-    sink = SocketIoSink(SocketIoOptions.model_validate({"every": "50ms"}), context)
+    context = make_context(redis=partial(_redis_client, options))
+    sink = SocketIoSink(SocketIoOptions.model_validate({"every": "50ms"} | ({"url": own} if own else {})), context)
     await sink.start()
     try:
         return (await sink.deliver([make_event()], "d1")).reason
@@ -62,3 +64,11 @@ async def test_nobody_answers_there() -> None:
     with pytest.raises(redis.ConnectionError):
         await client_of(RedisOptions.model_validate({"url": "redis://127.0.0.1:1/0"}), 1.0).ping()
     assert await outcome_with(url="redis://127.0.0.1:1/0") is Reason.UNREACHABLE
+
+
+async def test_a_url_of_its_own_does_not_get_the_relays_login() -> None:
+    with Valkey("--requirepass", "hidden", password="hidden") as valkey, Valkey() as of_the_app:  # noqa: S106
+        relays = {"url": of_the_app.url, "password": "hidden"}
+        assert await outcome_with(own=valkey.url, **relays) is Reason.UNAUTHORIZED
+        with_login = valkey.url.replace("://", "://:hidden@")
+        assert await outcome_with(own=with_login, **relays) is Reason.OK
