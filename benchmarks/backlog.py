@@ -25,10 +25,10 @@ import uvloop
 from benchmarks import archive, contenders, relay_config, running, system
 from benchmarks.neighbour import Beside
 from benchmarks.publisher import Publisher
-from relay.clock import Clock
 from relay.config.settings import OutboxOptions
 from relay.events import Event, encode, kind_of
-from relay.lanes.delivery import QueuedLane
+from relay.lanes.queued import QueuedLane
+from relay.process.clock import Clock
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from sinks.testing import make_context

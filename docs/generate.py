@@ -14,13 +14,13 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
-from relay.assembly import Surroundings, make_sink
 from relay.config.settings import Settings
 from relay.daemon import Daemon
+from relay.lanes.build import Surroundings, make_sink
 from sinks.options import parse_duration, parse_size
 from sinks.registry import sink_class
 from sinks.socketio.emits import markdown as emits
-from tests.missed_run_table import markdown
+from tests.support.missed_run_table import markdown
 
 HERE = Path(__file__).parent
 SINKS: dict[str, dict[str, Any]] = {

@@ -16,45 +16,45 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from relay import early_signals, systemd
-from relay.assembly import LaneSet, Surroundings, make_lanes
-from relay.clock import Clock, since_boot, utc_now
-from relay.closings import closings
-from relay.config.report import control_path
+from relay.check.report import control_path
 from relay.config.settings import Settings
-from relay.control import ControlSocket
 from relay.events import Announcement, Event, Kind
-from relay.health import Health
+from relay.events.matching import predicate
 from relay.intake import Intake
-from relay.lanes.delivery import why_muted
-from relay.lanes.lanes import Lane
+from relay.lanes.build import LaneSet, Surroundings, make_lanes
+from relay.lanes.lane import Lane
 from relay.lanes.poison import DeliveryWatch
 from relay.lanes.quarantine import Quarantine
-from relay.matching import predicate
-from relay.metrics import RelayMetrics
+from relay.lanes.queued import why_muted
+from relay.lifecycle.reload import SINK_START_TIMEOUT, Reloads, restart_needed
+from relay.lifecycle.tick_parts import TickParts
+from relay.lifecycle.ticking import TICK, Ticker
+from relay.metrics.relay import RelayMetrics
+from relay.metrics.runs import RunMetrics
 from relay.normalize.normalize import Normalizer
-from relay.parts import TickParts
-from relay.poison import PoisonSearch, notice
-from relay.reload import SINK_START_TIMEOUT, Reloads, restart_needed
+from relay.process import early_signals, systemd
+from relay.process.clock import Clock, since_boot, utc_now
+from relay.process.control import ControlSocket
+from relay.process.health import Health
+from relay.process.worker import LARGE
 from relay.routing import Routes
-from relay.run_metrics import RunMetrics
+from relay.runs.gaps import Gaps
 from relay.runs.runs import Runs
 from relay.runs.signals import without_superseded
+from relay.schedule.exchange_holidays import closings
+from relay.status.recent import Recent
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connection import Batch
-from relay.subscription.gaps import Gaps
 from relay.subscription.handover import Handover
+from relay.subscription.poison import PoisonSearch, notice
 from relay.subscription.subscription import Link, Subscription
-from relay.ticking import TICK, Ticker
-from relay.watchdog.agenda import Agenda
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.poll import Watch
+from relay.watchdog.run_schedule import Agenda
+from relay.watchdog.self_check import Vitals
 from relay.watchdog.silences import Silences
-from relay.watchdog.vitals import Vitals
-from relay.watchdog.watch import Watch
-from relay.web.recent import Recent
 from relay.web.server import WebServer
-from relay.worker import LARGE
 from sinks.base import SinkError
 
 API = "questions to the API"

@@ -13,13 +13,14 @@ from datetime import datetime
 import structlog
 
 from relay.events import Announcement, Event, Kind, PerKind
-from relay.lanes.lanes import DirectLane, Lane
+from relay.lanes.direct import DirectLane
+from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import Normalizer, Reason, Unreadable
+from relay.process.worker import LARGE, Worker
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
 from relay.subscription.connection import Batch
-from relay.worker import LARGE, Worker
 
 log = structlog.get_logger(__name__)
 

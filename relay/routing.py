@@ -16,7 +16,7 @@ import structlog
 
 from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import LONGEST_LABEL, Event, Kind, payload_reader
-from relay.matching import Condition, compile_match, field_getter, text_of
+from relay.events.matching import Condition, compile_match, field_getter, text_of
 
 log = structlog.get_logger(__name__)
 

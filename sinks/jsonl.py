@@ -18,9 +18,9 @@ from typing import Any, Literal
 import zstandard
 from pydantic import Field
 
-from relay import retention
 from relay.events import Event, encode_lines
-from relay.files import FILE_MODE, AppendFile
+from sinks import retention
+from sinks.append_file import FILE_MODE, AppendFile
 from sinks.base import DirectSink, SinkContext, SinkError
 from sinks.options import Duration, Options, Size
 

@@ -18,8 +18,8 @@ import certifi
 import httpx
 
 from relay.config.environment import Environment, Proxy
-from relay.resolver import Resolver
-from relay.transport import transport
+from relay.network.resolver import Resolver
+from relay.network.transport import transport
 from sinks.base import Outcome, Reason, SinkError
 
 MAX_ANSWER = 64 << 10

@@ -1,4 +1,4 @@
-"""Real parts for all tests; see tests/parts. What a test has started or opened ends with it."""
+"""Real parts for all tests; see tests/support. What a test has started or opened ends with it."""
 
 import contextlib
 import sqlite3
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.parts import RelayProcess, ServiceManager, Valkey
-from tests.parts.examples import register_profiles
+from tests.support import RelayProcess, ServiceManager, Valkey
+from tests.support.examples import register_profiles
 
 register_profiles()
 

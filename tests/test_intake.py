@@ -13,22 +13,23 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.clock import Clock
 from relay.config.settings import OutboxOptions, RouteOptions
 from relay.events import Announcement, Event
 from relay.intake import Intake
-from relay.lanes.delivery import QueuedLane
-from relay.lanes.lanes import DirectLane, Lane
+from relay.lanes.direct import DirectLane
+from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
+from relay.lanes.queued import QueuedLane
 from relay.normalize.normalize import Normalizer
+from relay.process.clock import Clock
 from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connection import Batch
 from sinks.jsonl import JsonlOptions, JsonlSink
 from sinks.testing import make_context
-from tests.scripted import ScriptedSink
-from tests.wire import utc
+from tests.support.scripted import ScriptedSink
+from tests.support.wire import utc
 
 NOW = utc("2025-01-27 21:15")
 CHANNEL = b"tickstock:a:b"
@@ -122,7 +123,7 @@ def test_a_batch_that_nobody_can_follow_or_route_as_it_should_is_in_its_lanes_al
         raise ValueError("cannot be read")
 
     monkeypatch.setattr("relay.events.decode_object", refuse)
-    monkeypatch.setattr("relay.matching.Condition.value", refuse)
+    monkeypatch.setattr("relay.events.matching.Condition.value", refuse)
     with capture_logs() as logs:
         process.take(10, 20)
     monkeypatch.undo()

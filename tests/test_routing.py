@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import Event
 from relay.routing import UNROUTED, Routes, explain
-from tests.parts.examples import examples
-from tests.wire import event, read
+from tests.support.examples import examples
+from tests.support.wire import event, read
 
 NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
 SYMBOLS = ("AAPL", "MSFT", "1", "true", "None")

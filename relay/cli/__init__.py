@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 if sys.argv[1:2] == ["run"]:  # before the slower imports: by default these signals end a process
-    from relay import early_signals
+    from relay.process import early_signals
 
     early_signals.install()
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from relay import descriptors
+from relay.process import descriptors
 
 COMMANDS = {
     "run": "Run the relay.",
@@ -57,7 +57,7 @@ class _Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run what was asked for; a full disk behind standard output is no bug of the program."""
-        from relay import logs  # noqa: PLC0415 - `--help` and `--version` do without structlog
+        from relay.process import logs  # noqa: PLC0415 - `--help` and `--version` do without structlog
 
         logs.for_commands()
         try:

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from relay.cli.terminal import plain
-from relay.watchdog.wording import figure, lasting
+from relay.events.wording import figure, lasting
+from relay.process.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relay.web.recent import ErrorGroup, PastAlert
-    from relay.web.snapshot import FiringAlert, PhaseView, RunView, SinkView, Snapshot
+    from relay.status.recent import ErrorGroup, PastAlert
+    from relay.status.snapshot import FiringAlert, PhaseView, RunView, SinkView, Snapshot
 
 MOOD_STYLES = {
     "good": "bold green",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from relay.answers import REFUSALS
 from relay.cli.api import Api, api_options
-from relay.cli.terminal import fact_table, plain
+from relay.process.terminal import fact_table, plain
+from relay.tickstockpl.models import REFUSALS
 
 
 @click.command(help="Cancel the current run.\n\nExit code 1 when TickStockPL refuses.")

@@ -12,12 +12,12 @@ import click
 from click.core import ParameterSource
 from rich.text import Text
 
-from relay.cli.terminal import console, plain
+from relay.process.terminal import console, plain
 
 if TYPE_CHECKING:
-    from relay.config.report import Report
+    from relay.check.connections import Trial
+    from relay.check.report import Report
     from relay.config.settings import Settings
-    from relay.config.trials import Trial
 
 
 @click.command(
@@ -57,7 +57,7 @@ def _check_running(ctx: click.Context, path: Path, *, as_json: bool) -> NoReturn
 
 def print_answer(answer: dict[str, Any]) -> None:
     """Print a running relay's answer as this command prints its own report."""
-    from relay.config.report import Report  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.check.report import Report  # noqa: PLC0415 - `--help` does without pydantic
 
     if "problems" in answer:
         _print(Report.from_facts(answer))
@@ -66,7 +66,7 @@ def print_answer(answer: dict[str, Any]) -> None:
 
 
 def _report(path: Path, *, connect: bool) -> Report:
-    from relay.config.report import examine  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.check.report import examine  # noqa: PLC0415 - `--help` does without pydantic
 
     report, settings = examine(path, datetime.now(UTC))
     if connect and settings is not None:
@@ -75,9 +75,9 @@ def _report(path: Path, *, connect: bool) -> Report:
 
 
 async def _trials(settings: Settings) -> list[Trial]:
-    from relay.assembly import Surroundings  # noqa: PLC0415 - for --connect only
-    from relay.clock import Clock  # noqa: PLC0415
-    from relay.config.trials import try_all  # noqa: PLC0415
+    from relay.check.connections import try_all  # noqa: PLC0415
+    from relay.lanes.build import Surroundings  # noqa: PLC0415 - for --connect only
+    from relay.process.clock import Clock  # noqa: PLC0415
 
     return await try_all(
         settings,

@@ -1,4 +1,4 @@
-"""`tickstock-relay demo`: a trading afternoon in a minute, with every real part; what plays is in `relay.demo`."""
+"""`tickstock-relay demo`: a trading afternoon in a minute, with every real part: see `tickstock_simulator.demo`."""
 
 import asyncio
 import math
@@ -25,9 +25,9 @@ def command(seconds: float) -> None:
     """
     from rich.console import Console  # noqa: PLC0415 - this command only
 
-    from relay.demo.performance import Performance, fresh_directory  # noqa: PLC0415
-    from relay.demo.stage import StageError  # noqa: PLC0415
-    from relay.demo.story import LEAST_SECONDS  # noqa: PLC0415
+    from tickstock_simulator.demo.performance import Performance, fresh_directory  # noqa: PLC0415
+    from tickstock_simulator.demo.stage import StageError  # noqa: PLC0415
+    from tickstock_simulator.demo.story import LEAST_SECONDS  # noqa: PLC0415
 
     if not LEAST_SECONDS <= seconds < math.inf:
         raise click.UsageError(f"the demo needs at least {LEAST_SECONDS} seconds, not {seconds:g}")

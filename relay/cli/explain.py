@@ -13,7 +13,7 @@ import click
 from rich.text import Text
 
 from relay.cli.api import BadConfig
-from relay.cli.terminal import console, plain
+from relay.process.terminal import console, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def command(
 
 
 def _configured(path: Path) -> tuple[Routes, Normalizer]:
-    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
     from relay.normalize.normalize import Normalizer  # noqa: PLC0415
     from relay.routing import Routes  # noqa: PLC0415
 
@@ -103,13 +103,13 @@ def _given(file: BinaryIO | None) -> bytes:
 
 
 def _published(channel: str | None, data: bytes, normalizer: Normalizer) -> Event | Unreadable:
-    from relay.config.specimen import from_message  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.sample import from_message  # noqa: PLC0415 - `--help` does without it
 
     return from_message(channel or "", data, datetime.now(UTC), normalizer)
 
 
 def _archived(data: bytes) -> list[Event]:
-    from relay.config.specimen import SpecimenError, from_line  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.sample import SpecimenError, from_line  # noqa: PLC0415 - `--help` does without it
 
     lines = [line for line in data.splitlines() if line.strip()]
     try:
@@ -186,7 +186,7 @@ def _found(verdict: Verdict) -> str:
 
 def _text(value: object) -> str:
     from relay.events import Severity  # noqa: PLC0415 - `--help` does without it
-    from relay.matching import text_of  # noqa: PLC0415
+    from relay.events.matching import text_of  # noqa: PLC0415
 
     return value.label if isinstance(value, Severity) else text_of(value)
 

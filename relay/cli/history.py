@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.cli.api import Api, api_options
-from relay.cli.terminal import both_times, console, shown, span
+from relay.process.terminal import both_times, console, shown, span
 
 if TYPE_CHECKING:
-    from relay.answers import HistoryRun
+    from relay.tickstockpl.models import HistoryRun
 
 STATUS_STYLES = {
     "completed": "green",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relay.cli.terminal import plain
+from relay.process.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +42,8 @@ def matching(match: dict[str, Any]) -> Callable[[Event], bool]:
     Raises:
         click.BadParameter: a field or a test that does not exist.
     """
-    from relay.config.mistakes import match_hint  # noqa: PLC0415
-    from relay.matching import MatchError, predicate  # noqa: PLC0415 - `--help` does without it
+    from relay.config.messages import match_hint  # noqa: PLC0415
+    from relay.events.matching import MatchError, predicate  # noqa: PLC0415 - `--help` does without it
 
     try:
         return predicate(match)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relay.cli.api import BadConfig
-from relay.cli.terminal import console, fact_table, plain, shown, span
+from relay.process.terminal import console, fact_table, plain, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from relay.store.outbox import Row
-    from relay.store.undelivered import Selection, Undelivered
+    from relay.store.outbox_admin import Selection, Undelivered
 
 
 @click.group(help="What waits for delivery, and what was given up (the dead letters).")
@@ -63,7 +63,7 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
     def selected(
         lane: str | None, state: str | None, before: float | None, ids: tuple[int, ...] = (), **given: Any
     ) -> None:
-        from relay.store.undelivered import Selection  # noqa: PLC0415 - `--help` does without it
+        from relay.store.outbox_admin import Selection  # noqa: PLC0415 - `--help` does without it
 
         body(selection=Selection(ids, lane, state, before), **given)
 
@@ -73,9 +73,9 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _opened(config: Path) -> Iterator[Undelivered]:
     """The outbox of the relay with that configuration."""
-    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.store.outbox_admin import Undelivered  # noqa: PLC0415
     from relay.store.store import open_for_tools  # noqa: PLC0415
-    from relay.store.undelivered import Undelivered  # noqa: PLC0415
 
     try:
         path = load(config, only=("state_dir",)).state_dir / "relay.db"
@@ -122,7 +122,7 @@ def list_(selection: Selection, limit: int, as_json: bool, config: Path) -> None
 @_config_option
 def show(row_id: int, as_json: bool, config: Path) -> None:
     """One row."""
-    from relay.store.undelivered import Selection  # noqa: PLC0415 - `--help` does without it
+    from relay.store.outbox_admin import Selection  # noqa: PLC0415 - `--help` does without it
 
     with _opened(config) as outbox:
         row = next(outbox.rows(Selection((row_id,))), None)

@@ -18,7 +18,7 @@ import click
 
 from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, matching, read_matchers
-from relay.cli.terminal import plain
+from relay.process.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,7 +144,7 @@ def _summary(archive: Archive, told: str) -> None:
 
 
 def _settings(path: Path, target: str) -> Settings:
-    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
 
     try:
         return load(path, only=("redis",) if target == "redis" else None)
@@ -168,7 +168,7 @@ def _to_stdout(pieces: Iterable[tuple[float, bytes]]) -> str:
 
 def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *, mark: bool, yes: bool) -> str:
     from relay.replay.targets import Republisher  # noqa: PLC0415
-    from relay.subscription.dial import DialError  # noqa: PLC0415 - with redis-py
+    from relay.subscription.connect import DialError  # noqa: PLC0415 - with redis-py
 
     if not yes and sys.stdin.isatty():
         click.confirm("Publish on Redis? Everybody who listens there gets these events again", abort=True, err=True)

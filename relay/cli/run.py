@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from relay import descriptors
+from relay.process import descriptors
 
 
 @click.command()
@@ -20,10 +20,10 @@ def command(path: Path) -> None:
     _leave_out_what_colours()
     import uvloop  # noqa: PLC0415 - this command only
 
-    from relay import state_lock, systemd  # noqa: PLC0415
-    from relay.config.config import ConfigError, load  # noqa: PLC0415
-    from relay.installation import is_first_start  # noqa: PLC0415
-    from relay.logs import finish, set_up, write_in_background  # noqa: PLC0415
+    from relay.config.load import ConfigError, load  # noqa: PLC0415
+    from relay.lifecycle.installation import is_first_start  # noqa: PLC0415
+    from relay.process import state_lock, systemd  # noqa: PLC0415
+    from relay.process.logs import finish, set_up, write_in_background  # noqa: PLC0415
 
     write_in_background()
     try:
@@ -64,6 +64,6 @@ def command(path: Path) -> None:
 def _leave_out_what_colours() -> None:
     """Import httpx, later, without `rich` and `pygments`, which are for a command of its own: 3.5 MB of a daemon.
 
-    A module that is None counts as missing (Python's reference, 5.3.1). `relay.logs` does so for structlog.
+    A module that is None counts as missing (Python's reference, 5.3.1). `relay.process.logs` does so for structlog.
     """
     sys.modules["httpx._main"] = None  # type: ignore[assignment]

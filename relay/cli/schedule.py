@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from relay.cli.api import Api, api_options
-from relay.cli.terminal import both_times, fact_table, plain
+from relay.process.terminal import both_times, fact_table, plain
 
 if TYPE_CHECKING:
-    from relay.answers import Schedule
-    from relay.tickstockpl import TickStockPL
+    from relay.tickstockpl.client import TickStockPL
+    from relay.tickstockpl.models import Schedule
 
 
 def _clock_time(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    from relay.answers import clock_time  # noqa: PLC0415 - `--help` does without it
+    from relay.tickstockpl.models import clock_time  # noqa: PLC0415 - `--help` does without it
 
     if value is not None and clock_time(value) != value:
         raise click.BadParameter('must be "HH:MM", 00:00 to 23:59')

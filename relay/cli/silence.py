@@ -13,7 +13,7 @@ import click
 
 from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, read_matchers
-from relay.cli.terminal import both_times, console, plain, shown
+from relay.process.terminal import both_times, console, plain, shown
 
 if TYPE_CHECKING:
     from relay.watchdog.silences import Silence, Silences
@@ -44,8 +44,8 @@ class _Shelf:
 @contextmanager
 def _silences(config: Path) -> Iterator["Silences"]:
     """The silences of the relay with that config."""
-    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.matching import predicate  # noqa: PLC0415
+    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.events.matching import predicate  # noqa: PLC0415
     from relay.store.store import open_for_tools  # noqa: PLC0415
     from relay.watchdog.silences import Silences  # noqa: PLC0415
 

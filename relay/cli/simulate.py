@@ -1,6 +1,6 @@
 """`tickstock-relay simulate`: the TickStockPL stand-in, and beside it a Slack one, until a signal or their work's end.
 
-Only options, output and signals; what is simulated stands in `relay.simulator`.
+Only options, output and signals; what is simulated stands in `tickstock_simulator`.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import click
 
-from relay.simulator.faults import FAULTS, parse_fault
-from relay.simulator.publisher import address
-from relay.simulator.slack import SlackStandIn
-from relay.simulator.tickstockpl import Simulator
-from relay.simulator.wire import NEW_YORK
+from tickstock_simulator.faults import FAULTS, parse_fault
+from tickstock_simulator.publisher import address
+from tickstock_simulator.slack import SlackStandIn
+from tickstock_simulator.tickstockpl import Simulator
+from tickstock_simulator.wire import NEW_YORK
 
 
 class Listen(NamedTuple):

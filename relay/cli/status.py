@@ -9,10 +9,10 @@ import msgspec
 from rich.text import Text
 
 from relay.cli.api import Api, api_options
-from relay.cli.terminal import both_times, fact_table
+from relay.process.terminal import both_times, fact_table
 
 if TYPE_CHECKING:
-    from relay.answers import Status
+    from relay.tickstockpl.models import Status
 
 STATE_STYLES = {"running": "bold green", "idle": "bold", "unknown": "bold yellow"}
 BAR_CELLS = 24

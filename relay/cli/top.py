@@ -19,14 +19,14 @@ from rich.text import Text
 
 from relay.cli.api import BadConfig
 from relay.cli.board import board, fitted, trouble
-from relay.cli.terminal import PIPED_WIDTH, plain
+from relay.process.terminal import PIPED_WIDTH, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
 
-    from relay.web.snapshot import Snapshot
+    from relay.status.snapshot import Snapshot
 
 DEFAULT_URL = "http://127.0.0.1:9108"
 TOKEN_VARIABLE = "TICKSTOCK_RELAY_TOKEN"  # noqa: S105 - the variable's name
@@ -95,7 +95,7 @@ def _where(url: str | None, config: Path | None) -> tuple[str, str | None]:
     token = os.environ.get(TOKEN_VARIABLE) or None
     if config is None:
         return (url or DEFAULT_URL).rstrip("/"), token
-    from relay.config.config import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
 
     try:
         http = load(config, only=("http",)).http
@@ -134,7 +134,7 @@ def _fetch(client: httpx.Client) -> bytes:
 
 
 def _look(client: httpx.Client) -> Snapshot:
-    from relay.web.snapshot import Snapshot  # noqa: PLC0415
+    from relay.status.snapshot import Snapshot  # noqa: PLC0415
 
     try:
         return msgspec.json.decode(_fetch(client), type=Snapshot)

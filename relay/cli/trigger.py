@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from relay.cli.api import Api, api_options
-from relay.cli.terminal import fact_table, plain
+from relay.process.terminal import fact_table, plain
 
 
 def _split(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> list[str]:

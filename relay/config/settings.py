@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from relay.config.thresholds import WatchdogOptions
-from relay.redaction import RedactionOptions
+from relay.config.watchdog import WatchdogOptions
+from relay.redaction.redactor import RedactionOptions
 from sinks.options import Duration, Options, Size
 
 COMMAND_CHANNELS = ("tickstock:commands:*", "tickstock:monitoring:control", "tickstock:processing:control")

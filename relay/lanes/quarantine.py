@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from relay import retention
-from relay.clock import Clock
 from relay.events import utc_text
-from relay.files import AppendFile, InUseError
 from relay.normalize.normalize import Reason, Unreadable
+from relay.process.clock import Clock
+from sinks import retention
+from sinks.append_file import AppendFile, InUseError
 
 HOLD_BYTES = 64 << 20
 """Bytes held in memory while the file cannot be written."""

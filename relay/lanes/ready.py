@@ -7,7 +7,7 @@ waits for the slowest delivery, and none overtakes another of its order key.
 from collections import deque
 from dataclasses import dataclass
 
-from relay.lanes.grouping import MOST_REPEATS, chains, group, order_keys
+from relay.lanes.batching import MOST_REPEATS, chains, group, order_keys
 from relay.store.outbox import Outbox, Row
 from sinks.base import Batching
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from relay.events import Event
-from relay.worker import LARGE, Worker
+from relay.process.worker import LARGE, Worker
 
 MOST_BYTES = 16 << 20
 """What is kept for further attempts; beyond it the oldest is redacted again should it be tried again."""

@@ -1,6 +1,6 @@
 """Where replayed events go beside standard output: to Redis in their envelopes, or to the sinks of a configuration.
 
-The sinks' lanes are those of the daemon (`relay.assembly`), with an outbox in memory: a running relay's is its own.
+The sinks' lanes are those of the daemon (`relay.lanes.build`), with an outbox in memory: a running relay's is its own.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 import hiredis
 import msgspec
 
-from relay.assembly import LaneSet, Surroundings, make_lanes
-from relay.clock import Clock
 from relay.config.settings import RedisOptions, Settings
 from relay.events import Event, Mark, utc_text
-from relay.lanes.delivery import why_muted
+from relay.lanes.build import LaneSet, Surroundings, make_lanes
+from relay.lanes.queued import why_muted
 from relay.normalize.normalize import Normalizer
+from relay.process.clock import Clock
 from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from relay.subscription.dial import DialError, dial
+from relay.subscription.connect import DialError, dial
 from relay.subscription.resp import Message
 from sinks.base import QueuedSink, SinkError
 from sinks.registry import sink_class

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 from relay.events import Event
+from relay.events.values import text
 from relay.runs.ledger import Ledger
-from relay.runs.quantities import text
 from relay.runs.run import Run
 from relay.runs.signals import Signal, Verb
 

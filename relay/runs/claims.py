@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from relay.events import Event, Mark
-from relay.runs.quantities import moment
+from relay.events.values import moment
 
 NEW_YORK = ZoneInfo("America/New_York")
 STALE = timedelta(hours=12)

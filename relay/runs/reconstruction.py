@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from relay.answers import HistoryRun, Status
 from relay.events import Announcement
 from relay.runs.run import LONGEST, Run
 from relay.runs.signals import FINAL_STATES, State
 from relay.runs.transitions import of_run, present
+from relay.tickstockpl.models import HistoryRun, Status
 
 if TYPE_CHECKING:
     from relay.runs.runs import Runs

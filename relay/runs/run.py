@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from relay.events import PHASE_NAMES, Event, Phase
-from relay.runs.quantities import amount, count, moment, percent, text
+from relay.events.values import amount, count, moment, percent, text
 from relay.runs.signals import State
 
 MAX_CATEGORIES = 32

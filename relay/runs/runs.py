@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from relay.answers import HistoryRun, Status
 from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
+from relay.events.values import text
 from relay.runs.attribution import YOUNG, begins_run, meant
 from relay.runs.claims import NEW_YORK, STALE, claimed_at, is_stale
 from relay.runs.ledger import GIVEN_UP, Ledger
 from relay.runs.loose_events import STRAY_SPAN, LooseEvents
 from relay.runs.phases import end_phases, final_state, observe_phase, reopen_phases
-from relay.runs.quantities import text
 from relay.runs.run import Run, believable_duration
 from relay.runs.signals import Signal, State, Verb, signal_of
 from relay.runs.transitions import of_run
 from relay.store.shelf import Shelf
+from relay.tickstockpl.models import HistoryRun, Status
 
 MAX_OPEN = 16
 UNHEARD = timedelta(hours=12)

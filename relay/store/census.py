@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from relay.files import FILE_MODE
+from sinks.append_file import FILE_MODE
 
 SHELF, KEY = "store", "serial"
 

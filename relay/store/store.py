@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from relay.files import make_directory
 from relay.store import census, schema
 from relay.store.census import Census, Loss, Note
 from relay.store.salvage import save_rows
+from sinks.append_file import make_directory
 
 log = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from relay.config.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
 from relay.config.settings import RedisOptions
-from relay.resolver import Resolver
-from relay.subscription.dial import client_settings, sentinel_settings, tls_settings
-from relay.subscription.sentinel import SENTINEL_SCHEMES, parse_sentinel_url
+from relay.network.resolver import Resolver
+from relay.subscription.connect import client_settings, sentinel_settings, tls_settings
 from sinks.options import current_secret
 
 

@@ -15,7 +15,7 @@ import structlog
 from relay.config.settings import RedisOptions
 from relay.subscription.errors import ErrorKind, ServerError, is_no_permission, kind_of
 from relay.subscription.resp import FrameParser, Message
-from relay.subscription.wire import LOOK_AT_MOST, PeekWire, TlsWire, WireClosedError
+from relay.subscription.socket import LOOK_AT_MOST, PeekWire, TlsWire, WireClosedError
 
 ENOUGH = 25
 """Messages among which a wake-up's cost is shared well enough: it is not waited longer than it takes to get so many."""

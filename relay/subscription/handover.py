@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from relay import systemd
 from relay.config.settings import RedisOptions
+from relay.process import systemd
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 import redis
 from redis.connection import Connection, SSLConnection
 
-from relay.resolver import Resolver
+from relay.network.resolver import Resolver
 
 
 class _ResolvedConnection(Connection):

@@ -9,9 +9,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from relay.resolver import Resolver
-from relay.subscription.dial import Address, Dialer, DialError, Server
-from relay.worker import Worker
+from relay.network.resolver import Resolver
+from relay.process.worker import Worker
+from relay.subscription.connect import Address, Dialer, DialError, Server
 
 MOVED_LOOKS = 2
 """Looks in a row that a name must not lead to our server before it counts as moved."""

@@ -18,14 +18,14 @@ from datetime import datetime
 import structlog
 
 from relay.config.settings import RedisOptions
+from relay.process.worker import Worker
+from relay.subscription.connect import Dialer, DialError, Server, peer
 from relay.subscription.connection import Batch, Connection
-from relay.subscription.dial import Dialer, DialError, Server, peer
 from relay.subscription.errors import ErrorKind, ServerError
 from relay.subscription.handover import Handover
 from relay.subscription.resp import ProtocolViolationError
 from relay.subscription.server_check import Finding, ServerCheck, State
-from relay.subscription.wire import PeekWire, TlsWire
-from relay.worker import Worker
+from relay.subscription.socket import PeekWire, TlsWire
 
 LONGEST_WAIT = 1.0
 """Seconds between two attempts to connect, at most: Redis is back within a second or two of being missed."""

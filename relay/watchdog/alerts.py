@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from relay.events import SEVERITIES, Announcement, Severity, utc_text
+from relay.events.wording import lasting
 from relay.store.shelf import Shelf
-from relay.watchdog.wording import lasting
 
 MAX_ALERTS = 500
 """Conditions remembered at once; beyond it the oldest that waits, else the oldest at all, makes room."""

@@ -6,16 +6,16 @@ The decision is pure; `attempt` is the thin shell that POSTs. TickStockPL's own 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from relay.config.thresholds import WatchdogOptions
+from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity
+from relay.events.wording import clock
 from relay.runs.signals import State
 from relay.store.shelf import Shelf
-from relay.watchdog.agenda import Agenda, Slot
-from relay.watchdog.apiview import ApiView
-from relay.watchdog.wording import clock
+from relay.watchdog.api_state import ApiView
+from relay.watchdog.run_schedule import Agenda, Slot
 
 if TYPE_CHECKING:
-    from relay.tickstockpl import TickStockPL
+    from relay.tickstockpl.client import TickStockPL
 
 _KEY = "auto_trigger"
 
@@ -49,7 +49,7 @@ class AutoTrigger:
 
 async def attempt(client: "TickStockPL", slot: Slot) -> list[Announcement]:
     """Ask TickStockPL to start the run of `slot`; what came of it. Call `AutoTrigger.note` first."""
-    from relay.tickstockpl import ApiError  # noqa: PLC0415 - httpx is not needed to start
+    from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - httpx is not needed to start
 
     day = f"{slot.day:%a} {slot.day.day} {slot.day:%b}"
     why = (

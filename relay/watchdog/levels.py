@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from relay.config.thresholds import LevelOptions, RateOptions
+from relay.config.watchdog import LevelOptions, RateOptions
 from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Severity
-from relay.runs.quantities import amount, text
+from relay.events.values import amount, text
+from relay.events.wording import figure
 from relay.runs.run import error_category
-from relay.schedule import market_is_open
+from relay.schedule.timetable import market_is_open
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.wording import figure
 
 PLACES = ("metrics", "resources", "data_flow", "connection", "system")
 """Objects in a payload that hold such numbers (wire notes, "Envelopes")."""

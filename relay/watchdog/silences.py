@@ -43,7 +43,7 @@ _decode = msgspec.json.Decoder(Silence).decode
 
 
 class Silences:
-    """The silences on a shelf. `compile_match` turns a match into a predicate (`relay.matching.predicate`)."""
+    """The silences on a shelf. `compile_match` turns a match into a predicate (`relay.events.matching.predicate`)."""
 
     def __init__(self, shelf: Shelf, compile_match: Callable[[Mapping[str, Any]], Predicate]) -> None:
         self._shelf = shelf

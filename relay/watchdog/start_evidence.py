@@ -9,13 +9,13 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import takewhile
 
-from relay.answers import HistoryRun
 from relay.runs.claims import AHEAD, readings
 from relay.runs.run import Run
 from relay.runs.runs import Runs
-from relay.schedule import session_close
-from relay.watchdog.agenda import Slot
-from relay.watchdog.apiview import ApiView
+from relay.schedule.timetable import session_close
+from relay.tickstockpl.models import HistoryRun
+from relay.watchdog.api_state import ApiView
+from relay.watchdog.run_schedule import Slot
 from relay.watchdog.start_decision import Decision, EventsShow, Hearing, HistoryShows, StatusShows, decide
 
 EARLIEST_START = timedelta(minutes=30)

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from relay.events.wording import NEW_YORK, at, both, day_name, lasting, on
 from relay.runs.run import Run
 from relay.runs.runs import Runs
-from relay.watchdog.agenda import Slot
-from relay.watchdog.apiview import ApiView
+from relay.watchdog.api_state import ApiView
+from relay.watchdog.run_schedule import Slot
 from relay.watchdog.start_decision import Hearing, HistoryShows, StatusShows, Verdict
 from relay.watchdog.start_evidence import Evidence, StartWindow
-from relay.watchdog.wording import NEW_YORK, at, both, day_name, lasting, on
 
 LONGEST_ID = 60
 """Characters of a run's id in a sentence."""

@@ -8,21 +8,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from relay.config.thresholds import WatchdogOptions
+from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, Kind, Severity
+from relay.events.wording import at, clock, lasting
 from relay.runs.reconstruction import seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
-from relay.watchdog.agenda import Agenda, Slot
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.apiview import ApiView
+from relay.watchdog.api_state import ApiView
 from relay.watchdog.autotrigger import AutoTrigger
 from relay.watchdog.levels import ErrorRates, Levels, tells_levels
-from relay.watchdog.punctuality import Punctuality
+from relay.watchdog.progress_check import Supervision
+from relay.watchdog.result_check import Verdicts
+from relay.watchdog.run_schedule import Agenda, Slot
+from relay.watchdog.start_check import Punctuality
 from relay.watchdog.start_words import Link
-from relay.watchdog.supervision import Supervision
-from relay.watchdog.verdicts import Verdicts
-from relay.watchdog.wording import at, clock, lasting
 
 RECENTLY = timedelta(minutes=2)
 FAILURES = 3

@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 
 from relay.events import Phase
-from relay.watchdog.wording import lasting
+from relay.events.wording import lasting
+from relay.status.snapshot import Band, PhaseView, RunView
 from relay.web.markup import Html, markup, tag
-from relay.web.snapshot import Band, PhaseView, RunView
 
 WIDTH = 1000.0
 ROW = 20.0

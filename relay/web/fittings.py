@@ -3,11 +3,11 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from relay.watchdog.wording import figure, lasting
+from relay.events.wording import figure, lasting
+from relay.status.recent import ErrorGroup, PastAlert
+from relay.status.snapshot import FiringAlert, SinkView, Snapshot
 from relay.web import charts
 from relay.web.markup import Html, markup, tag, wired
-from relay.web.recent import ErrorGroup, PastAlert
-from relay.web.snapshot import FiringAlert, SinkView, Snapshot
 
 SHOWN = 12
 """Rows of a list; the rest is in `/api/state`."""

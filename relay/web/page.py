@@ -3,9 +3,9 @@
 from functools import cache
 from pathlib import Path
 
+from relay.status.snapshot import Snapshot
 from relay.web import fittings, sections
 from relay.web.markup import Html, markup, tag
-from relay.web.snapshot import Snapshot
 
 ASSETS = Path(__file__).parent
 REFRESH = 30

@@ -6,10 +6,10 @@ Each is a function of a snapshot and nothing else. Parts about the relay itself 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from relay.watchdog.wording import figure, lasting
+from relay.events.wording import figure, lasting
+from relay.status.snapshot import Band, PhaseView, RunView, Snapshot
 from relay.web import charts
 from relay.web.markup import Html, markup, tag, wired
-from relay.web.snapshot import Band, PhaseView, RunView, Snapshot
 
 GLYPHS = {
     "good": "M7 12.5l3.4 3.5L17 8.8",

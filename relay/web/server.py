@@ -15,12 +15,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
+from relay.status.collect import Viewpoint
 from relay.web.admission import Admission, SharedMetrics
 from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
 from relay.web.guard import Guard
 from relay.web.live import Live
 from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
-from relay.web.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from relay.daemon import Daemon

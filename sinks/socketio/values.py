@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.events import Event
-from relay.runs.quantities import amount, count, moment, percent
-from relay.runs.quantities import text as short_text
+from relay.events.values import amount, count, moment, percent
+from relay.events.values import text as short_text
 
 LONGEST_TEXT = 1000
 """Characters of one text: a page shows it, it is no archive."""

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli import main
-from relay.cli.terminal import plain
+from relay.process.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from relay.cli import main
-from tests.parts import Valkey
-from tests.parts.failover import replica_of, setuser
+from tests.support import Valkey
+from tests.support.failover import replica_of, setuser
 
 MISTAKES = Path(__file__).parent.parent / "testdata" / "config"
 DEFAULT = Path(__file__).parent.parent.parent / "config.yaml"

@@ -22,12 +22,12 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from relay.cli import main
-from relay.demo.notes import Notes
-from relay.demo.story import LEAST_SECONDS, STORY_SECONDS, speed_for
-from relay.demo.view import View
-from tests.parts import until
-from tests.parts.relay_process import PROGRAM
+from tests.support import until
+from tests.support.relay_process import PROGRAM
 from tests.web.pictures import snapshot
+from tickstock_simulator.demo.notes import Notes
+from tickstock_simulator.demo.story import LEAST_SECONDS, STORY_SECONDS, speed_for
+from tickstock_simulator.demo.view import View
 
 COLUMNS, LINES = 80, 24
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from relay.demo.stage import WEBHOOK_SECRET, Stage
-from relay.demo.story import Story
+from tickstock_simulator.demo.stage import WEBHOOK_SECRET, Stage
+from tickstock_simulator.demo.story import Story
 
 SECOND = 1738012200
 
@@ -44,7 +44,7 @@ STRONG = [line(1, 0.9), line(2, 0.97)]
 async def test_each_strong_pattern_must_arrive_once_and_signed(
     delivered: list[Any], right: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relay.demo.story.LAST_EVENTS", 0.1)
+    monkeypatch.setattr("tickstock_simulator.demo.story.LAST_EVENTS", 0.1)
     (tmp_path / "events.jsonl").write_text("\n".join([*STRONG, line(3, 0.2), ""]))
 
     async def stop() -> int:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from relay.cli import main
 from relay.events import encode
-from tests.wire import event
+from tests.support.wire import event
 
 NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
 ERROR = {"event": "error", "timestamp": "2025-01-27T21:10:00Z", "payload": {"severity": "error", "component": "import"}}

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli import main
-from tests.parts import Numbered, RelayProcess, Valkey, until
+from tests.support import Numbered, RelayProcess, Valkey, until
 
 HOSTILE = "\x1b[31m[bold red]x[/]\u202e"
 

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli.silence import command
-from relay.matching import predicate
+from relay.events.matching import predicate
 from relay.store.store import Store
 from relay.watchdog.silences import Silences
-from tests.wire import event, utc
+from tests.support.wire import event, utc
 
 
 @pytest.fixture

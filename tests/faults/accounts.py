@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tests.parts import Numbered, RelayProcess, until
+from tests.support import Numbered, RelayProcess, until
 
 
 def missing_and_repeated(traffic: Numbered, found: Counter[int]) -> tuple[set[int], int]:

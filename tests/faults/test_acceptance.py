@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.shapes import every_shape, malformed
 from tests.faults.accounts import assert_counters_add_up, seconds_until
 from tests.faults.conftest import Report
-from tests.parts import RelayProcess, Valkey, until
+from tests.support import RelayProcess, Valkey, until
+from tickstock_simulator.shapes import every_shape, malformed
 
 pytestmark = pytest.mark.faults
 

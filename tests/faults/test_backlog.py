@@ -14,8 +14,8 @@ import pytest
 
 from tests.faults.accounts import assert_counters_add_up
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, until
-from tests.parts.relay_process import Json
+from tests.support import Numbered, RelayProcess, Valkey, until
+from tests.support.relay_process import Json
 
 pytestmark = pytest.mark.faults
 

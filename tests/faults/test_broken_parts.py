@@ -8,17 +8,17 @@ import pytest
 
 from tests.faults.accounts import seconds_until
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, ServiceManager, Valkey, until
-from tests.parts.broken_relay import SECRET, BrokenRelay
-from tests.parts.relay_process import Json, drained
+from tests.support import Numbered, RelayProcess, ServiceManager, Valkey, until
+from tests.support.broken_relay import SECRET, BrokenRelay
+from tests.support.relay_process import Json, drained
 
 pytestmark = pytest.mark.faults
 
 BROKEN = [
     ("watchdog", "relay.watchdog.watchdog:Watchdog.tick", "raises"),
     ("store", "relay.store.store:Store.tend", "raises"),
-    ("questions to the API", "relay.watchdog.apiview:Poller.poll", "raises"),
-    ("questions to the API", "relay.watchdog.apiview:Poller.poll", "hangs"),
+    ("questions to the API", "relay.watchdog.api_state:Poller.poll", "raises"),
+    ("questions to the API", "relay.watchdog.api_state:Poller.poll", "hangs"),
 ]
 BROKEN_IDS = [f"{name} {how}" for name, _, how in BROKEN]
 

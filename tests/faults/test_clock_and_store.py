@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.webhook import WebhookStandIn
-from tests.disks import small_disk
 from tests.faults.accounts import assert_counters_add_up, missing_and_repeated, seconds_until
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, eventually
-from tests.parts.relay_process import Json, drained
-from tests.parts.stepped_relay import SteppedRelay
+from tests.support import Numbered, RelayProcess, Valkey, eventually
+from tests.support.disks import small_disk
+from tests.support.relay_process import Json, drained
+from tests.support.stepped_relay import SteppedRelay
+from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.faults
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.faults.accounts import seconds_until
 from tests.faults.conftest import Report
-from tests.parts import Valkey, until
-from tests.parts.faketime_relay import FaketimeRelay
-from tests.parts.relay_process import Json
+from tests.support import Valkey, until
+from tests.support.faketime_relay import FaketimeRelay
+from tests.support.relay_process import Json
 
 pytestmark = pytest.mark.faults
 

@@ -13,9 +13,9 @@ import yaml
 
 from tests.faults.accounts import assert_counters_add_up
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, until
-from tests.parts.relay_process import Json, drained
-from tests.parts.waiting import free_port
+from tests.support import Numbered, RelayProcess, Valkey, until
+from tests.support.relay_process import Json, drained
+from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.faults
 

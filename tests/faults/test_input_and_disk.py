@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.flow import every_shape
 from tests.faults.conftest import Report
 from tests.faults.test_relay_and_redis import counters_add_up, missing, twice
-from tests.parts import Numbered, RelayProcess, Valkey, until
-from tests.parts.relay_process import drained
-from tests.parts.traffic import CHANNEL, message
+from tests.support import Numbered, RelayProcess, Valkey, until
+from tests.support.relay_process import drained
+from tests.support.traffic import CHANNEL, message
+from tickstock_simulator.flow import every_shape
 
 pytestmark = pytest.mark.faults
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import RelayProcess, ServiceManager, Valkey, until
-from tests.parts.harmed_relay import HARM, HUNG, HarmedRelay
-from tests.parts.relay_process import drained
-from tests.parts.traffic import CHANNEL, message
+from tests.support import RelayProcess, ServiceManager, Valkey, until
+from tests.support.harmed_relay import HARM, HUNG, HarmedRelay
+from tests.support.relay_process import drained
+from tests.support.traffic import CHANNEL, message
 
 pytestmark = pytest.mark.faults
 

@@ -11,10 +11,10 @@ import pytest
 
 from tests.faults.conftest import Report
 from tests.faults.test_relay_and_redis import counters_add_up
-from tests.parts import RelayProcess, Valkey, until
-from tests.parts.health import Pulse
-from tests.parts.relay_process import drained
-from tests.parts.traffic import CHANNEL, message
+from tests.support import RelayProcess, Valkey, until
+from tests.support.health import Pulse
+from tests.support.relay_process import drained
+from tests.support.traffic import CHANNEL, message
 
 pytestmark = pytest.mark.faults
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import RelayProcess, Valkey, until
-from tests.parts.relay_process import PROGRAM
+from tests.support import RelayProcess, Valkey, until
+from tests.support.relay_process import PROGRAM
 
 pytestmark = pytest.mark.faults
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.webhook import WebhookStandIn
 from tests.faults.conftest import Report
-from tests.parts import Numbered, Valkey, eventually, until
-from tests.parts.relay_process import Json
-from tests.parts.silent_names import HEALTHY, RelayWithSilentNames, silent_server
+from tests.support import Numbered, Valkey, eventually, until
+from tests.support.relay_process import Json
+from tests.support.silent_names import HEALTHY, RelayWithSilentNames, silent_server
+from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.faults
 

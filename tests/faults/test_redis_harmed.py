@@ -13,8 +13,8 @@ import pytest
 
 from tests.faults.accounts import assert_counters_add_up, holes, missing_and_repeated, seconds_until
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, TcpProxy, Valkey, until
-from tests.parts.relay_process import drained
+from tests.support import Numbered, RelayProcess, TcpProxy, Valkey, until
+from tests.support.relay_process import drained
 
 pytestmark = pytest.mark.faults
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, ServiceManager, TcpProxy, Valkey, until
-from tests.parts.relay_process import drained
+from tests.support import Numbered, RelayProcess, ServiceManager, TcpProxy, Valkey, until
+from tests.support.relay_process import drained
 
 pytestmark = pytest.mark.faults
 

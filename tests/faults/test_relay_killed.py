@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.webhook import WebhookStandIn
 from tests.faults.accounts import assert_counters_add_up, missing_and_repeated, seconds_until
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, ServiceManager, Valkey, eventually
-from tests.parts.relay_process import drained
+from tests.support import Numbered, RelayProcess, ServiceManager, Valkey, eventually
+from tests.support.relay_process import drained
+from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.faults
 

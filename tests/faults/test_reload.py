@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import RelayProcess, Valkey, until
-from tests.parts.relay_process import PROGRAM
-from tests.parts.service_manager import ServiceManager
+from tests.support import RelayProcess, Valkey, until
+from tests.support.relay_process import PROGRAM
+from tests.support.service_manager import ServiceManager
 
 pytestmark = pytest.mark.faults
 
@@ -28,7 +28,7 @@ async def start(self):
 
 WebhookSink.start = start
 sys.argv[0] = "tickstock-relay"
-import relay.reload, relay.daemon
+import relay.lifecycle.reload, relay.daemon
 relay.daemon.SINK_START_TIMEOUT = 0.5
 from relay.cli import main
 main()

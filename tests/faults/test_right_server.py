@@ -10,11 +10,11 @@ import pytest
 from relay.events import utc_text
 from tests.faults.accounts import seconds_until
 from tests.faults.conftest import Report
-from tests.listening import listening
-from tests.parts import Numbered, RelayProcess, TcpProxy, Valkey, eventually, until
-from tests.parts.failover import failover, has_master, replica_of, setuser
-from tests.parts.relay_process import drained
-from tests.parts.scripted_redis import published, scripted_redis
+from tests.support import Numbered, RelayProcess, TcpProxy, Valkey, eventually, until
+from tests.support.failover import failover, has_master, replica_of, setuser
+from tests.support.listening import listening
+from tests.support.relay_process import drained
+from tests.support.scripted_redis import published, scripted_redis
 
 pytestmark = pytest.mark.faults
 

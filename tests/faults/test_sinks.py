@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, until
+from tests.support import Numbered, RelayProcess, Valkey, until
 
 pytestmark = pytest.mark.faults
 

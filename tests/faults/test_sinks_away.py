@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.served import Served
-from relay.simulator.slack import SlackStandIn
-from relay.simulator.webhook import WebhookStandIn
 from tests.faults.accounts import assert_counters_add_up
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, eventually
-from tests.parts.relay_process import Json
+from tests.support import Numbered, RelayProcess, Valkey, eventually
+from tests.support.relay_process import Json
+from tickstock_simulator.served import Served
+from tickstock_simulator.slack import SlackStandIn
+from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.faults
 

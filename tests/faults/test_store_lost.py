@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from relay.simulator.webhook import WebhookStandIn
 from tests.faults.accounts import assert_counters_add_up
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, eventually
-from tests.parts.relay_process import Json
+from tests.support import Numbered, RelayProcess, Valkey, eventually
+from tests.support.relay_process import Json
+from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.faults
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Report
-from tests.parts import Numbered, RelayProcess, Valkey, until
-from tests.parts.relay_process import PROGRAM
-from tests.parts.web_clients import WebClients, ask, worst
+from tests.support import Numbered, RelayProcess, Valkey, until
+from tests.support.relay_process import PROGRAM
+from tests.support.web_clients import WebClients, ask, worst
 
 pytestmark = pytest.mark.faults
 

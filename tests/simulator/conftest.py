@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.parts import Valkey
 from tests.simulator.hearing import Hearing, listening
+from tests.support import Valkey
 
 
 @pytest.fixture(scope="session")

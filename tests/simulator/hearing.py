@@ -10,7 +10,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from tests.parts import eventually
+from tests.support import eventually
 
 Json = dict[str, Any]
 

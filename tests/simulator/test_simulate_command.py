@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from relay.cli import main
-from relay.simulator.faults import FAULTS
 from tests.simulator.hearing import Hearing
+from tickstock_simulator.faults import FAULTS
 
 
 @contextmanager

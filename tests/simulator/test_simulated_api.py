@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from relay.simulator.tickstockpl import Simulator
-from tests.parts import eventually
 from tests.simulator.hearing import Hearing
+from tests.support import eventually
+from tickstock_simulator.tickstockpl import Simulator
 
 MONDAY = datetime(2025, 1, 27, 16, 9, tzinfo=ZoneInfo("America/New_York"))
 SUNDAY = datetime(2025, 1, 26, 12, tzinfo=ZoneInfo("America/New_York"))

@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from relay.simulator.disturbance import SCRIPT
-from relay.simulator.faults import ALIASES, FAULTS
-from relay.simulator.flow import malformed
-from relay.simulator.tickstockpl import Simulator
-from tests.parts import eventually
 from tests.simulator.hearing import Hearing
 from tests.simulator.test_simulated_runs import FAST, MONDAY, Said
+from tests.support import eventually
+from tickstock_simulator.disturbance import SCRIPT
+from tickstock_simulator.faults import ALIASES, FAULTS
+from tickstock_simulator.flow import malformed
+from tickstock_simulator.tickstockpl import Simulator
 
 STATUS = "tickstock:processing:status"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import relay.simulator
-from relay.simulator.faults import FAULTS, Faults, parse_fault
-from relay.simulator.flow import Run, every_shape, malformed, new_run_id, oversized, run_messages
-from relay.simulator.wire import Message, symbols
-from relay.tolerant import decode_object
+import tickstock_simulator
+from relay.events.lenient_json import decode_object
+from tickstock_simulator.faults import FAULTS, Faults, parse_fault
+from tickstock_simulator.flow import Run, every_shape, malformed, new_run_id, oversized, run_messages
+from tickstock_simulator.wire import Message, symbols
 
 CONTRACT_ORDER = [
     "tickstock:processing:status",
@@ -177,7 +177,7 @@ def test_the_symbols_are_distinct_and_always_the_same() -> None:
 
 
 def test_the_simulator_shares_no_code_with_the_relay() -> None:
-    room = Path(relay.simulator.__file__).parent
+    room = Path(tickstock_simulator.__file__).parent
     imported = set()
     for file in room.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -187,7 +187,7 @@ def test_the_simulator_shares_no_code_with_the_relay() -> None:
                 imported |= {name.name for name in node.names}
     foreign = {name for name in imported if name.split(".")[0] in ("relay", "sinks")}
     assert foreign
-    assert all(name.startswith("relay.simulator") for name in foreign), foreign
+    assert all(name.startswith("tickstock_simulator") for name in foreign), foreign
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from relay.simulator.publisher import Publisher
-from relay.simulator.tickstockpl import Simulator, silent
-from relay.simulator.wire import Message
-from tests.parts import Valkey, eventually, free_port
 from tests.simulator.hearing import Hearing, listening
 from tests.simulator.test_simulated_flow import CONTRACT_ORDER, PER_ITEM
+from tests.support import Valkey, eventually, free_port
+from tickstock_simulator.publisher import Publisher
+from tickstock_simulator.tickstockpl import Simulator, silent
+from tickstock_simulator.wire import Message
 
 NEW_YORK = ZoneInfo("America/New_York")
 FAST = 6000.0  # a run in a third of a second

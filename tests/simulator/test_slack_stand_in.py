@@ -10,9 +10,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.web.client import WebClient
 
-from relay.simulator.slack import SlackStandIn
-from relay.simulator.slack_limits import refusal
-from tests.parts import eventually
+from tests.support import eventually
+from tickstock_simulator.slack import SlackStandIn
+from tickstock_simulator.slack_limits import refusal
 
 TOKEN = "xoxb-for-the-test"  # noqa: S105 - opens nothing
 Json = dict[str, Any]

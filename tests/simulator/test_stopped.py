@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from relay.simulator.publisher import Publisher
-from relay.simulator.tickstockpl import Simulator
-from relay.simulator.wire import Message
 from tests.simulator.hearing import Hearing
+from tickstock_simulator.publisher import Publisher
+from tickstock_simulator.tickstockpl import Simulator
+from tickstock_simulator.wire import Message
 
 
 @pytest.mark.parametrize("heard", [1, 100, 400])

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from relay.simulator.webhook import WebhookStandIn
+from tickstock_simulator.webhook import WebhookStandIn
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the scheme's own example
 

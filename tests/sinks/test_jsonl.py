@@ -16,12 +16,12 @@ import zstandard
 from structlog.testing import capture_logs
 
 from relay.events import Event, encode
-from relay.files import AppendFile
+from sinks.append_file import AppendFile
 from sinks.base import SinkError
 from sinks.jsonl import JsonlOptions, JsonlSink, compress
 from sinks.testing import make_context
-from tests.disks import small_disk
-from tests.scripted import numbered
+from tests.support.disks import small_disk
+from tests.support.scripted import numbered
 
 NOON = datetime(2025, 1, 27, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -296,7 +296,7 @@ def test_lines_are_written_again_at_the_same_place_after_a_failed_sync(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr("relay.files.os.fdatasync", fail)
+        patched.setattr("sinks.append_file.os.fdatasync", fail)
         with pytest.raises(OSError, match="Input/output"):
             file.append(b"once\n", fsync=True)
     file.append(b"once\n", fsync=True)

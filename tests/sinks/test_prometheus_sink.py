@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from relay.events import Event, Phase
-from relay.simulator.shapes import every_shape
 from sinks.prometheus import PrometheusOptions, PrometheusSink
 from sinks.testing import make_context, make_event
-from tests.wire import read, utc
+from tests.support.wire import read, utc
+from tickstock_simulator.shapes import every_shape
 
 NOW = utc("2025-01-27 21:15")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from relay.config.environment import Environment
-from relay.simulator.webhook import WebhookStandIn
 from sinks.base import Reason, SinkError
 from sinks.posting import Answer, NoAnswerError, Poster, outcome_of
 from sinks.testing import NOON, make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
-from tests.parts.tinyproxy import tinyproxy
+from tests.support.tinyproxy import tinyproxy
+from tickstock_simulator.webhook import WebhookStandIn
 
 PASSWORD = "p%61ss"  # noqa: S105 - of a proxy that lives for one test
 LOG_IN = ("BasicAuth user pass",)

@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from relay.events import Announcement, Event, Severity
-from relay.simulator.slack import SlackStandIn
 from sinks.base import Outcome, Reason, SinkError
 from sinks.slack import SlackOptions, SlackSink
 from sinks.slack.message import RESOLVED
 from sinks.testing import HOSTILE_TEXTS, NOON, FaultyServer, MemoryState, Reply, make_context, make_event
+from tickstock_simulator.slack import SlackStandIn
 
 TOKEN = "xoxb-stand-in"  # noqa: S105 - opens nothing
 POSTED = b'{"ok":true,"channel":"C012AB3CD","ts":"1738012800.000100"}'

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Announcement, Event, Mark, Phase, Severity
-from relay.simulator.slack_limits import refusal
 from sinks.slack.message import COLOURS, RESOLVED, Look, compose, settled
 from sinks.slack.repeats import fingerprint, in_words
 from sinks.slack.text import code_block, mrkdwn, one_line, width
 from sinks.testing import HOSTILE_TEXTS, NOON, make_event
-from tests.parts.examples import examples
+from tests.support.examples import examples
+from tickstock_simulator.slack_limits import refusal
 
 LOOK = Look(ZoneInfo("America/New_York"), {"critical": "<!channel>"})
 MOST_TEXT = 9000

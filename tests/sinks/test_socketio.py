@@ -17,7 +17,6 @@ from relay.events import Event, Mark, Phase
 from relay.normalize.normalize import Normalizer
 from relay.runs.run import PhaseRun
 from relay.runs.signals import Verb, signal_of
-from relay.simulator.flow import Run, every_shape, run_messages
 from sinks.base import Reason, SinkError
 from sinks.socketio import SocketIoSink
 from sinks.socketio.emits import RESERVED, TABLE, emit_of, message
@@ -25,6 +24,7 @@ from sinks.socketio.options import SocketIoOptions
 from sinks.socketio.run_state import SILENT
 from sinks.socketio.sink import STALE
 from sinks.testing import NOON, make_context, make_event
+from tickstock_simulator.flow import Run, every_shape, run_messages
 
 CHANNEL = "flask-socketio"
 

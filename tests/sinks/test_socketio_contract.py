@@ -17,7 +17,7 @@ from sinks.socketio import SocketIoSink
 from sinks.socketio.options import SocketIoOptions
 from sinks.testing import Fault, FaultyServer, Reply, Request, SinkContract, make_context, make_event
 from sinks.testing.contract import _deliver
-from tests.parts import Valkey
+from tests.support import Valkey
 
 PASSWORD = "hidden-password"  # noqa: S105 - opens nothing
 OK, SERVER_ERROR = 200, 500

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from relay.events import Event
 from sinks.base import Batching
-from tests.parts.waiting import eventually
-from tests.scripted import Rig, ScriptedSink
+from tests.support.scripted import Rig, ScriptedSink
+from tests.support.waiting import eventually
 
 
 class _Choosy(ScriptedSink):

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.parts import RelayProcess, Valkey
-from tests.parts.relay_process import PROGRAM
-from tests.parts.waiting import until
+from tests.support import RelayProcess, Valkey
+from tests.support.relay_process import PROGRAM
+from tests.support.waiting import until
 
 
 def relay_with(directory: Path, valkey: Valkey, **options: Any) -> RelayProcess:

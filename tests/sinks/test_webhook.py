@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from relay.events import decode, encode
-from relay.simulator.webhook import WebhookStandIn
 from sinks.base import Batching, Reason, SinkContext, SinkError
 from sinks.posting import Answer, retry_after
 from sinks.testing import NOON, Fault, FaultyServer, Reply, make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
+from tickstock_simulator.webhook import WebhookStandIn
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND_TRY = {"timeout": "30s", "retry_delay": "1ms"}

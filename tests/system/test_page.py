@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.parts import Valkey
-from tests.parts.scene import MONDAY, Scene, scene
+from tests.support import Valkey
+from tests.support.scene import MONDAY, Scene, scene
 from tests.system.browser import Browser, chromium
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.simulator.ledger import RunRecord
-from relay.simulator.slack import SlackStandIn
-from relay.simulator.tickstockpl import Simulator
-from relay.simulator.webhook import WebhookStandIn
-from tests.parts import RelayProcess, Valkey, eventually, free_port, until
+from tests.support import RelayProcess, Valkey, eventually, free_port, until
+from tickstock_simulator.ledger import RunRecord
+from tickstock_simulator.slack import SlackStandIn
+from tickstock_simulator.tickstockpl import Simulator
+from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.system
 

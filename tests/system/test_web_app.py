@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from relay.simulator.tickstockpl import Simulator
-from tests.parts import RelayProcess, Valkey
-from tests.parts.waiting import free_port, until
+from tests.support import RelayProcess, Valkey
+from tests.support.waiting import free_port, until
 from tests.system.browser import Browser, chromium
+from tickstock_simulator.tickstockpl import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.web.recent import ErrorGroup, PastAlert
-from relay.web.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
+from relay.status.recent import ErrorGroup, PastAlert
+from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
 
 NOW = datetime(2025, 1, 27, 21, 30, tzinfo=UTC)
 USUAL = Band(median=2100, low=1980, high=2220, runs=17)

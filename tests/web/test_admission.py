@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.web.admission import AT_ONCE, MOST_PAGES, Admission, SharedMetrics
-from tests.parts import eventually
+from tests.support import eventually
 
 
 class Pages:

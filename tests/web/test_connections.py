@@ -13,7 +13,7 @@ from relay.config.settings import Settings
 from relay.daemon import Daemon
 from relay.web import connections
 from relay.web.connections import Connections, most_connections
-from tests.parts import eventually, free_port
+from tests.support import eventually, free_port
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 UNREAD = 200 * (b"GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n")

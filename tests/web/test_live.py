@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message
 
 from relay.web.live import MOST_VIEWERS, Live
-from tests.parts import eventually
+from tests.support import eventually
 
 SCOPE: dict[str, Any] = {"type": "http"}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from relay.web.snapshot import Snapshot
-from tests.parts import RelayProcess, Valkey, until
+from relay.status.snapshot import Snapshot
+from tests.support import RelayProcess, Valkey, until
 
 
 def ask(relay: RelayProcess, path: str) -> httpx.Response:

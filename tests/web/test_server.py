@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from relay.config.settings import Settings
 from relay.daemon import Daemon
-from tests.parts.waiting import free_port
+from tests.support.waiting import free_port
 
 
 async def test_it_answers_until_it_is_told_to_end_and_ends_at_once(tmp_path: Path) -> None:

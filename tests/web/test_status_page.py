@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.cli.board import board
+from relay.status.snapshot import IntakeView, Today
 from relay.web.markup import Html, markup, tag
 from relay.web.page import MOOD_COLOURS, PARTS, icon, page, parts
-from relay.web.snapshot import IntakeView, Today
 from tests.web.pictures import NOW, a_run, snapshot
 
 HOSTILE = [

@@ -1,0 +1,1 @@
+"""The engine of `check`: warnings, route tests, connection tests."""

@@ -1,0 +1,47 @@
+"""The `tests:` of a configuration: which sinks does an event reach, and which should it?"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from relay.config.settings import Settings
+from relay.normalize.sample import from_facts
+from relay.routing import Routes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one test; sinks in alphabetical order."""
+
+    name: str
+    expected: tuple[str, ...]
+    reached: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether exactly the expected sinks were reached."""
+        return self.expected == self.reached
+
+    @property
+    def difference(self) -> str:
+        """Which sinks were missed, and which reached against expectation."""
+        expected, reached = set(self.expected), set(self.reached)
+        missing, unwanted = sorted(expected - reached), sorted(reached - expected)
+        parts = [f"did not reach {', '.join(missing)}"] * bool(missing)
+        parts += [f"reached {', '.join(unwanted)} too"] * bool(unwanted)
+        return "; ".join(parts)
+
+
+def run_tests(settings: Settings, now: datetime) -> list[Result]:
+    """The result of each test. Each begins with throttles that have let nothing pass yet.
+
+    Raises:
+        SpecimenError: a test's `given` is no event; `relay.config.load` has found such before.
+    """
+    return [
+        Result(
+            name=test.name or f"test {number}",
+            expected=tuple(sorted(set(test.expect))),
+            reached=tuple(sorted(Routes(settings.routes).sinks_for(from_facts(test.given, now)))),
+        )
+        for number, test in enumerate(settings.tests, start=1)
+    ]

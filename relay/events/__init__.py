@@ -1,0 +1,53 @@
+"""The one type that travels, and its written form; knows nothing of Redis, routes or sinks."""
+
+from relay.events.model import (
+    LONGEST_LABEL,
+    MARK_KEYS,
+    NOT_REAL,
+    PHASE_NAMES,
+    SEVERITIES,
+    SEVERITY_LABELS,
+    Announcement,
+    Event,
+    Kind,
+    Mark,
+    PerKind,
+    Phase,
+    Severity,
+    kind_of,
+    looks_like_a_probe,
+    payload_reader,
+    split_channel,
+    utc_text,
+)
+from relay.events.record import (
+    Record,
+    decode,
+    encode,
+    encode_lines,
+)
+
+__all__ = [
+    "LONGEST_LABEL",
+    "MARK_KEYS",
+    "NOT_REAL",
+    "PHASE_NAMES",
+    "SEVERITIES",
+    "SEVERITY_LABELS",
+    "Announcement",
+    "Event",
+    "Kind",
+    "Mark",
+    "PerKind",
+    "Phase",
+    "Record",
+    "Severity",
+    "decode",
+    "encode",
+    "encode_lines",
+    "kind_of",
+    "looks_like_a_probe",
+    "payload_reader",
+    "split_channel",
+    "utc_text",
+]

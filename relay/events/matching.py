@@ -1,0 +1,281 @@
+"""One condition of a route, a silence or a test: which field, and what it must be.
+
+Compiled once from config.yaml into plain functions of a value. Nothing here knows sinks or routes.
+"""
+
+import fnmatch
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relay.events import PHASE_NAMES, SEVERITIES, SEVERITY_LABELS, Event, Severity
+from relay.events.patterns import Pattern, PatternError
+
+Test = Callable[[Any], bool]
+
+KIND_FIELDS = frozenset({"channel", "domain", "action", "event", "phase", "severity", "source", "version"})
+"""The same for all events of a kind, so their conditions are decided once and cached."""
+EVENT_FIELDS = ("run_id", "test", "reconstructed", "replayed", "undated")
+FIELDS = (*sorted(KIND_FIELDS), *EVENT_FIELDS, "payload.<name>", "not")
+_COMPARISONS = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_COMPARISON = re.compile(r"\s*(>=|<=|!=|>|<)\s*(.+?)\s*")
+_GLOB = re.compile(r"[*?\[]")
+
+
+class MatchError(ValueError):
+    """A condition that cannot be meant; the text says why, `key` which one."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class UnknownFieldError(MatchError):
+    """Events have no such field; `FIELDS` are those that they have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One field and its test. `cacheable`: the event's kind decides it, whatever else it says."""
+
+    key: str
+    spec: str
+    get: Callable[[Event], Any]
+    test: Test
+    cacheable: bool
+    equals: str | None = None
+    """For a plain equality: the text that the value must have."""
+    one_of: tuple[str, ...] = ()
+    """For an equality, or a list of them: the texts that the value may have; many such routes share one lookup."""
+    path: tuple[str, ...] = ()
+    """Where in the payload the field is, if it is there: several conditions can be held against one reading of it."""
+
+    def value(self, event: Event, payload: Mapping[str, Any]) -> Any:
+        """The field's value; `payload` need only have the fields that are asked for."""
+        return _descend(payload, self.path) if self.path else self.get(event)
+
+    def holds(self, event: Event) -> bool:
+        """Whether `event` meets it."""
+        return self.test(self.get(event))
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.spec}"
+
+
+def compile_match(match: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """The conditions of a `match:`; an event matches when all hold, so no conditions match everything.
+
+    Raises:
+        MatchError: an unknown field, or a test that makes no sense.
+    """
+    return tuple(_negation(spec) if key == "not" else _condition(key, spec) for key, spec in match.items())
+
+
+def predicate(match: Mapping[str, Any]) -> Callable[[Event], bool]:
+    """`compile_match` as one function."""
+    conditions = compile_match(match)
+    return lambda event: all(condition.holds(event) for condition in conditions)
+
+
+def text_of(value: object) -> str:
+    """How a value is compared with what the config says: numbers and truth values as YAML would write them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _condition(key: str, spec: Any) -> Condition:
+    getter = field_getter(key)
+    make = _severity_test if key == "severity" else _phase_test if key == "phase" else _value_test
+    equals = text_of(spec) if _is_plain(spec) and make is _value_test else None
+    one_of = _texts(spec) if make is _value_test else ()
+    return Condition(
+        key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals, one_of, _payload_path(key)
+    )
+
+
+def _texts(spec: Any) -> tuple[str, ...]:
+    """The texts that satisfy `spec`, if it is nothing but texts: `X`, `[X, Y]`, `{equals: X}`, `{in: [X, Y]}`."""
+    if isinstance(spec, Mapping) and len(spec) == 1:
+        (name, wanted), *_ = spec.items()
+        if name == "equals":
+            return (text_of(wanted),)
+        return _texts(wanted) if name == "in" and isinstance(wanted, list) else ()
+    items = spec if isinstance(spec, list) else [spec]
+    return tuple(dict.fromkeys(map(text_of, items))) if all(map(_is_plain, items)) else ()
+
+
+def _is_plain(spec: Any) -> bool:
+    return isinstance(spec, str | int | float) and not (isinstance(spec, str) and _is_pattern(spec))
+
+
+def _negation(spec: Any) -> Condition:
+    if not isinstance(spec, Mapping) or not spec:
+        raise MatchError("not", "`not` holds conditions of its own, such as {domain: market}")
+    inner = compile_match(spec)
+    text = "{" + ", ".join(map(str, inner)) + "}"
+    holds = lambda event: not all(condition.holds(event) for condition in inner)  # noqa: E731 - it is a getter
+    return Condition("not", text, holds, bool, all(condition.cacheable for condition in inner))
+
+
+def field_getter(key: str) -> Callable[[Event], Any]:
+    """How to read `key` (`channel`, `severity`, `payload.context.symbol` …) from an event; None when it has no such.
+
+    Raises:
+        MatchError: events have no such field.
+    """
+    if path := _payload_path(key):
+        return lambda event: _descend(event.payload, path)
+    if key in ("test", "reconstructed", "replayed", "undated"):
+        name = key.upper()
+        return lambda event: any(mark.name == name for mark in event.marks)
+    if key in KIND_FIELDS or key in EVENT_FIELDS:
+        return operator.attrgetter(key)
+    raise UnknownFieldError(key, f"events have no field {key!r}")
+
+
+def _payload_path(key: str) -> tuple[str, ...]:
+    first, _, path = key.partition(".")
+    return tuple(path.split(".")) if first == "payload" and path else ()
+
+
+def _descend(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
+def _severity_test(key: str, spec: Any) -> Test:
+    if isinstance(spec, list):
+        return _any_of([_severity_test(key, item) for item in spec])
+    sign, text = _split_comparison(spec) if isinstance(spec, str) else ("==", "")
+    severity = SEVERITIES.get(text.lower())
+    if severity is None:
+        raise MatchError(
+            key, f"{spec!r} is no severity; write one of {', '.join(SEVERITY_LABELS.values())} or '>=error'"
+        )
+    compare = _COMPARISONS.get(sign, operator.eq)
+    return lambda value: isinstance(value, Severity) and compare(value, severity)
+
+
+def _phase_test(key: str, spec: Any) -> Test:
+    if isinstance(spec, list) and spec:
+        return _any_of([_phase_test(key, item) for item in spec])
+    if isinstance(spec, str) and not _is_pattern(spec) and spec not in PHASE_NAMES:
+        raise MatchError(key, f"{spec!r} is no phase; there are import, cache, indicators, patterns")
+    return _value_test(key, PHASE_NAMES.get(spec, spec) if isinstance(spec, str) else spec)
+
+
+def _value_test(key: str, spec: Any) -> Test:
+    if isinstance(spec, list):
+        if not spec:
+            raise MatchError(key, "an empty list matches nothing")
+        return _any_of([_value_test(key, item) for item in spec])
+    if isinstance(spec, Mapping):
+        return _all_of([_named_test(key, name, wanted) for name, wanted in spec.items()])
+    if spec is None:
+        return lambda value: value is None
+    if isinstance(spec, str):
+        sign, text = _split_comparison(spec)
+        if sign != "==":
+            return _comparison(key, sign, text)
+        if spec.startswith("=~"):
+            return _regex(key, spec[2:].strip())
+        if _GLOB.search(spec):
+            return _glob(spec)
+    wanted = text_of(spec)
+    return lambda value: value is not None and text_of(value) == wanted
+
+
+def _named_test(key: str, name: str, wanted: Any) -> Test:
+    """`{regex: …}`, `{glob: …}`, `{in: […]}`, `{exists: true}`, `{equals: …}`, `{">=": 0.9}`."""
+    if name == "exists" and isinstance(wanted, bool):
+        return lambda value: (value is not None) is wanted
+    if name == "regex":
+        return _regex(key, str(wanted))
+    if name == "glob":
+        return _glob(str(wanted))
+    if name == "equals":
+        literal = text_of(wanted)
+        return lambda value: value is not None and text_of(value) == literal
+    if name == "in" and isinstance(wanted, list):
+        return _value_test(key, wanted)
+    if name in _COMPARISONS:
+        return _comparison(key, name, str(wanted))
+    raise MatchError(
+        key,
+        f"{name}: {wanted!r} is no test; there are equals, in [a, b], glob, regex, exists true, >=, <=, >, <, !=",
+    )
+
+
+def _comparison(key: str, sign: str, text: str) -> Test:
+    compare = _COMPARISONS[sign]
+    try:
+        limit = float(text)
+    except ValueError:
+        if sign == "!=":
+            return lambda value: value is None or text_of(value) != text
+        raise MatchError(key, f"{sign} compares numbers, and {text!r} is none") from None
+
+    def test(value: Any) -> bool:
+        if isinstance(value, bool):
+            return sign == "!="
+        try:
+            return bool(compare(float(value), limit))
+        except (TypeError, ValueError, OverflowError):
+            return sign == "!="
+
+    return test
+
+
+def _regex(key: str, text: str) -> Test:
+    try:
+        found_in = Pattern(text).found_in
+    except PatternError as error:
+        raise MatchError(key, str(error)) from None
+    return lambda value: value is not None and found_in(text_of(value))
+
+
+def _glob(text: str) -> Test:
+    fits = re.compile(fnmatch.translate(text)).match
+    return lambda value: value is not None and fits(text_of(value)) is not None
+
+
+def _any_of(tests: list[Test]) -> Test:
+    return lambda value: any(test(value) for test in tests)
+
+
+def _all_of(tests: list[Test]) -> Test:
+    return lambda value: all(test(value) for test in tests)
+
+
+def _split_comparison(spec: str) -> tuple[str, str]:
+    found = _COMPARISON.fullmatch(spec)
+    return (found[1], found[2]) if found else ("==", spec.strip())
+
+
+def _is_pattern(spec: str) -> bool:
+    return spec.startswith("=~") or _COMPARISON.fullmatch(spec) is not None or _GLOB.search(spec) is not None
+
+
+def _spec_text(spec: Any) -> str:
+    if isinstance(spec, list):
+        return "one of " + ", ".join(map(text_of, spec))
+    if isinstance(spec, Mapping):
+        return ", ".join(f"{name} {wanted}" for name, wanted in spec.items())
+    return text_of(spec)

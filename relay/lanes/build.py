@@ -1,0 +1,174 @@
+"""From settings to lanes: each sink found by its type, made, started, and put behind its lane.
+
+A reload builds the new set beside the old one: what has not changed is kept, what fails refuses the whole reload.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr, ValidationError
+
+from relay.config import named_files
+from relay.config.settings import OutboxOptions, RedisOptions, Settings
+from relay.events import Event
+from relay.lanes.direct import DirectLane
+from relay.lanes.lane import Lane
+from relay.lanes.poison import DeliveryWatch
+from relay.lanes.queued import QueuedLane
+from relay.process.clock import Clock
+from relay.redaction.redactor import Redactor
+from relay.store.outbox import Outbox
+from relay.store.store import Store
+from sinks.base import DirectSink, QueuedSink, Sink, SinkContext, SinkError
+from sinks.registry import UnknownSinkError, sink_class
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds for a sink to close that has not been in use."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What lanes and sinks get from the daemon."""
+
+    clock: Clock
+    store: Store
+    outbox: Outbox
+    muted: Callable[[Event], str | None]
+    user_agent: str
+    redis: RedisOptions = field(default_factory=RedisOptions)
+    """The relay's own, for sinks that publish there."""
+    watch: DeliveryWatch | None = None
+    """Looks for a delivery that ends the process; only where deliveries are made."""
+
+
+def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Sink:
+    """The sink that config.yaml calls `name`, not started.
+
+    Raises:
+        SinkError: unknown type or options; one line, no secret.
+    """
+    try:
+        kind = sink_class(str(options.get("type")))
+        read = kind.Options.model_validate({key: value for key, value in options.items() if key != "type"})
+    except UnknownSinkError as error:
+        raise SinkError(f"sink {name}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise SinkError(f"sink {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    context = SinkContext(
+        name=name,
+        now=around.clock.now,
+        steady_for=lambda: around.clock.steady_for,
+        registry=CollectorRegistry(auto_describe=False),
+        state=around.store.shelf(f"sink:{name}"),
+        user_agent=around.user_agent,
+        redis=partial(_redis_client, around.redis),
+    )
+    return kind(read, context)
+
+
+def _redis_client(own: RedisOptions, url: SecretStr | None, timeout: float) -> Any:
+    """See `SinkContext.redis`."""
+    from relay.subscription.client import client_of  # noqa: PLC0415 - most sinks need none
+
+    try:
+        return client_of(own if url is None else RedisOptions(url=url), timeout)
+    except (OSError, ValueError) as error:
+        raise SinkError(f"its Redis cannot be used: {type(error).__name__}") from None
+
+
+def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:
+    """The lane that a sink asks for by its class.
+
+    Raises:
+        SinkError: it is neither kind of sink.
+    """
+    if isinstance(sink, DirectSink):
+        return DirectLane(sink)
+    if isinstance(sink, QueuedSink):
+        outbox = around.outbox if sink.durable else _volatile(settings.outbox)
+        rules = settings.redaction
+        redact = Redactor(rules.patterns, rules.keys).redact if rules.enabled else _as_it_is
+        watch = around.watch if sink.durable else None
+        return QueuedLane(
+            sink, outbox, settings.outbox, clock=around.clock, redact=redact, muted=around.muted, watch=watch
+        )
+    raise SinkError(f"sink {sink.context.name}: {type(sink).__name__} is neither a DirectSink nor a QueuedSink")
+
+
+def _as_it_is(event: Event) -> Event:
+    return event
+
+
+def _volatile(options: OutboxOptions) -> Outbox:
+    """The outbox of a sink that needs none on disk: the same, in memory."""
+    store = Store(None)
+    outbox = Outbox(store, options)
+    weakref.finalize(outbox, store.close)  # nobody else knows of it
+    return outbox
+
+
+async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -> "LaneSet":
+    """The lanes of `settings`: those of `old` that have not changed, and new ones, started.
+
+    Raises:
+        SinkError: a sink cannot start. Whatever is raised, what was started for this set has been closed again and
+            `old` is untouched.
+    """
+    lanes: dict[str, Lane] = {}
+    fresh: list[Lane] = []
+    certificates = named_files.certificates()
+    asked: dict[str, object] = {
+        name: (dict(options), named_files.contents(options), certificates, settings.outbox, settings.redaction)
+        for name, options in settings.sinks.items()
+    }
+    try:
+        for name, options in settings.sinks.items():
+            if old.asked.get(name) == asked[name]:
+                lanes[name] = old.lanes[name]
+                continue
+            lane = make_lane(make_sink(name, options, around), settings, around)
+            fresh.append(lane)
+            await lane.sink.start()
+            lanes[name] = lane
+    except BaseException:  # a sink's own bug, and the end of a reload's patience, too
+        await _close([lane.sink for lane in fresh])
+        raise
+    return LaneSet(lanes, asked, fresh)
+
+
+async def _close(sinks: Iterable[Sink]) -> None:
+    """Each of them, also when another cannot be closed."""
+    for ended in await asyncio.gather(
+        *(asyncio.wait_for(sink.close(), CLOSE_TIMEOUT) for sink in sinks), return_exceptions=True
+    ):
+        if isinstance(ended, Exception):
+            log.error("a sink could not be closed", exc_info=ended)
+
+
+@dataclass(slots=True)
+class LaneSet:
+    """Lanes by name, what was asked for when they were made, and which of them have yet to begin."""
+
+    lanes: dict[str, Lane]
+    asked: dict[str, object]
+    fresh: list[Lane]
+
+    def begin(self) -> None:
+        """Have the new lanes deliver."""
+        for lane in self.fresh:
+            lane.start()
+        self.fresh.clear()
+
+    async def discard(self) -> None:
+        """Close the sinks of the new lanes, which have not begun: this set is not put in force."""
+        await _close([lane.sink for lane in self.fresh])
+        self.fresh.clear()

@@ -1,0 +1,1 @@
+"""What moves the daemon on beside batches: the tick and its parts, reload, the first start."""

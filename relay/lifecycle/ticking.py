@@ -1,0 +1,69 @@
+"""Once a second: everything that time alone can change, part by part.
+
+Each part works or fails alone. The service manager's watchdog is fed by a tick in which no part was faulty, never by
+the loop itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import structlog
+
+from relay.events import Announcement
+from relay.process import systemd
+from relay.process.health import Health
+
+TICK = 1.0
+"""Seconds between two looks at everything that time alone can change."""
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[datetime], Iterable[Announcement] | None]
+"""One part of a tick: what there is to announce."""
+Parts = Iterable[tuple[str, Work]]
+
+
+class Ticker:
+    """Runs the parts that `parts` gives; `announce` hands on what they have to say, `publish` what Health has."""
+
+    def __init__(
+        self,
+        parts: Callable[[], Parts],
+        health: Health,
+        announce: Callable[[list[Announcement], datetime], None],
+        publish: Callable[[list[Announcement], datetime], None],
+    ) -> None:
+        """`publish` is the shortest way to the sinks: it must need none of the parts."""
+        self._parts = parts
+        self._health = health
+        self._announce = announce
+        self._publish = publish
+
+    async def run(self, now: Callable[[], datetime]) -> None:
+        """Tick for ever."""
+        feed = systemd.watchdog_interval()
+        fed = float("-inf")
+        while True:
+            self.once(now())
+            systemd.resend()
+            is_time = feed and time.monotonic() - fed > feed * 0.75  # not at each tick, and never one tick too late
+            if is_time and not self._health.faulty:
+                fed = time.monotonic()
+                systemd.alive()
+            await asyncio.sleep(min(TICK, feed or TICK))
+
+    def once(self, now: datetime) -> None:
+        """One tick."""
+        for name, work in self._parts():
+            self._health.attempt(name, lambda work=work: self._do(work, now))  # type: ignore[misc]
+        if said := self._health.tick(now):
+            try:
+                self._publish(said, now)
+            except Exception:
+                log.exception("a fault could not be announced", faulty=list(self._health.faulty))
+
+    def _do(self, work: Work, now: datetime) -> None:
+        if said := list(work(now) or ()):
+            self._announce(said, now)

@@ -1,0 +1,1 @@
+"""How our HTTP clients connect: names by our own resolver, proxies and certificates by configuration."""

@@ -1,0 +1,1 @@
+"""The process and its surroundings: systemd, state lock, control socket, logging."""

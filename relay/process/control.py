@@ -1,0 +1,126 @@
+"""The control socket: how a command asks the running relay, which alone has its environment and its credentials.
+
+One line of JSON in, one out, then the connection ends: `{"verb": "reload", "config": "/etc/…"}`; `config` may be left
+out. Whoever may open the socket may ask: the relay's user and group, by its mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from relay.check.report import LONGEST_SOCKET_PATH, too_long
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    Verb = Callable[[], Awaitable[dict[str, Any]]]
+
+MODE = 0o660
+MAX_REQUEST = 4096
+MAX_CONNECTIONS = 16
+REQUEST_TIMEOUT = 5.0
+"""Seconds in which a request must be there, and its answer be taken."""
+
+log = structlog.get_logger(__name__)
+
+
+class RefusedError(Exception):
+    """The request is not one that can be served."""
+
+
+class ControlSocket:
+    """Serves `verbs` at a path."""
+
+    def __init__(self, path: Path, config: Path, verbs: Mapping[str, Verb]) -> None:
+        """`config` is the running configuration's file; a request that names another is refused."""
+        self._path = path
+        self._config = os.path.realpath(config)
+        self._verbs = verbs
+        self._server: asyncio.Server | None = None
+        self._connections = 0
+
+    async def start(self) -> None:
+        """Open it. Where that cannot be, a warning: the relay's work does not depend on it."""
+        try:
+            if too_long(self._path):
+                raise OSError(f"its path is longer than {LONGEST_SOCKET_PATH} bytes")  # noqa: TRY301
+            listening = _listening(self._path)
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_REQUEST)
+        except OSError as error:
+            log.warning("there is no control socket", path=str(self._path), reason=str(error))
+
+    def stop(self) -> None:
+        """Close it; requests that are being served are not waited for."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        try:
+            answer = await self._answer(reader)
+            writer.write(json.dumps(answer).encode() + b"\n")
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                await writer.drain()
+        except OSError:  # whoever asked has gone; TimeoutError is one
+            pass
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> dict[str, Any]:
+        try:
+            verb = self._verb(await self._request(reader))
+        except RefusedError as error:
+            return {"ok": False, "config": self._config, "exit_code": 2, "error": str(error)}
+        return {"config": self._config} | await verb()
+
+    async def _request(self, reader: asyncio.StreamReader) -> dict[str, Any]:
+        if self._connections > MAX_CONNECTIONS:
+            raise RefusedError("too many requests at once")
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                line = await reader.readline()
+            request = json.loads(line)
+        except (TimeoutError, ValueError, RecursionError):  # a line that is too long is a ValueError
+            raise RefusedError("a request is one line of JSON") from None
+        if not isinstance(request, dict):
+            raise RefusedError("a request is a JSON object")
+        return request
+
+    def _verb(self, request: Mapping[str, Any]) -> Verb:
+        name, config = request.get("verb"), request.get("config")
+        if not isinstance(name, str) or name not in self._verbs:
+            raise RefusedError(f"unknown verb; there are: {', '.join(self._verbs)}")
+        if config is not None and config != self._config:
+            raise RefusedError(f"this relay runs with {self._config}, another configuration")
+        return self._verbs[name]
+
+
+def _listening(path: Path) -> socket.socket:
+    """A socket at that path, in the place of one that a process before us left; its mode is right before it listens.
+
+    Raises:
+        OSError: it cannot be there.
+    """
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        listening.bind(str(path))
+        path.chmod(MODE)
+        listening.listen(MAX_CONNECTIONS)
+    except OSError:
+        listening.close()
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+    return listening

@@ -1,0 +1,80 @@
+"""Spans in which the relay was not subscribed: from when to when, said as `relay:gap`, and what the API knows of them.
+
+A gap begins when the relay was last known to receive all that is published; that moment is kept on a shelf, so that the
+gap of a crash or a stop without handover is known to the next process. Nothing here connects to Redis.
+"""
+
+from datetime import datetime
+
+from relay.events import Announcement, Severity, utc_text
+from relay.events.wording import lasting
+from relay.store.shelf import Shelf
+from relay.subscription.subscription import Link
+
+HEARTBEAT = 5.0
+"""Seconds between two notes of that moment, at least: a gap after a crash may begin that much too early."""
+_ALIVE = "alive"
+
+
+class Gaps:
+    """Keeps the time last heard; says what was missed."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        noted = shelf.get(_ALIVE)
+        self._alive = datetime.fromisoformat(noted) if noted else None
+        self._subscribed = False
+        self._reason = "the relay was not running"
+        self.count = 0
+        self.seconds = 0.0
+        self.last: tuple[datetime, datetime] | None = None
+        """The newest gap, for the reconciliation with the API."""
+
+    def heartbeat(self, known_until: datetime | None) -> None:
+        """Note every few seconds until when all is known to have been received; None when that is not known."""
+        if known_until is None or not self._subscribed:
+            return
+        if self._alive is None or abs((known_until - self._alive).total_seconds()) >= HEARTBEAT:
+            self._note(known_until)
+
+    def changed(self, link: Link, now: datetime) -> list[Announcement]:
+        """The subscription began or ended."""
+        if not link.subscribed:
+            if self._subscribed and link.known_until is not None:
+                self._note(link.known_until)
+            self._subscribed, self._reason = False, link.reason
+            return []
+        self._subscribed = True
+        if link.adopted:
+            return []  # whether it is still the right server is not known yet: no note
+        since = self._alive
+        self._note(now)
+        if since is None:
+            return []
+        return [self._gap(min(since, now), now)]  # the clock may have been set back
+
+    def _gap(self, since: datetime, until: datetime) -> Announcement:
+        seconds = (until - since).total_seconds()
+        self.count += 1
+        self.seconds += seconds
+        self.last = (since, until)
+        return Announcement(
+            channel="relay:gap",
+            event="gap",
+            severity=Severity.WARNING,
+            payload={
+                "from": utc_text(since),
+                "to": utc_text(until),
+                "seconds": round(seconds, 3),
+                "reason": self._reason,
+                "title": f"Not subscribed for {lasting(seconds)}",
+                "message": (
+                    f"Events published from {utc_text(since)} to {utc_text(until)} were not heard: {self._reason}."
+                    " Runs that the API knows of are reconstructed."
+                ),
+            },
+        )
+
+    def _note(self, now: datetime) -> None:
+        self._alive = now
+        self._shelf.put(_ALIVE, utc_text(now))

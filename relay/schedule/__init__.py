@@ -1,0 +1,1 @@
+"""When a run is due: timetable and exchange holidays."""

@@ -1,0 +1,1 @@
+"""What page, API, `top` and demo show: collected once, in one place."""

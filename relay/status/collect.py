@@ -1,0 +1,247 @@
+"""Gathers a `Snapshot` from the living daemon: it reads, and touches nothing. Costs about a millisecond."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from relay.events import Phase
+from relay.lanes.lane import Lane
+from relay.lanes.queued import QueuedLane
+from relay.redaction.redactor import RedactionOptions, Redactor
+from relay.runs.run import PhaseRun, Run
+from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
+from relay.status.today import slots, today
+from relay.store.outbox import Depth
+from relay.watchdog.api_state import ApiView
+from relay.watchdog.baseline import Expectations, Usual
+from relay.watchdog.start_evidence import StartWindow, days_run
+
+if TYPE_CHECKING:
+    from relay.daemon import Daemon
+
+RUNS = 20
+EARLY_PROGRESS = 5.0
+"""Percent below which progress says too little about the end."""
+
+
+class Viewpoint:
+    """Looks at one daemon."""
+
+    def __init__(self, daemon: "Daemon") -> None:
+        self._daemon = daemon
+        self._version = version("tickstock-relay")
+        self._redaction: RedactionOptions | None = None
+        self._hide: Callable[[str], str] = str
+
+    def look(self) -> Snapshot:
+        """Everything, now."""
+        daemon, now = self._daemon, self._daemon.now()
+        self._learn_what_to_hide()
+        remembered = list(daemon.runs.newest_first())
+        runs = [
+            self._run(run, remembered if number == 0 or run.state.is_open else [], now)
+            for number, run in enumerate(remembered[:RUNS])
+        ]
+        timezone, answer = self._today(runs, now)
+        hide = self._hide
+        return Snapshot(
+            at=now,
+            version=self._version,
+            started=daemon.started,
+            timezone=timezone,
+            today=answer,
+            running=[run for run in runs if run.is_open],
+            runs=runs,
+            usual=runs[0].usual if runs else None,
+            firing=[
+                FiringAlert(
+                    key=one.key,
+                    severity=one.severity,
+                    title=hide(one.title),
+                    message=hide(one.message),
+                    since=one.since,
+                    run_id=one.run_id,
+                )
+                for one in daemon.alerts.firing()
+            ],
+            alerts=[
+                replace(one, title=hide(one.title), message=hide(one.message), resolution=hide(one.resolution))
+                for one in daemon.recent.alerts
+            ],
+            errors=[replace(group, message=hide(group.message)) for group in daemon.recent.error_groups()],
+            sinks=self._sinks(),
+            intake=self._intake(now),
+            trouble=self._trouble(),
+        )
+
+    def _learn_what_to_hide(self) -> None:
+        rules = self._daemon.settings.redaction
+        if rules is not self._redaction:
+            self._redaction = rules
+            self._hide = Redactor(rules.patterns, rules.keys).redact_text if rules.enabled else str
+
+    def _today(self, runs: list[RunView], now: datetime) -> tuple[str, Today]:
+        daemon = self._daemon
+        agenda, options = daemon.agenda, daemon.settings.watchdog
+        zone = agenda.timetable.timezone
+        if options.enabled:
+            current, coming = agenda.current, agenda.coming
+        else:
+            known_since = min([daemon.started, *(run.began for run in runs)])
+            current, coming = slots(agenda.timetable, known_since, now, options.start_grace)
+            found = days_run(daemon.runs, StartWindow(current, now), ApiView()) if current is not None else None
+            if current is not None and found is not None:
+                current.run_id = found.run_id
+        firing = daemon.alerts.firing()
+        return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=agenda.enabled)
+
+    def _run(self, run: Run, others: list[Run], now: datetime) -> RunView:
+        """`others` to compare with; none: what is usual is not asked."""
+        expected = Expectations(self._daemon.settings.watchdog.learned, others, run) if others else None
+        phases = [_phase(run, phase, expected, now) for phase in run.expected]
+        phases += [_phase(run, phase, expected, now) for phase in run.phases if phase not in run.expected]
+        is_open = run.state.is_open
+        return RunView(
+            run_id=run.run_id,
+            state=run.state.value,
+            began=run.began,
+            ended=run.ended_at,
+            run_date=run.run_date,
+            trigger=run.trigger_type,
+            is_scheduled=run.is_scheduled,
+            is_reconstructed=run.is_reconstructed,
+            had_gap=run.had_gap,
+            seconds=max(0.0, (now - run.began).total_seconds()) if is_open else run.duration_seconds,
+            percent=_percent(phases) if is_open else None,
+            eta=_eta(phases, now) if is_open else None,
+            current_phase=run.current_phase,
+            last_symbol=run.last_symbol,
+            phases=phases,
+            usual=_band(expected.duration()) if expected else None,
+            symbols_processed=run.symbols_processed,
+            symbols_failed=run.symbols_failed,
+            success_rate=run.success_rate,
+            indicators_calculated=run.indicators_calculated,
+            patterns_detected=run.patterns_detected,
+            errors=run.errors,
+            reason=self._hide(run.reason) if run.reason else None,
+        )
+
+    def _sinks(self) -> list[SinkView]:
+        depths = self._daemon.outbox.depths()
+        types = {name: str(options.get("type", "")) for name, options in self._daemon.settings.sinks.items()}
+        return [
+            self._sink(lane, types.get(name, ""), depths.get(name, Depth()))
+            for name, lane in self._daemon.lanes.items()
+        ]
+
+    def _sink(self, lane: Lane, type_: str, depth: Depth) -> SinkView:
+        breaker = lane.breaker.state.value if isinstance(lane, QueuedLane) else None
+        oldest = datetime.fromtimestamp(depth.oldest, self._daemon.started.tzinfo) if depth.oldest else None
+        return SinkView(
+            name=lane.name,
+            type=type_,
+            accepted=lane.accepted,
+            delivered=lane.delivered,
+            waiting=max(0, lane.waiting),
+            dropped=sum(lane.dropped.values()),
+            dead=depth.dead,
+            oldest=oldest,
+            breaker=breaker,
+            error=self._hide(lane.error),
+            failing_since=lane.failing_since,
+        )
+
+    def _intake(self, now: datetime) -> IntakeView:
+        daemon = self._daemon
+        link, behind, api = daemon.subscription, daemon.subscription.behind_since, daemon.watch.api
+        return IntakeView(
+            subscribed=link.subscribed,
+            since=daemon.link_since,
+            reason=daemon.not_ready(),
+            received=daemon.intake.received,
+            rate=daemon.recent.rate(),
+            rates=daemon.recent.rates(),
+            lag=max(0.0, (now - behind).total_seconds()) if behind else 0.0,
+            unread_bytes=link.unread(),
+            quarantined=sum(daemon.quarantine.counts.values()),
+            gaps=daemon.gaps.count,
+            gap_seconds=daemon.gaps.seconds,
+            last_heard=daemon.runs.last_heard,
+            errors=daemon.recent.errors,
+            api="fails" if api.failing_since else "answers" if api.answers else "unknown",
+            api_since=api.failing_since or api.answered_at,
+        )
+
+    def _trouble(self) -> list[str]:
+        daemon = self._daemon
+        trouble = []
+        if daemon.store.trouble:
+            trouble.append(f"The store cannot be written, all is kept in memory: {daemon.store.trouble}")
+        if daemon.reloads.refusal:
+            trouble.append(f"New configuration was refused, the old one goes on: {daemon.reloads.refusal[0]}")
+        return trouble
+
+
+def _phase(run: Run, phase: Phase, expected: Expectations | None, now: datetime) -> PhaseView:
+    usual = _band(expected.phase(phase)) if expected else None
+    its = run.phases.get(phase)
+    if its is None:
+        return PhaseView(name=phase.value, state="waiting" if run.state.is_open else "skipped", usual=usual)
+    began = its.started_at or its.first_seen
+    is_open = its.state.is_open
+    return PhaseView(
+        name=phase.value,
+        state=its.state.value,
+        began=began,
+        ended=its.ended_at,
+        seconds=max(0.0, (now - began).total_seconds()) if is_open else its.duration_seconds,
+        percent=its.percent,
+        eta=_phase_eta(its, began, usual, now) if is_open else None,
+        last_symbol=its.last_symbol,
+        symbols_processed=its.symbols_processed,
+        symbols_total=its.symbols_total,
+        usual=usual,
+    )
+
+
+def _phase_eta(its: PhaseRun, began: datetime, usual: Band | None, now: datetime) -> datetime | None:
+    """As TickStockPL says, else from the pace so far, else as usual; never in the past."""
+    if its.eta is not None and its.eta > now:
+        return its.eta
+    if its.percent is not None and its.percent >= EARLY_PROGRESS:
+        elapsed = (its.moved_at - began).total_seconds()
+        return max(now, began + timedelta(seconds=elapsed * 100 / its.percent)) if elapsed > 0 else None
+    return max(now, began + timedelta(seconds=usual.median)) if usual else None
+
+
+def _eta(phases: list[PhaseView], now: datetime) -> datetime | None:
+    """When the run should end: its current phase's end, and the usual time of those to come; None if one is unknown."""
+    at = max([now, *(phase.eta for phase in phases if phase.eta)])
+    for phase in phases:
+        if phase.state in ("running", "stalled") and phase.eta is None:
+            return None
+        if phase.state == "waiting":
+            if phase.usual is None:
+                return None
+            at += timedelta(seconds=phase.usual.median)
+    return at
+
+
+def _percent(phases: list[PhaseView]) -> float:
+    """How much of the run is done. Without history all phases weigh the same."""
+    known = all(phase.usual for phase in phases)
+    weights = [phase.usual.median if known and phase.usual else 1.0 for phase in phases]
+    total = sum(weights)
+    shares = [
+        phase.percent or 0.0 if phase.state in ("running", "stalled") else 0.0 if phase.state == "waiting" else 100.0
+        for phase in phases
+    ]
+    return sum(weight * share for weight, share in zip(weights, shares, strict=True)) / total if total else 0.0
+
+
+def _band(usual: Usual | None) -> Band | None:
+    return Band(median=usual.median, low=usual.low, high=usual.high, runs=usual.runs) if usual else None

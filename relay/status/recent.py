@@ -1,0 +1,182 @@
+"""What was lately: errors in groups, alerts fired and resolved, events a second. For people; it decides nothing.
+
+Bounded, and next to free on the hot path: only error events and the relay's own announcements are looked at. Alerts
+outlive a restart; errors and rates do not.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from relay.events import NOT_REAL, Announcement, Event
+from relay.events.values import text
+from relay.runs.run import error_category
+from relay.store.shelf import Shelf
+
+MAX_GROUPS = 100
+MAX_ALERTS = 50
+MAX_SAMPLES = 61
+"""Counts of events, one a second: a minute of rates."""
+RATE_OVER = 10
+"""Seconds that the rate of now is taken over."""
+MAX_COMPARED = 300
+"""Characters of a message that tell one error from another."""
+
+_VARYING = re.compile(r"0x[0-9a-f]+|\b(?=[a-z-]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*", re.IGNORECASE)
+
+
+class ErrorGroup(msgspec.Struct, kw_only=True):
+    """Errors that say the same thing. `message` is the newest one's, as it came from the wire."""
+
+    component: str | None
+    code: str | None
+    severity: str
+    message: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+class PastAlert(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """An alert that was announced, or a notice (`is_notice`) such as a gap, that has no end."""
+
+    key: str
+    severity: str
+    title: str
+    message: str
+    fired_at: datetime
+    resolved_at: datetime | None = None
+    resolution: str = ""
+    run_id: str | None = None
+    is_notice: bool = False
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(PastAlert).decode
+
+
+class Recent:
+    """A small memory for viewers."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        """Go on from the alerts that are on `shelf`."""
+        self._shelf = shelf
+        self._groups: dict[tuple[str, ...], ErrorGroup] = {}
+        self._alerts: dict[int, PastAlert] = {}
+        self._samples: deque[tuple[datetime, int]] = deque(maxlen=MAX_SAMPLES)
+        self.errors = 0
+        """Error events since the start."""
+        for key, value in sorted(shelf.items().items()):
+            try:
+                self._alerts[int(key)] = _decode(value)
+            except (ValueError, msgspec.MsgspecError):
+                shelf.put(key, None)
+
+    @property
+    def alerts(self) -> list[PastAlert]:
+        """The last alerts, the newest first."""
+        return list(reversed(self._alerts.values()))
+
+    def error_groups(self, most: int = 20) -> list[ErrorGroup]:
+        """The groups of errors heard since the start, the one heard last first."""
+        return list(reversed(self._groups.values()))[:most]
+
+    def observe(self, events: Iterable[Event], now: datetime) -> None:
+        """See what was heard; only errors count."""
+        for event in events:
+            if event.kind.domain == "errors" and not event.has(NOT_REAL):
+                self._error(event, now)
+
+    def announced(self, said: Iterable[Announcement], now: datetime) -> None:
+        """See what the relay itself says; only alerts and notices count."""
+        for one in said:
+            payload = one.payload
+            if "alert" in payload:
+                self._alert(one, str(payload["alert"]), now)
+            elif "title" in payload:
+                self._remember(_record(one, one.event, now, is_notice=True))
+
+    def count(self, now: datetime, received: int) -> None:
+        """Note how many messages have been received in all; about once a second."""
+        self._samples.append((now, received))
+
+    def rates(self) -> list[float]:
+        """Events a second between each two of the last notes, the oldest first: about a minute."""
+        pairs = zip(self._samples, list(self._samples)[1:], strict=False)
+        return [_rate(before, after) for before, after in pairs]
+
+    def rate(self) -> float:
+        """Events a second now."""
+        if len(self._samples) < 2:  # noqa: PLR2004 - a rate needs two counts
+            return 0.0
+        newest = self._samples[-1]
+        since = newest[0] - timedelta(seconds=RATE_OVER + 0.5)
+        oldest = next(sample for sample in self._samples if sample[0] >= since)
+        return _rate(oldest, newest)
+
+    def _error(self, event: Event, now: datetime) -> None:
+        payload = event.payload
+        component, code = text(payload.get("component"), 80), text(payload.get("error_code"), 80)
+        message = text(payload.get("message"), 1000) or error_category(event)
+        shape = _VARYING.sub("#", message[:MAX_COMPARED])
+        key = (event.severity.label, component or "", code or "", shape)
+        group = self._groups.pop(key, None)
+        if group is None:
+            group = ErrorGroup(
+                component=component,
+                code=code or text(payload.get("category"), 80),
+                severity=event.severity.label,
+                message=message,
+                count=0,
+                first=now,
+                last=now,
+            )
+            if len(self._groups) >= MAX_GROUPS:
+                del self._groups[next(iter(self._groups))]
+        self.errors += 1
+        group.count += 1
+        group.last, group.message = now, message
+        self._groups[key] = group
+
+    def _alert(self, one: Announcement, key: str, now: datetime) -> None:
+        if one.payload.get("state") != "resolved":
+            self._remember(_record(one, key, now))
+            return
+        for number, known in reversed(self._alerts.items()):
+            if known.key == key and known.resolved_at is None:
+                known.resolved_at, known.resolution = now, str(one.payload.get("message", ""))
+                self._shelf.put(_name(number), _encode(known).decode())
+                return
+
+    def _remember(self, record: PastAlert) -> None:
+        number = max(self._alerts, default=0) + 1
+        self._alerts[number] = record
+        self._shelf.put(_name(number), _encode(record).decode())
+        while len(self._alerts) > MAX_ALERTS:
+            oldest = next(iter(self._alerts))
+            del self._alerts[oldest]
+            self._shelf.put(_name(oldest), None)
+
+
+def _record(one: Announcement, key: str, now: datetime, *, is_notice: bool = False) -> PastAlert:
+    return PastAlert(
+        key=key,
+        severity=one.severity.label,
+        title=str(one.payload.get("title") or key),
+        message=str(one.payload.get("message", "")),
+        fired_at=now,
+        run_id=one.run_id,
+        is_notice=is_notice,
+    )
+
+
+def _name(number: int) -> str:
+    return f"{number:09}"
+
+
+def _rate(before: tuple[datetime, int], after: tuple[datetime, int]) -> float:
+    seconds = (after[0] - before[0]).total_seconds()
+    return max(0.0, (after[1] - before[1]) / seconds) if seconds > 0 else 0.0

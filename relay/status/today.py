@@ -1,0 +1,188 @@
+"""Is today's run all right? One glance's answer, from the day's slot, its run and the alerts about it. Pure.
+
+It judges nothing anew: what is late or missed, slow or empty, the watchdog has said; here it is put into one sentence.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from relay.events import SEVERITIES, Severity
+from relay.events.wording import figure, lasting
+from relay.runs.signals import State
+from relay.schedule.timetable import Timetable
+from relay.status.snapshot import Mood, RunView, Today
+from relay.watchdog.alerts import Alert
+from relay.watchdog.run_schedule import Slot
+
+A_WEEK = 7
+
+_MOODS: dict[str, Mood] = {
+    State.DUE: "waiting",
+    State.LATE: "bad",
+    State.MISSED: "bad",
+    State.RUNNING: "busy",
+    State.STALLED: "bad",
+    State.COMPLETED: "good",
+    State.FAILED: "bad",
+    State.CANCELLED: "warning",
+    State.PARTIAL: "warning",
+}
+_VERBS = {
+    State.DUE: "is due now",
+    State.LATE: "is late",
+    State.MISSED: "never started",
+    State.RUNNING: "is in progress",
+    State.STALLED: "has stalled",
+    State.COMPLETED: "completed",
+    State.FAILED: "failed",
+    State.CANCELLED: "was cancelled",
+    State.PARTIAL: "completed in part",
+}
+
+
+def today(
+    current: Slot | None,
+    coming: Slot | None,
+    runs: Sequence[RunView],
+    alerts: Iterable[Alert],
+    now: datetime,
+    *,
+    timezone: str,
+    enabled: bool = True,
+) -> Today:
+    """Tell of the slot whose time came last, and of the next.
+
+    `runs` are the last ones, the newest first, `alerts` those that fire.
+    """
+    zone = ZoneInfo(timezone)
+    run = _run_of(current, runs)
+    state = run.state if run else current.state.value if current else "unknown"
+    is_the_slots = current is not None and (run is None or run.run_id == current.run_id)
+    day = current.day if current and is_the_slots else run.began.astimezone(zone).date() if run else None
+    about = _about(run, current, day, now.astimezone(zone).date())
+    excused = current is not None and current.is_excused and run is None
+    mood: Mood = "waiting" if excused else _MOODS.get(state, "waiting")
+    if run is not None:
+        mood = _darker(mood, alerts, run.run_id)
+    return Today(
+        state=state,
+        mood=mood,
+        headline=_headline(about, state, excused=excused),
+        detail=_of_run(run, zone, now) if run else _of_slot(current, zone, now, excused=excused),
+        day=day,
+        due=current.due if current else None,
+        run_id=run.run_id if run else None,
+        next_due=coming.due if coming and enabled else None,
+        next_note="" if enabled else "TickStockPL's schedule is switched off.",
+    )
+
+
+def slots(timetable: Timetable, known_since: datetime, now: datetime, grace: float) -> tuple[Slot | None, Slot | None]:
+    """The last and the next slot by the timetable alone, for a relay that runs without its watchdog.
+
+    What was due before `known_since` is not held against anybody. `grace` is in seconds.
+    """
+    last, following = timetable.last_due(now), timetable.next_due(now)
+    coming = Slot(day=timetable.day_of(following), due=following) if following else None
+    if last is None or last < known_since:
+        return None, coming
+    is_late = (now - last).total_seconds() > grace
+    return Slot(day=timetable.day_of(last), due=last, state=State.LATE if is_late else State.DUE), coming
+
+
+def wall(moment: datetime, zone: ZoneInfo) -> str:
+    """`16:45 EST`."""
+    return f"{moment.astimezone(zone):%H:%M %Z}"
+
+
+def _run_of(current: Slot | None, runs: Sequence[RunView]) -> RunView | None:
+    """The run to tell of: the slot's, as the watchdog has settled it; once that is over, one that goes on."""
+    going = next((run for run in runs if run.is_open), None)
+    if current is None:
+        return going or next(iter(runs), None)
+    its = next((run for run in runs if current.run_id and run.run_id == current.run_id), None)
+    if its is not None:
+        return its if its.is_open else going or its
+    is_waited_for = current.is_open and not current.is_excused
+    return None if is_waited_for else going
+
+
+def _darker(mood: Mood, alerts: Iterable[Alert], run_id: str) -> Mood:
+    """A run about which alerts fire is not simply good."""
+    worst = max((SEVERITIES.get(one.severity, Severity.ERROR) for one in alerts if one.run_id == run_id), default=None)
+    if worst is None or mood == "bad":
+        return mood
+    return "bad" if worst >= Severity.ERROR else "warning"
+
+
+def _about(run: RunView | None, current: Slot | None, day: date | None, here: date) -> str:
+    if run is not None and not run.is_scheduled and (current is None or run.run_id != current.run_id):
+        return "A manual run"
+    return f"{_whose(day, here)} run" if day else "A run"
+
+
+def _whose(day: date, here: date) -> str:
+    """`Today's`, `Yesterday's`, `Friday's`, `The 24 Nov`."""
+    days = (here - day).days
+    if days == 0:
+        return "Today’s"  # noqa: RUF001 - typography
+    if days == 1:
+        return "Yesterday’s"  # noqa: RUF001
+    return f"{day:%A}’s" if 0 < days < A_WEEK else f"The {day.day} {day:%b}"  # noqa: RUF001
+
+
+def _headline(about: str, state: str, *, excused: bool) -> str:
+    if state == "unknown":
+        return "No run is known yet"
+    if excused:
+        return f"{about} was not planned"
+    return f"{about} {_VERBS.get(State(state), state)}"
+
+
+def _of_slot(slot: Slot | None, zone: ZoneInfo, now: datetime, *, excused: bool) -> str:
+    if slot is None:
+        return "The relay has not seen a run since it was set up."
+    if excused:
+        return "TickStockPL’s schedule was off, or said beforehand that it would not run."  # noqa: RUF001
+    waited = lasting(max(0.0, (now - slot.due).total_seconds()))
+    due = f"It was due at {wall(slot.due, zone)}"
+    if slot.state is State.MISSED:
+        return f"{due}, and nothing was heard of it."
+    return f"{due}, {waited} ago; nothing has been heard of it yet."
+
+
+def _of_run(run: RunView, zone: ZoneInfo, now: datetime) -> str:
+    facts = [_course(run, zone, now)]
+    done = []
+    if run.symbols_processed:
+        rate = f", {figure(run.success_rate)} % of them well" if run.success_rate is not None else ""
+        done.append(f"{figure(run.symbols_processed)} symbols{rate}")
+    if run.patterns_detected:
+        done.append(f"{figure(run.patterns_detected)} patterns")
+    if run.errors:
+        done.append("1 error" if run.errors == 1 else f"{figure(run.errors)} errors")
+    if done and not run.is_open:
+        facts.append(f"{' · '.join(done)}.")
+    if run.reason:
+        facts.append(f"Reason: {run.reason}")
+    return " ".join(facts)
+
+
+def _course(run: RunView, zone: ZoneInfo, now: datetime) -> str:
+    usual = f" (usually {_between(run.usual.low, run.usual.high)})" if run.usual else ""
+    if run.is_open:
+        soon = f"; it should end at {wall(run.eta, zone)}" if run.eta and run.eta > now else ""
+        return f"Began at {wall(run.began, zone)}, {lasting((now - run.began).total_seconds())} ago{soon}{usual}."
+    ended = f"Ended at {wall(run.ended, zone)}" if run.ended else "Ended"
+    took = f" after {lasting(run.seconds)}{usual}" if run.seconds is not None else ""
+    return f"{ended}{took}."
+
+
+def _between(low: float, high: float) -> str:
+    """`34 to 37 min`, `50 s to 3 min`."""
+    first, last = lasting(low), lasting(high)
+    if first == last:
+        return first
+    (number, _, unit), (_, _, other) = first.partition(" "), last.partition(" ")
+    return f"{number} to {last}" if unit == other else f"{first} to {last}"

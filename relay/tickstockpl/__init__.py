@@ -1,0 +1,1 @@
+"""TickStockPL's HTTP API: the client, and what it answers."""

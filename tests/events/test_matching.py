@@ -1,0 +1,193 @@
+"""Conditions: what each form holds for, and what cannot be meant."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.cli.matchers import matching, read_matchers
+from relay.events import Event, Mark
+from relay.events.matching import (
+    KIND_FIELDS,
+    MatchError,
+    UnknownFieldError,
+    compile_match,
+    field_getter,
+    predicate,
+    text_of,
+)
+from tests.support.wire import event
+
+NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
+HEARD = event(
+    "patterns:detected",
+    "pattern_detected",
+    NOW,
+    run_id="r1",
+    symbol="AAPL",
+    confidence=0.95,
+    count=3,
+    sure=True,
+    nothing=None,
+    context={"symbol": "MSFT", "list": [{"a": 1}, "b"]},
+)
+
+
+def holds(match: dict[str, Any], one: Event = HEARD) -> bool:
+    return predicate(match)(one)
+
+
+@pytest.mark.parametrize(
+    ("field", "yes", "no"),
+    [
+        ("channel", "tickstock:patterns:detected", "tickstock:patterns"),
+        ("channel", "tickstock:*:detected", "relay:*"),
+        ("channel", "=~^tickstock:(patterns|errors):", "=~errors$"),
+        ("domain", ["errors", "patterns"], ["errors"]),
+        ("action", "detect??", "det"),
+        ("event", "!=error", "!=pattern_detected"),
+        ("event", {"glob": "pattern_*"}, {"regex": "^x"}),
+        ("phase", "patterns", "import"),
+        ("phase", "pattern_detection", "data_import"),
+        ("phase", ["data_import", "pattern_processing"], ["cache_sync", "import"]),
+        ("severity", "info", "error"),
+        ("severity", ">=info", ">info"),
+        ("severity", "<warn", "<=debug"),
+        ("severity", ["error", "INFO"], ["error", ">=critical"]),
+        ("source", "daily_job", None),
+        ("version", "1.0", "1.1"),
+        ("run_id", "r1", "r2"),
+        ("test", False, True),
+        ("payload.symbol", "AAPL", "aapl"),
+        ("payload.symbol", {"in": ["MSFT", "AAPL"]}, {"in": ["MSFT"]}),
+        ("payload.confidence", ">=0.95", ">0.95"),
+        ("payload.confidence", {">": 0.9, "<": 1}, {">": 0.9, "<": 0.95}),
+        ("payload.confidence", 0.95, 0.950001),
+        ("payload.count", 3, 4),
+        ("payload.count", "3", "3.0"),
+        ("payload.count", 3.0, True),
+        ("payload.sure", True, False),
+        ("payload.sure", "true", "True"),
+        ("payload.sure", "!=1", ">=0"),
+        ("payload.nothing", None, "None"),
+        ("payload.nothing", {"exists": False}, {"exists": True}),
+        ("payload.absent", None, "*"),
+        ("payload.absent", "!=5", "<5"),
+        ("payload.context.symbol", "M*", {"equals": "M*"}),
+        ("payload.context.list.0.a", 1, 2),
+        ("payload.context.list.1", "b", "a"),
+        ("payload.context.list.9", None, "b"),
+        ("payload.symbol.deeper", None, "*"),
+    ],
+)
+def test_a_condition_holds_for_what_it_says_and_for_nothing_else(field: str, yes: Any, no: Any) -> None:
+    assert holds({field: yes})
+    assert not holds({field: no})
+    assert not holds({"not": {field: yes}})
+    assert holds({"not": {field: no}})
+
+
+def test_conditions_must_all_hold_and_none_hold_for_everything() -> None:
+    assert holds({})
+    assert holds({"event": "pattern_detected", "payload.symbol": "AAPL"})
+    assert not holds({"event": "pattern_detected", "payload.symbol": "MSFT"})
+    assert holds({"not": {"event": "pattern_detected", "payload.symbol": "MSFT"}}), "not all of them hold"
+
+
+@pytest.mark.parametrize("mark", [Mark.TEST, Mark.RECONSTRUCTED, Mark.REPLAYED, Mark.UNDATED])
+def test_marks_are_fields(mark: Mark) -> None:
+    assert mark.name
+    one = event("errors", "error", NOW)
+    assert not field_getter(mark.name.lower())(one)
+    one.marks = mark
+    assert holds({mark.name.lower(): True}, one)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        {"colour": "red"},
+        {"payload": "x"},
+        {"payload.": "x"},
+        {"severity": "terrible"},
+        {"severity": 5},
+        {"severity": None},
+        {"severity": [">=terrible"]},
+        {"phase": "lunch"},
+        {"phase": ["import", "lunch"]},
+        {"event": "=~("},
+        {"event": {"regex": "["}},
+        {"event": {"like": "x"}},
+        {"event": {"in": "x"}},
+        {"event": {"exists": "perhaps"}},
+        {"event": []},
+        {"payload.x": ">=many"},
+        {"not": {}},
+        {"not": "x"},
+        {"not": {"colour": "red"}},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(match: dict[str, Any]) -> None:
+    with pytest.raises(MatchError):
+        compile_match(match)
+
+
+def test_an_unknown_field_is_told_apart_from_a_wrong_test() -> None:
+    with pytest.raises(UnknownFieldError, match="no field 'colour'"):
+        compile_match({"colour": "red"})
+
+
+@pytest.mark.parametrize("field", sorted(KIND_FIELDS))
+def test_what_the_kind_decides_is_cacheable_and_the_rest_is_not(field: str) -> None:
+    (condition,) = compile_match({field: "info" if field == "severity" else "import"})
+    assert condition.cacheable
+    (negated,) = compile_match({"not": {field: "info" if field == "severity" else "import", "run_id": "x"}})
+    assert not negated.cacheable
+
+
+@given(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text(), st.none()), st.integers())
+def test_no_value_of_the_wire_makes_a_condition_raise(value: object, limit: int) -> None:
+    for spec in (f">={limit}", f"!={limit}", "a*", "=~^a", limit, {"exists": True}, [limit, "a"], None, {"<": limit}):
+        (condition,) = compile_match({"payload.x": spec})
+        assert condition.test(value) in (True, False)
+
+
+@given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans()))
+def test_a_value_equals_itself(value: float) -> None:
+    (condition,) = compile_match({"payload.x": value})
+    assert condition.test(value)
+    assert condition.equals == text_of(value), "so that many such routes share one lookup"
+
+
+def test_the_command_line_says_the_same_in_its_own_way() -> None:
+    written = (
+        "severity>=info",
+        "event=~^pattern",
+        "payload.symbol = AAPL",
+        "payload.count!=4",
+        "run_id=r1",
+        "source=*job",
+    )
+    match = read_matchers(written)
+    assert match == {
+        "severity": ">=info",
+        "event": "=~^pattern",
+        "payload.symbol": "AAPL",
+        "payload.count": "!=4",
+        "run_id": "r1",
+        "source": "*job",
+    }
+    assert matching(match)(HEARD)
+    assert read_matchers(("severity=>=error",)) == {"severity": ">=error"}
+    assert read_matchers(("event=",)) == {"event": ""}
+
+
+@pytest.mark.parametrize("text", ["nonsense", "=x", ">=error", ""])
+def test_what_is_no_matcher_on_the_command_line_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        read_matchers((text,))
+    with pytest.raises(click.BadParameter, match="no field 'chanel'; did you mean channel"):
+        matching({"chanel": "x"})

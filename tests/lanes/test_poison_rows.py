@@ -1,0 +1,129 @@
+"""Which delivery ends each process: found on a store that outlives them, with no process harmed."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from relay.lanes.poison import CAREFUL, DeliveryWatch
+from relay.store.outbox import Row
+from relay.store.store import Store
+from sinks.base import Batching
+from tests.support.scripted import Rig, ScriptedSink
+
+
+def row(number: int) -> Row:
+    return Row(number, "app", "waiting", None, None, None, 0.0, 0.0)
+
+
+class Processes:
+    """One after the other on one store, each with its own watch."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "relay.db"
+        self._store: Store | None = None
+
+    def start(self, *, ended_otherwise: bool = False) -> DeliveryWatch:
+        """The one before is gone without a word; what it had staged is lost."""
+        if self._store is not None:
+            self._store._db.close()
+        self._store = Store(self._path)
+        return DeliveryWatch(self._store, ended_otherwise=ended_otherwise)
+
+    def stop(self, watch: DeliveryWatch) -> None:
+        """In good order."""
+        assert self._store is not None
+        watch.end()
+        self._store.close()
+        self._store = None
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    return Processes(tmp_path)
+
+
+async def underway(watch: DeliveryWatch, lane: str, *rows: Row) -> None:
+    """A delivery that has begun, and goes on when its process ends."""
+    await watch.delivery(lane, rows).__aenter__()
+
+
+async def test_a_row_on_record_at_three_ends_in_a_row_is_poison(processes: Processes) -> None:
+    assert not processes.start().is_careful("app"), "there was no unclean end before"
+    for ends in range(3):
+        watch = processes.start()
+        assert watch.is_careful("app")
+        assert watch.ends_of([row(1)]) == ends
+        await underway(watch, "app", row(1))
+    watch = processes.start()
+    assert watch.ends_of([row(1)]) == 3
+    assert watch.was_alone(row(1))
+    assert watch.ends_of([row(2)]) == 0
+
+
+async def test_an_outcome_a_clean_end_or_another_reason_count_for_nothing(processes: Processes) -> None:
+    processes.start()
+    for _ in range(5):
+        watch = processes.start()
+        async with watch.delivery("app", [row(1)]):
+            pass
+    for _ in range(5):
+        watch = processes.start(ended_otherwise=True)
+        await underway(watch, "app", row(1))
+    watch = processes.start(ended_otherwise=True)
+    assert watch.ends_of([row(1)]) == 0
+    await underway(watch, "app", row(1))
+    watch = processes.start()
+    assert watch.ends_of([row(1)]) == 1
+    assert processes.start().ends_of([row(1)]) == 1, "one that began no delivery says nothing of it"
+    processes.stop(processes.start())
+    watch = processes.start()
+    assert watch.ends_of([row(1)]) == 0
+    assert not watch.is_careful("app")
+
+
+async def test_while_any_is_suspect_there_is_one_delivery_in_all_lanes(processes: Processes) -> None:
+    processes.start()
+    watch = processes.start()
+    await underway(watch, "app", row(1))
+    await underway(watch, "slow", row(2))  # nothing is suspect yet: no lane waits for another
+    watch = processes.start()
+    await underway(watch, "slow", row(2))
+    waiting = asyncio.create_task(underway(watch, "app", row(1)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    watch = processes.start()
+    assert (watch.ends_of([row(1)]), watch.ends_of([row(2)])) == (1, 2)
+
+
+async def test_a_lane_is_careful_no_longer_than_it_must(processes: Processes) -> None:
+    processes.start()
+    watch = processes.start()
+    for number in range(CAREFUL):
+        assert watch.is_careful("app")
+        async with watch.delivery("app", [row(number)]):
+            pass
+    assert not watch.is_careful("app")
+    assert watch.is_careful("other")
+    watch.nothing_is_due("other")
+    assert not watch.is_careful("other")
+
+
+async def test_of_a_delivery_of_several_rows_each_is_tried_alone_before_it_is_given_up(tmp_path: Path) -> None:
+    store = Store(tmp_path / "relay.db")
+    watch = DeliveryWatch(store, ended_otherwise=False)
+    rig = Rig(ScriptedSink(batching=Batching(max_events=10)), store=store)
+    rig.accept(1, 2, 3)
+    rows = rig.outbox.waiting("app", rig.clock.now.timestamp(), 10)
+    watch._ends = {one.id: 3 for one in rows}
+    rig.lane._watch = watch
+    assert not await rig.lane._deliver(rows)
+    again = rig.outbox.waiting("app", rig.clock.now.timestamp(), 10)
+    assert len({one.delivery for one in again}) == 3
+    assert rig.sink.deliveries == []
+    watch._singles = {again[1].id}
+    for one in again:
+        assert await rig.lane._deliver([one])
+    assert rig.sink.arrived == [1, 3]
+    assert rig.lane.dropped["poison"] == 1

@@ -1,0 +1,53 @@
+"""What the tests of the missed run have in common: moments of its day, and what was reported."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from relay.events import Event
+from relay.runs.signals import State
+from relay.tickstockpl.models import HistoryRun
+from tests.support.days import DUE
+from tests.support.wire import utc
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+GRACE_OVER = DUE + 5 * MINUTE
+PATIENCE_OVER = DUE + 8 * MINUTE
+STARTS = ("never_started", "run_not_planned", "schedule_disabled")
+
+
+def about_starts(day: World) -> list[str]:
+    return [said for said in day.alerts_said if said.startswith(STARTS)]
+
+
+def fired_at(day: World, name: str = "never_started") -> datetime:
+    return next(at for at, one in day.said if one.channel == f"relay:alert:{name}")
+
+
+def gap(day: World, begin: str, end: str) -> None:
+    """The relay is not subscribed for a while."""
+    day.until(utc(f"2025-01-27 {begin}"), 10)
+    day.watchdog.hearing(None)
+    day.is_deaf = True
+    day.until(utc(f"2025-01-27 {end}"), 10)
+    day.is_deaf = False
+    day.watchdog.hearing(day.now, gap=(utc(f"2025-01-27 {begin}"), day.now))
+
+
+def row(start: datetime, run_id: str = "r1", minutes: float = 35, **more: Any) -> HistoryRun:
+    known = HistoryRun(run_id, None, start, start + minutes * MINUTE, "completed", 505, 5, 1250, 7575, minutes * 60)
+    return replace(known, **more)
+
+
+def day_state(day: World) -> tuple[State, str | None]:
+    slot = day.watchdog.agenda.current
+    assert slot is not None
+    return slot.state, slot.run_id
+
+
+def later(events: list[Event], by: timedelta) -> list[Event]:
+    """The same events, sent again so much later."""
+    for one in events:
+        one.received += by
+    return events

@@ -1,0 +1,66 @@
+"""The relay on a clock of its own that runs faster, in step with the simulator's: a run of 35 minutes in half a minute.
+
+Run as a program it is `tickstock-relay run` with that clock, and nothing else is another.
+"""
+
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from relay.runs.runs import Runs
+from relay.store.store import Store
+from tests.support.relay_process import RelayProcess
+from tests.support.wire import a_run
+
+CLOCK = "TEST_CLOCK"
+
+
+class WarpedRelay(RelayProcess):
+    """A relay to which, when it starts, it is `begins`, and a second brings `speed` seconds."""
+
+    program = (sys.executable, str(Path(__file__)))
+
+    def set_clock(self, begins: datetime, speed: float) -> None:
+        """Set its clock; `begins` is now."""
+        self._environment |= {
+            CLOCK: f"{time.time()} {begins.timestamp()} {speed}",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+
+    def remember(self, days: list[datetime]) -> None:
+        """Have it know a run that began at each of these moments, each a little different."""
+        store = Store(self.state / "relay.db")
+        runs = Runs(store.shelf("runs"))
+        for number, start in enumerate(days):
+            slower = (number * 37 % 11 - 5) / 40
+            minutes = (10 * (1 + slower), 0.7, 4 * (1 - slower / 2), 20 * (1 + slower / 3))
+            day = f"{start:%Y-%m-%d}"
+            for one in a_run(start, f"history-{number:02}", minutes=minutes, run_date=day, success_rate=99.0):
+                runs.observe(one, one.received)
+        store.close()
+
+
+def _main(config: Path) -> None:
+    import uvloop  # noqa: PLC0415 - for the process of its own only
+
+    from relay.config.load import load  # noqa: PLC0415
+    from relay.daemon import Daemon  # noqa: PLC0415
+    from relay.process.logs import set_up  # noqa: PLC0415
+
+    real, begins, speed = map(float, os.environ[CLOCK].split())
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(begins, UTC) + timedelta(seconds=(time.time() - real) * speed)
+
+    async def run() -> None:
+        await Daemon(settings, config, now=now, boot=lambda: time.monotonic() * speed).run()
+
+    settings = load(config)
+    set_up(settings.log)
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[-1]))

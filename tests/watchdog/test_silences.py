@@ -1,0 +1,110 @@
+"""Silences: what is kept quiet, until when, and that nothing stays unsaid when they end."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from relay.events import Event, Severity
+from relay.events.matching import MatchError, predicate
+from relay.store.shelf import MemoryShelf
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.silences import KEPT, MAX_SILENCES, Silences
+from tests.support.wire import event, utc
+
+NOW = utc("2025-01-27 21:00")
+HOUR = timedelta(hours=1)
+
+
+def error(**payload: Any) -> Event:
+    return event("errors", "error", NOW, severity="error", **payload)
+
+
+def silences(shelf: MemoryShelf | None = None) -> Silences:
+    return Silences(shelf or MemoryShelf(), predicate)
+
+
+def test_what_matches_is_quiet_until_the_silence_ends() -> None:
+    quiet = silences()
+    quiet.add({"payload.component": "data_import"}, NOW + HOUR, NOW, comment="known", who="ann")
+    hit, other = error(component="data_import"), error(component="cache")
+    found = quiet.silencing(hit, NOW)
+    assert found is not None
+    assert (found.comment, found.who) == ("known", "ann")
+    assert quiet.silencing(other, NOW) is None
+    assert quiet.silencing(hit, NOW + HOUR) is None
+
+
+def test_a_silence_can_be_expired_once() -> None:
+    quiet = silences()
+    silence = quiet.add({"event": "error"}, NOW + HOUR, NOW)
+    quiet.expire(silence.id, NOW + HOUR / 2)
+    assert quiet.silencing(error(), NOW + HOUR / 2) is None
+    with pytest.raises(KeyError):
+        quiet.expire(silence.id, NOW + HOUR / 2)
+    assert quiet.listed(NOW + HOUR / 2) == []
+    assert [one.id for one in quiet.listed(NOW + HOUR / 2, ended=True)] == [silence.id]
+
+
+@pytest.mark.parametrize(
+    ("match", "until"),
+    [
+        ({}, NOW + HOUR),
+        ({"event": "error"}, NOW),
+        ({"event": "error"}, NOW + 9000 * HOUR),
+        ({"nonsense": 1}, NOW + HOUR),
+    ],
+)
+def test_a_silence_that_cannot_be_meant_is_refused(match: dict[str, Any], until: Any) -> None:
+    quiet = silences()
+    with pytest.raises((ValueError, MatchError)):
+        quiet.add(match, until, NOW)
+    assert quiet.listed(NOW) == []
+
+
+def test_silences_survive_a_restart_and_are_seen_by_another_process() -> None:
+    shelf = MemoryShelf()
+    daemon, command = silences(shelf), silences(shelf)
+    silence = command.add({"event": "error"}, NOW + HOUR, NOW)
+    assert daemon.silencing(error(), NOW) is None
+    daemon.refresh()
+    assert daemon.silencing(error(), NOW) == silence
+    command.expire(silence.id, NOW)
+    daemon.refresh()
+    assert daemon.silencing(error(), NOW) is None
+    assert silences(shelf).listed(NOW, ended=True)[0].until == NOW
+
+
+def test_what_cannot_be_read_keeps_nothing_quiet() -> None:
+    shelf = MemoryShelf()
+    shelf.put("a", "{")
+    shelf.put("b", '{"id":"b","match":{"nonsense":1},"created":"2025-01-27T20:00:00Z","until":"2025-01-28T20:00:00Z"}')
+    assert silences(shelf).silencing(error(), NOW) is None
+
+
+def test_an_alert_that_fired_in_the_silence_and_still_fires_is_said_when_it_ends() -> None:
+    alerts, quiet = Alerts(MemoryShelf()), silences()
+    alerts.set("before", True, NOW - HOUR, severity=Severity.ERROR, title="Told before")
+    quiet.add({"channel": "relay:alert:*"}, NOW + HOUR, NOW)
+    alerts.set("lasting", True, NOW + HOUR / 4, severity=Severity.ERROR, title="Still wrong")
+    alerts.set("brief", True, NOW + HOUR / 4, title="Brief")
+    alerts.resolve("brief", NOW + HOUR / 2)
+    assert quiet.tick(NOW + HOUR / 2, alerts) == []
+    (said,) = quiet.tick(NOW + HOUR, alerts)
+    assert (said.channel, said.payload["title"], said.payload["state"]) == (
+        "relay:alert:lasting",
+        "Still wrong",
+        "firing",
+    )
+    assert quiet.tick(NOW + 2 * HOUR, alerts) == []
+
+
+def test_ended_silences_are_forgotten_and_their_number_is_bounded() -> None:
+    shelf = MemoryShelf()
+    quiet = silences(shelf)
+    for _ in range(MAX_SILENCES):
+        quiet.add({"event": "error"}, NOW + HOUR, NOW)
+    with pytest.raises(ValueError, match="already"):
+        quiet.add({"event": "error"}, NOW + HOUR, NOW)
+    quiet.tick(NOW + HOUR + KEPT + HOUR, Alerts(MemoryShelf()))
+    assert shelf.items() == {}

@@ -1,0 +1,62 @@
+"""The watchdog as a whole: quiet on a good day, held in maintenance, acting once if it was told to."""
+
+from datetime import timedelta
+
+from relay.config.watchdog import WatchdogOptions
+from relay.runs.signals import State
+from relay.tickstockpl.models import Status
+from tests.support.days import DUE, a_run, world
+from tests.support.wire import utc
+
+
+def test_a_good_day_gives_no_alert() -> None:
+    day = world()
+    day.play(a_run(DUE))
+    day.pass_(300)
+    assert day.alerts_said == []
+    slot = day.watchdog.agenda.current
+    assert slot is not None
+    assert (slot.state, slot.run_id) == (State.RUNNING, "r1")
+
+
+def test_in_a_maintenance_window_nothing_is_said_and_what_lasts_is_said_after_it() -> None:
+    window = {"date": "2025-01-27", "from": "16:00", "lasting": "2h"}
+    day = world(options=WatchdogOptions.model_validate({"maintenance": [window]}))
+    day.until(utc("2025-01-27 22:59"))
+    assert day.alerts_said == []
+    day.until(utc("2025-01-27 23:01"))
+    assert day.alerts_said == ["never_started firing"]
+
+
+def test_auto_trigger_wants_one_start_a_day_even_over_restarts() -> None:
+    day = world(options=WatchdogOptions(auto_trigger=True))
+    wanted = []
+    for minute in range(180):
+        day.pass_(1)
+        slot = day.watchdog.trigger_wanted(day.now, day.view)
+        if slot is not None:
+            day.watchdog.auto_trigger.note(slot)
+            wanted.append(day.now)
+        if minute % 20 == 0:
+            day.start_relay()
+    assert len(wanted) == 1
+    assert DUE + timedelta(minutes=5) <= wanted[0] <= DUE + timedelta(minutes=7)
+
+
+def test_auto_trigger_stays_still_unless_asked_and_unless_the_api_says_idle() -> None:
+    for options, status in (
+        (WatchdogOptions(), Status(is_running=False)),
+        (WatchdogOptions(auto_trigger=True), Status(is_running=None)),
+    ):
+        day = world(options=options, status=status)
+        day.until(DUE + timedelta(minutes=10))
+        assert day.alerts_said == ["never_started firing"]
+        assert day.watchdog.trigger_wanted(day.now, day.view) is None
+
+
+def test_a_disabled_watchdog_only_follows() -> None:
+    day = world(options=WatchdogOptions(enabled=False))
+    day.play(a_run(DUE, status="failed"))
+    day.until(DUE + timedelta(days=2))
+    assert day.alerts_said == []
+    assert "run_failed" in [one.event for _, one in day.said]

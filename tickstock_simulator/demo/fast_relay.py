@@ -1,0 +1,57 @@
+"""The real relay on a clock that runs faster, in step with the stand-ins'.
+
+Run as `python -m tickstock_simulator.demo.fast_relay`.
+
+All that differs from `tickstock-relay run` is the clock that is passed in, and what is measured against real time.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from relay import daemon
+from relay.lifecycle import ticking
+from relay.watchdog import progress_check
+
+PATIENT = timedelta(minutes=30)
+"""An answer of the API that a busy machine delays by a second is five minutes old on this clock: no contradiction."""
+LOOK_EVERY = 10.0
+"""Simulated seconds between two looks, where an hour lasts half a minute; once a second is for real time."""
+
+
+def fast_clock(start: datetime, origin: float, speed: float) -> Callable[[], datetime]:
+    """A clock that showed `start` when `time.monotonic()`, which all processes share, was `origin`."""
+
+    def now() -> datetime:
+        return start + timedelta(seconds=(time.monotonic() - origin) * speed)
+
+    return now
+
+
+def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
+    """Run until SIGTERM.
+
+    Raises:
+        relay.config.ConfigError: the configuration has mistakes.
+    """
+    import uvloop  # noqa: PLC0415 - for this process only
+
+    from relay.config.load import load  # noqa: PLC0415
+    from relay.process.logs import set_up  # noqa: PLC0415
+
+    ticking.TICK = min(1.0, LOOK_EVERY / speed)
+    progress_check.DISPUTED_AFTER = PATIENT
+    settings = load(config)
+    set_up(settings.log)
+
+    async def run() -> None:
+        await daemon.Daemon(settings, config, now=clock, boot=lambda: time.monotonic() * speed).run()
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    _, path, begins, origin, speed = sys.argv
+    main(Path(path), fast_clock(datetime.fromisoformat(begins), float(origin), float(speed)), float(speed))
