@@ -7,7 +7,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from relay.check.report import control_path
 from relay.config.settings import Settings
-from relay.events import Announcement, Event, Kind
+from relay.events import Announcement
 from relay.events.matching import predicate
 from relay.intake import Intake
 from relay.lanes.build import LaneSet, Surroundings, make_lanes
@@ -26,6 +26,7 @@ from relay.lanes.lane import Lane
 from relay.lanes.poison import DeliveryWatch
 from relay.lanes.quarantine import Quarantine
 from relay.lanes.queued import why_muted
+from relay.lifecycle.parts import Parts
 from relay.lifecycle.reload import SINK_START_TIMEOUT, Reloads, restart_needed
 from relay.lifecycle.tick_parts import TickParts
 from relay.lifecycle.ticking import TICK, Ticker
@@ -39,19 +40,18 @@ from relay.process.health import Health
 from relay.process.worker import LARGE
 from relay.routing import Routes
 from relay.runs.gaps import Gaps
+from relay.runs.recent import Recent
 from relay.runs.runs import Runs
-from relay.runs.signals import without_superseded
 from relay.schedule.exchange_holidays import closings
-from relay.status.recent import Recent
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connection import Batch
 from relay.subscription.handover import Handover
 from relay.subscription.poison import PoisonSearch, notice
 from relay.subscription.subscription import Link, Subscription
+from relay.tracking import Tracker
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.poll import Watch
-from relay.watchdog.run_schedule import Agenda
 from relay.watchdog.self_check import Vitals
 from relay.watchdog.silences import Silences
 from relay.web.server import WebServer
@@ -94,10 +94,11 @@ class Daemon:
         self.runs = Runs(self.store.shelf("runs"))
         self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock)
         self.recent = Recent(self.store.shelf("recent"))
+        self.tracker = Tracker(self.runs, self.watch, self.recent)
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
-        silenced = self.store.shelf("silences")
-        self.silences = Silences(silenced, predicate)
+        self._silenced = self.store.shelf("silences")
+        self.silences = Silences(self._silenced, predicate)
         self.vitals = Vitals(self.alerts)
         self.health = Health(self.store.shelf("faults"))
         self.gaps = Gaps(self.store.shelf("gaps"))
@@ -122,63 +123,55 @@ class Daemon:
             lanes={},
             store=self.store,
             quarantine=self.quarantine,
-            track=self._track,
-            wants=self._wants,
+            tracker=self.tracker,
             boot=f"r{secrets.token_hex(6)}",
             commit_delay=float(os.environ.get("TICKSTOCK_RELAY_COMMIT_DELAY_MS", "0")) / 1000,
         )
         self.subscription = Subscription(
             settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed
         )
-        work = TickParts(
-            lanes=lambda: self.lanes,
-            clock=self.clock,
-            store=self.store,
-            outbox=self.outbox,
-            quarantine=self.quarantine,
-            gaps=self.gaps,
-            subscription=self.subscription,
-            intake=self.intake,
-            recent=self.recent,
-            vitals=self.vitals,
-            watch=self.watch,
-            alerts=self.alerts,
-            silences=self.silences,
-            silenced=silenced,
-            reloads=self.reloads,
-        )
-        self.ticker = Ticker(work.parts, self.health, self._announce, self.intake.announce)
-        self.web = WebServer(settings.http, self)
+        self.ticker = Ticker(TickParts(self.parts), self.health, self._announce, self.intake.announce)
+        self.web = WebServer(settings.http, self.parts)
         self.control = ControlSocket(
             control_path(settings.state_dir),
             config_path,
             {"reload": self._asked_to_reload, "check": self._asked_to_check},
         )
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(RelayMetrics(self))
-        self._registry.register(RunMetrics(self))
+        self._registry.register(RelayMetrics(self.parts, self.web.connections))
+        self._registry.register(RunMetrics(self.parts))
 
     @property
     def lanes(self) -> dict[str, Lane]:
         """The lanes in use, by their sinks' names."""
         return self._lane_set.lanes
 
-    @property
-    def agenda(self) -> Agenda:
-        """When runs are due, as the watchdog knows it."""
-        return self.watch.dog.agenda
-
-    def registries(self) -> Iterable[CollectorRegistry]:
-        """What `/metrics` serves: ours, and each sink's."""
-        return [self._registry, *(lane.sink.context.registry for lane in self.lanes.values())]
-
-    def not_ready(self) -> str:
-        """Why the relay does not do its job now; empty when it does."""
-        return "" if self.subscription.subscribed else "not subscribed to Redis"
-
-    def unhealthy(self) -> str:
-        """Which parts do not work although they should; empty when all do. A restart may help."""
-        return "; ".join(f"faulty: {name} ({error})" for name, error in self.health.faulty.items())
+    def parts(self) -> Parts:
+        """The record of what this daemon consists of now, for those who look at it."""
+        return Parts(
+            settings=self.settings,
+            started=self.started,
+            clock=self.clock,
+            store=self.store,
+            outbox=self.outbox,
+            quarantine=self.quarantine,
+            subscription=self.subscription,
+            subscription_changed=self.link_since,
+            intake=self.intake,
+            routes=self.routes,
+            lanes=self.lanes,
+            runs=self.runs,
+            gaps=self.gaps,
+            recent=self.recent,
+            watch=self.watch,
+            alerts=self.alerts,
+            silences=self.silences,
+            silenced=self._silenced,
+            vitals=self.vitals,
+            health=self.health,
+            reloads=self.reloads,
+            registry=self._registry,
+        )
 
     async def run(self) -> dict[str, int] | None:
         """Until SIGTERM or SIGINT; or SIGUSR2: then returns the descriptors that the new process goes on with.
@@ -264,19 +257,9 @@ class Daemon:
         await asyncio.to_thread(closings, self.now().year)  # it takes a moment, for which intake would wait
         await self.ticker.run(self.now)
 
-    def _track(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
-        said = [said for event in without_superseded(events) for said in self.runs.observe(event, now)]
-        said += self.watch.observe(events, now)
-        self.recent.observe(events, now)
-        self.recent.announced(said, now)
-        return said
-
     def _announce(self, said: list[Announcement], now: datetime) -> None:
-        self.recent.announced(said, now)
+        self.tracker.announced(said, now)
         self.intake.announce(said, now)
-
-    def _wants(self, kind: Kind) -> bool:
-        return self.runs.wants(kind) or self.watch.wants(kind)  # errors among them, which `recent` wants too
 
     def _link_changed(self, link: Link) -> None:
         now = self.link_since = self.now()

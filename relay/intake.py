@@ -6,13 +6,13 @@ reads a socket or delivers.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
 import structlog
 
-from relay.events import Announcement, Event, Kind, PerKind
+from relay.events import Announcement, Event, PerKind
 from relay.lanes.direct import DirectLane
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
@@ -21,12 +21,11 @@ from relay.process.worker import LARGE, Worker
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
 from relay.subscription.connection import Batch
+from relay.tracking import Tracker
 
 log = structlog.get_logger(__name__)
 
 Read = tuple[list[Event], list[Unreadable]]
-Tracker = Callable[[Sequence[Event], datetime], list[Announcement]]
-"""Sees the events that it wants and says what follows from them (`relay.runs`, `relay.watchdog`)."""
 
 
 class Intake:
@@ -40,8 +39,7 @@ class Intake:
         lanes: Mapping[str, Lane],
         store: Store,
         quarantine: Quarantine,
-        track: Tracker,
-        wants: Callable[[Kind], bool],
+        tracker: Tracker,
         boot: str,
         commit_delay: float = 0.0,
     ) -> None:
@@ -49,8 +47,8 @@ class Intake:
         self._normalizer = normalizer
         self._store = store
         self._quarantine = quarantine
-        self._track = track
-        self._wanted = PerKind(wants)
+        self._tracker = tracker
+        self._wanted = PerKind(tracker.wants)
         self._boot = boot
         self._worker = Worker("decoding")
         self._said = 0
@@ -136,7 +134,7 @@ class Intake:
         """What follows from a batch; a bug in following it must not keep it from its lanes, or end the daemon."""
         wanted = self._wanted
         try:
-            return self._track([event for event in events if wanted[event.kind]], now)
+            return self._tracker.observe([event for event in events if wanted[event.kind]], now)
         except Exception:
             log.exception("following a batch stumbled", events=len(events))
             return []

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.config.settings import OutboxOptions, RouteOptions
-from relay.events import Announcement, Event
+from relay.events import Announcement, Event, Kind
 from relay.intake import Intake
 from relay.lanes.direct import DirectLane
 from relay.lanes.lane import Lane
@@ -66,12 +66,14 @@ class Process:
             lanes=self.lanes,
             store=self.store,
             quarantine=self.quarantine,
-            track=self._track,
-            wants=lambda _: True,
+            tracker=self,  # type: ignore[arg-type]  # what is tracked is the test's to say
             boot="r1",
         )
 
-    def _track(self, events: Sequence[Event], _: datetime) -> list[Announcement]:
+    def wants(self, _: Kind) -> bool:
+        return True
+
+    def observe(self, events: Sequence[Event], _: datetime) -> list[Announcement]:
         self.seen += [event.offset for event in events]
         return [said for event in events for said in self._says(event)]
 

@@ -15,7 +15,7 @@ from relay.process.terminal import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relay.status.recent import ErrorGroup, PastAlert
+    from relay.runs.recent import ErrorGroup, PastAlert
     from relay.status.snapshot import FiringAlert, PhaseView, RunView, SinkView, Snapshot
 
 MOOD_STYLES = {

@@ -1,81 +1,59 @@
 """What a tick consists of: everything that time alone can change, as a list of named parts."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime
 
 from relay.events import Announcement
-from relay.intake import Intake
-from relay.lanes.lane import Lane
-from relay.lanes.quarantine import Quarantine
-from relay.lifecycle.reload import Reloads
-from relay.lifecycle.ticking import Parts
-from relay.process.clock import SETTLED, Clock
+from relay.lifecycle.parts import Look
+from relay.lifecycle.ticking import Work
+from relay.process.clock import SETTLED
 from relay.process.health import Progress
-from relay.runs.gaps import Gaps
-from relay.status.recent import Recent
-from relay.store.outbox import Outbox
-from relay.store.store import Store, StoredShelf
-from relay.subscription.subscription import Subscription
-from relay.watchdog.alerts import Alerts
-from relay.watchdog.poll import Watch
-from relay.watchdog.self_check import Vitals
-from relay.watchdog.silences import Silences
 
 
-@dataclass(frozen=True, kw_only=True)
 class TickParts:
-    """The daemon's parts, as far as a tick needs them."""
+    """The named parts of a tick over the daemon's parts."""
 
-    lanes: Callable[[], Mapping[str, Lane]]
-    clock: Clock
-    store: Store
-    outbox: Outbox
-    quarantine: Quarantine
-    gaps: Gaps
-    subscription: Subscription
-    intake: Intake
-    recent: Recent
-    vitals: Vitals
-    watch: Watch
-    alerts: Alerts
-    silences: Silences
-    silenced: StoredShelf
-    reloads: Reloads
-    _progress: Progress = field(default_factory=Progress)
+    def __init__(self, look: Look) -> None:
+        """`look` makes the record of the relay's parts."""
+        self._look = look
+        self._progress = Progress()
 
-    def parts(self) -> Parts:
+    def __call__(self) -> Iterator[tuple[str, Work]]:
         """In this order; each works or fails alone."""
-        for name, lane in list(self.lanes().items()):
+        parts = self._look()
+        for name, lane in list(parts.lanes.items()):
             yield f"sink {name}", lane.tick
-        yield "store", lambda _: self.store.tend()
+        yield "store", lambda _: parts.store.tend()
         yield "changes by the command line", self._take_note_of_others
-        yield "quarantine", lambda _: self.quarantine.tick()
-        yield "gaps", lambda _: self.gaps.heartbeat(self.subscription.known_until)
-        yield "intake", lambda _: self._progress.look(self.subscription.unread(), self.intake.received)
-        yield "recent history", lambda now: self.recent.count(now, self.intake.received)
-        yield "clock", lambda now: self.vitals.clock(now, self.clock)
-        yield "watchdog", self.watch.tick
-        yield "alerts", self.alerts.tick
+        yield "quarantine", lambda _: parts.quarantine.tick()
+        yield "gaps", lambda _: parts.gaps.heartbeat(parts.subscription.known_until)
+        yield "intake", lambda _: self._progress.look(parts.subscription.unread(), parts.intake.received)
+        yield "recent history", lambda now: parts.recent.count(now, parts.intake.received)
+        yield "clock", lambda now: parts.vitals.clock(now, parts.clock)
+        yield "watchdog", parts.watch.tick
+        yield "alerts", parts.alerts.tick
         yield "silences", self._silences_over
         yield "self-check", self._look_at_vitals
-        yield "configuration", lambda now: self.vitals.reload(self.reloads.refusal, self.reloads.last_success, now)
-        yield "commit", lambda _: self.store.commit()
+        yield "configuration", lambda now: parts.vitals.reload(parts.reloads.refusal, parts.reloads.last_success, now)
+        yield "commit", lambda _: parts.store.commit()
 
     def _silences_over(self, now: datetime) -> list[Announcement]:
-        if self.watch.waits_for_clock:
+        parts = self._look()
+        if parts.watch.waits_for_clock:
             return []
-        return self.silences.tick(now, self.alerts, forget=self.clock.since_step >= SETTLED)
+        return parts.silences.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
 
     def _look_at_vitals(self, now: datetime) -> list[Announcement]:
-        return self.vitals.look(
-            now, lanes=self.lanes(), store=self.store, quarantine=self.quarantine, subscription=self.subscription
+        parts = self._look()
+        return parts.vitals.look(
+            now, lanes=parts.lanes, store=parts.store, quarantine=parts.quarantine, subscription=parts.subscription
         )
 
     def _take_note_of_others(self, _: datetime) -> None:
         """The command line drops and revives deliveries, and adds silences, in the same store."""
-        self.store.commit()
-        if self.store.changed_by_others():
-            self.outbox.count()
-            self.silenced.reload()
-            self.silences.refresh()
+        parts = self._look()
+        parts.store.commit()
+        if parts.store.changed_by_others():
+            parts.outbox.count()
+            parts.silenced.reload()
+            parts.silences.refresh()

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 Work = Callable[[datetime], Iterable[Announcement] | None]
 """One part of a tick: what there is to announce."""
-Parts = Iterable[tuple[str, Work]]
+NamedWork = Iterable[tuple[str, Work]]
 
 
 class Ticker:
@@ -30,7 +30,7 @@ class Ticker:
 
     def __init__(
         self,
-        parts: Callable[[], Parts],
+        parts: Callable[[], NamedWork],
         health: Health,
         announce: Callable[[list[Announcement], datetime], None],
         publish: Callable[[list[Announcement], datetime], None],

@@ -5,33 +5,46 @@ generated from these families.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from prometheus_client import disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from relay.config.settings import Settings
 from relay.lanes.breaker import BreakerState
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
+from relay.lifecycle.parts import Look
 from relay.process import logs
-
-if TYPE_CHECKING:
-    from relay.config.settings import Settings
-    from relay.daemon import Daemon
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a counter's birthday is of use to nobody here and doubles what is scraped
 
 Sample = tuple[tuple[str, ...], float]
 
 
-class RelayMetrics(Collector):
-    """A collector over one daemon."""
+class OpenConnections(Protocol):
+    """What a web server says of its connections."""
 
-    def __init__(self, daemon: "Daemon") -> None:
-        self._daemon = daemon
+    @property
+    def closed(self) -> Mapping[str, int]:
+        """Those that it ended itself, by reason."""
+        ...
+
+    def __len__(self) -> int:
+        """Those that are open."""
+        ...
+
+
+class RelayMetrics(Collector):
+    """A collector over one daemon's parts."""
+
+    def __init__(self, look: Look, connections: OpenConnections) -> None:
+        """`look` makes the record of the relay's parts; `connections` are the web server's."""
+        self._look = look
+        self._connections = connections
 
     def collect(self) -> Iterator[Metric]:
         """Every family, also those that are zero: a series that is absent cannot be alerted on."""
@@ -42,8 +55,8 @@ class RelayMetrics(Collector):
         yield from self._web()
 
     def _intake(self) -> Iterator[Metric]:
-        daemon = self._daemon
-        link, intake, now = daemon.subscription, daemon.intake, daemon.now()
+        parts = self._look()
+        link, intake, now = parts.subscription, parts.intake, parts.clock.now()
         yield _gauge("subscribed", "1 while subscribed to all patterns.", float(link.subscribed))
         yield _counter("subscriptions", "Times that a subscription began, handed over or new.", link.connects)
         yield _counter("received_messages", "Messages taken from Redis.", intake.received)
@@ -53,22 +66,23 @@ class RelayMetrics(Collector):
         yield _gauge("unread_bytes", "Bytes that wait in the kernel's receive buffer.", link.unread())
         behind = (now - link.behind_since).total_seconds() if link.behind_since else 0.0
         yield _gauge("lag_seconds", "Age of the oldest unread message, at least; 0 when all is read.", behind)
-        yield _counter("gaps", "Spans in which the relay was not subscribed.", daemon.gaps.count)
-        yield _counter("gap_seconds", "How long those spans were, together.", daemon.gaps.seconds)
+        yield _counter("gaps", "Spans in which the relay was not subscribed.", parts.gaps.count)
+        yield _counter("gap_seconds", "How long those spans were, together.", parts.gaps.seconds)
         yield _counter("unrouted_events", "Events that no route took.", intake.unrouted)
-        throttled = [((route.name,), float(route.throttle.held)) for route in daemon.routes.routes if route.throttle]
+        throttled = [((route.name,), float(route.throttle.held)) for route in parts.routes.routes if route.throttle]
         yield _counters("throttled_events", "Events that a route's throttle held back.", ["route"], throttled)
-        quarantined = [((reason,), float(count)) for reason, count in daemon.quarantine.counts.items()]
+        quarantined = [((reason,), float(count)) for reason, count in parts.quarantine.counts.items()]
         yield _counters(
             "quarantined_messages",
             "Messages that are no JSON object, or that ended processes (poison).",
             ["reason"],
             quarantined,
         )
-        yield _counter("quarantine_dropped", "Quarantined messages that could not be kept.", daemon.quarantine.dropped)
+        yield _counter("quarantine_dropped", "Quarantined messages that could not be kept.", parts.quarantine.dropped)
 
     def _lanes(self) -> Iterator[Metric]:
-        lanes, now = self._daemon.lanes, self._daemon.now()
+        parts = self._look()
+        lanes, now = parts.lanes, parts.clock.now()
         queued = {name: lane for name, lane in lanes.items() if isinstance(lane, QueuedLane)}
         depths = {name: lane.depth() for name, lane in queued.items()}
 
@@ -93,30 +107,30 @@ class RelayMetrics(Collector):
         yield _gauges("breaker_open", "1 while a sink's breaker rests.", ["sink"], breakers)
 
     def _keeping(self) -> Iterator[Metric]:
-        daemon = self._daemon
+        parts = self._look()
         yield _gauge(
-            "store_in_memory", "1 while the store cannot be written to disk.", float(bool(daemon.store.trouble))
+            "store_in_memory", "1 while the store cannot be written to disk.", float(bool(parts.store.trouble))
         )
-        yield _counter("store_losses", "Times that the store was found to have lost rows.", len(daemon.store.losses))
+        yield _counter("store_losses", "Times that the store was found to have lost rows.", len(parts.store.losses))
         yield _gauge(
-            "config_last_reload_successful", "1 when the last (re)load was taken.", float(not daemon.reloads.refusal)
+            "config_last_reload_successful", "1 when the last (re)load was taken.", float(not parts.reloads.refusal)
         )
-        yield _gauge("config_last_reload_timestamp_seconds", "When it was.", daemon.reloads.last_success.timestamp())
-        yield _gauge("config_hash", "Changes when the configuration does.", float(_hash(daemon.settings)))
-        yield _gauge("faulty_parts", "Parts of the relay's own work that fail now.", float(len(daemon.health.faulty)))
-        yield _counter("clock_steps", "Times that the wall clock was set.", daemon.clock.steps)
+        yield _gauge("config_last_reload_timestamp_seconds", "When it was.", parts.reloads.last_success.timestamp())
+        yield _gauge("config_hash", "Changes when the configuration does.", float(_hash(parts.settings)))
+        yield _gauge("faulty_parts", "Parts of the relay's own work that fail now.", float(len(parts.health.faulty)))
+        yield _counter("clock_steps", "Times that the wall clock was set.", parts.clock.steps)
         yield _counter("log_lines_dropped", "Lines of the log that could not be written.", logs.lines_dropped())
-        yield _gauge("alerts_firing", "Alerts that fire now.", float(len(daemon.alerts.firing())))
+        yield _gauge("alerts_firing", "Alerts that fire now.", float(len(parts.alerts.firing())))
 
     def _web(self) -> Iterator[Metric]:
-        connections = self._daemon.web.connections
+        connections = self._connections
         yield _gauge("http_connections", "Open connections to the relay's own web server.", float(len(connections)))
         closed = [((reason,), float(count)) for reason, count in connections.closed.items()]
         text = "Connections that the web server ended: no whole head, no room, answer not read."
         yield _counters("http_closed_connections", text, ["reason"], closed)
 
 
-def _hash(settings: "Settings") -> int:
+def _hash(settings: Settings) -> int:
     return zlib.crc32(repr(settings).encode())
 
 

@@ -7,17 +7,14 @@ is the prometheus sink's, what the relay says about itself is `relay.metrics`.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from relay.events import Phase
+from relay.lifecycle.parts import Look
 from relay.runs.run import Run
 from relay.runs.signals import State
-
-if TYPE_CHECKING:
-    from relay.daemon import Daemon
 
 RUN_STATES = (State.RUNNING, State.STALLED, State.COMPLETED, State.PARTIAL, State.FAILED, State.CANCELLED)
 DAY_STATES = (State.DUE, State.LATE, State.MISSED, State.RUNNING)
@@ -35,26 +32,27 @@ class RunMetrics(Collector):
     A gauge of something that never happened yet has no sample; gauges of states have one for each state.
     """
 
-    def __init__(self, daemon: "Daemon") -> None:
-        self._daemon = daemon
+    def __init__(self, look: Look) -> None:
+        """`look` makes the record of the relay's parts."""
+        self._look = look
 
     def collect(self) -> Iterator[Metric]:
         """Every family."""
-        runs = list(self._daemon.runs.newest_first())
+        runs = list(self._look().runs.newest_first())
         yield from _course(runs)
         yield from _results(runs)
         yield from self._watch()
 
     def _watch(self) -> Iterator[Metric]:
-        daemon = self._daemon
-        agenda, api = daemon.agenda, daemon.watch.api
+        parts = self._look()
+        agenda, api = parts.agenda, parts.watch.api
         current, coming = agenda.current, agenda.coming if agenda.enabled else None
         yield _gauge(
             "schedule_next_run_timestamp_seconds", "When the next run is due.", _seconds(coming.due if coming else None)
         )
         text = "1 while TickStockPL's schedule is switched on, as far as is known."
         yield _gauge("schedule_enabled", text, float(agenda.enabled))
-        yield _gauge("watchdog_enabled", "1 while the watchdog watches.", float(daemon.settings.watchdog.enabled))
+        yield _gauge("watchdog_enabled", "1 while the watchdog watches.", float(parts.settings.watchdog.enabled))
         yield _gauge("watchdog_api_up", "1 while TickStockPL's API answers.", float(api.answers))
         yield _gauge("watchdog_api_last_answer_timestamp_seconds", "When it last answered.", _seconds(api.answered_at))
         yield _gauge(
@@ -64,7 +62,7 @@ class RunMetrics(Collector):
         )
         states = {state.value: float(current is not None and current.state is state) for state in DAY_STATES}
         yield _gauges("watchdog_run_state", "1 for what became of the run that was due last.", "state", states)
-        firing = Counter(alert.name for alert in daemon.alerts.firing())
+        firing = Counter(alert.name for alert in parts.alerts.firing())
         yield _gauges("watchdog_alerts_firing", "Alerts that fire now, by name.", "alert", firing)
 
 

@@ -5,16 +5,13 @@ Pure. It must not touch a run of which events told the end, and says each thing 
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from relay.events import Announcement
 from relay.runs.run import LONGEST, Run
+from relay.runs.runs import Runs
 from relay.runs.signals import FINAL_STATES, State
 from relay.runs.transitions import of_run, present
 from relay.tickstockpl.models import HistoryRun, Status
-
-if TYPE_CHECKING:
-    from relay.runs.runs import Runs
 
 LONG_AGO = datetime(1971, 1, 1, tzinfo=UTC)
 LAG = timedelta(seconds=30)
@@ -25,7 +22,7 @@ SAME_START = timedelta(minutes=5)
 
 
 def reconstruct(
-    runs: "Runs", history: Sequence[HistoryRun], status: Status | None, gap: tuple[datetime, datetime], now: datetime
+    runs: Runs, history: Sequence[HistoryRun], status: Status | None, gap: tuple[datetime, datetime], now: datetime
 ) -> list[Announcement]:
     """What the API's history and status add to what was heard; runs wholly outside of `gap` are left alone."""
     said: list[Announcement] = []
@@ -37,7 +34,7 @@ def reconstruct(
     return said
 
 
-def seed(runs: "Runs", history: Sequence[HistoryRun], now: datetime) -> int:
+def seed(runs: Runs, history: Sequence[HistoryRun], now: datetime) -> int:
     """Enter ended runs from before the relay's time, without a word; returns how many. For what is usual."""
     entered = 0
     for told in sorted(history, key=_start)[-MOST:]:
@@ -50,7 +47,7 @@ def seed(runs: "Runs", history: Sequence[HistoryRun], now: datetime) -> int:
     return entered
 
 
-def _from_history(runs: "Runs", told: HistoryRun, now: datetime) -> list[Announcement]:
+def _from_history(runs: Runs, told: HistoryRun, now: datetime) -> list[Announcement]:
     state = _state(told)
     if state is None or told.start_time is None:
         return []  # a row that says "running" may be years old: only the status tells what runs now
@@ -64,7 +61,7 @@ def _from_history(runs: "Runs", told: HistoryRun, now: datetime) -> list[Announc
     return _end(runs, known, told, state, now)
 
 
-def _from_status(runs: "Runs", status: Status, now: datetime) -> list[Announcement]:
+def _from_status(runs: Runs, status: Status, now: datetime) -> list[Announcement]:
     if runs.get(status.run_id) if status.run_id else runs.open:
         return []
     if _same(runs, status.run_id, status.start_time) is not None or _just_ended(runs, now):
@@ -75,13 +72,13 @@ def _from_status(runs: "Runs", status: Status, now: datetime) -> list[Announceme
     return [of_run(run, "started", reconstructed=True)]
 
 
-def _just_ended(runs: "Runs", now: datetime) -> bool:
+def _just_ended(runs: Runs, now: datetime) -> bool:
     """The status may lag behind the events by a little."""
     last = runs.ledger.latest
     return last is not None and last.ended_at is not None and now - last.last_seen < LAG
 
 
-def _same(runs: "Runs", run_id: str | None, start: datetime | None) -> Run | None:
+def _same(runs: Runs, run_id: str | None, start: datetime | None) -> Run | None:
     """The run that we know by that id, else an unnamed one that began at that time."""
     found = runs.get(run_id) if run_id else None
     if found is not None or start is None:
@@ -95,7 +92,7 @@ def _same(runs: "Runs", run_id: str | None, start: datetime | None) -> Run | Non
     return None
 
 
-def _enter(runs: "Runs", told: HistoryRun, now: datetime) -> Run:
+def _enter(runs: Runs, told: HistoryRun, now: datetime) -> Run:
     unnamed = f"unnamed-{runs.ledger.next_number}-{_start(told):%Y%m%dT%H%M%SZ}"
     run = runs.begin(
         told.run_id or unnamed,
@@ -111,7 +108,7 @@ def _enter(runs: "Runs", told: HistoryRun, now: datetime) -> Run:
     return run
 
 
-def _end(runs: "Runs", run: Run, told: HistoryRun, state: State, now: datetime) -> list[Announcement]:
+def _end(runs: Runs, run: Run, told: HistoryRun, state: State, now: datetime) -> list[Announcement]:
     names = (
         "duration_seconds",
         "symbols_processed",

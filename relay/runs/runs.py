@@ -4,7 +4,7 @@ Pure: `now` is passed in, what changed is handed back as announcements on `relay
 goes on a shelf. When a run is due, and whether one was any good, is for the watchdog.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -20,7 +20,6 @@ from relay.runs.run import Run, believable_duration
 from relay.runs.signals import Signal, State, Verb, signal_of
 from relay.runs.transitions import of_run
 from relay.store.shelf import Shelf
-from relay.tickstockpl.models import HistoryRun, Status
 
 MAX_OPEN = 16
 UNHEARD = timedelta(hours=12)
@@ -116,18 +115,6 @@ class Runs:
         for run in self.open:
             run.had_gap = True
             self.ledger.save(run, now)
-
-    def reconstruct(
-        self,
-        history: Sequence[HistoryRun],
-        status: Status | None,
-        gap: tuple[datetime, datetime],
-        now: datetime,
-    ) -> list[Announcement]:
-        """Runs that the API knows and no event told of, as far as they overlap `gap` (from, to)."""
-        from relay.runs.reconstruction import reconstruct  # noqa: PLC0415 - it needs this module
-
-        return reconstruct(self, history, status, gap, now)
 
     def begin(self, run_id: str, now: datetime, started_at: datetime | None = None, **known: Any) -> Run:
         """Enter a new run; announcing it is the caller's."""

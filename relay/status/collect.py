@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from relay.events import Phase
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
+from relay.lifecycle.parts import Look
 from relay.redaction.redactor import RedactionOptions, Redactor
 from relay.runs.run import PhaseRun, Run
 from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
@@ -19,9 +19,6 @@ from relay.watchdog.api_state import ApiView
 from relay.watchdog.baseline import Expectations, Usual
 from relay.watchdog.start_evidence import StartWindow, days_run
 
-if TYPE_CHECKING:
-    from relay.daemon import Daemon
-
 RUNS = 20
 EARLY_PROGRESS = 5.0
 """Percent below which progress says too little about the end."""
@@ -30,17 +27,19 @@ EARLY_PROGRESS = 5.0
 class Viewpoint:
     """Looks at one daemon."""
 
-    def __init__(self, daemon: "Daemon") -> None:
-        self._daemon = daemon
+    def __init__(self, look: Look) -> None:
+        """`look` makes the record of the relay's parts."""
+        self._parts = look
         self._version = version("tickstock-relay")
         self._redaction: RedactionOptions | None = None
         self._hide: Callable[[str], str] = str
 
     def look(self) -> Snapshot:
         """Everything, now."""
-        daemon, now = self._daemon, self._daemon.now()
+        parts = self._parts()
+        now = parts.clock.now()
         self._learn_what_to_hide()
-        remembered = list(daemon.runs.newest_first())
+        remembered = list(parts.runs.newest_first())
         runs = [
             self._run(run, remembered if number == 0 or run.state.is_open else [], now)
             for number, run in enumerate(remembered[:RUNS])
@@ -50,7 +49,7 @@ class Viewpoint:
         return Snapshot(
             at=now,
             version=self._version,
-            started=daemon.started,
+            started=parts.started,
             timezone=timezone,
             today=answer,
             running=[run for run in runs if run.is_open],
@@ -65,42 +64,42 @@ class Viewpoint:
                     since=one.since,
                     run_id=one.run_id,
                 )
-                for one in daemon.alerts.firing()
+                for one in parts.alerts.firing()
             ],
             alerts=[
                 replace(one, title=hide(one.title), message=hide(one.message), resolution=hide(one.resolution))
-                for one in daemon.recent.alerts
+                for one in parts.recent.alerts
             ],
-            errors=[replace(group, message=hide(group.message)) for group in daemon.recent.error_groups()],
+            errors=[replace(group, message=hide(group.message)) for group in parts.recent.error_groups()],
             sinks=self._sinks(),
             intake=self._intake(now),
             trouble=self._trouble(),
         )
 
     def _learn_what_to_hide(self) -> None:
-        rules = self._daemon.settings.redaction
+        rules = self._parts().settings.redaction
         if rules is not self._redaction:
             self._redaction = rules
             self._hide = Redactor(rules.patterns, rules.keys).redact_text if rules.enabled else str
 
     def _today(self, runs: list[RunView], now: datetime) -> tuple[str, Today]:
-        daemon = self._daemon
-        agenda, options = daemon.agenda, daemon.settings.watchdog
+        parts = self._parts()
+        agenda, options = parts.agenda, parts.settings.watchdog
         zone = agenda.timetable.timezone
         if options.enabled:
             current, coming = agenda.current, agenda.coming
         else:
-            known_since = min([daemon.started, *(run.began for run in runs)])
+            known_since = min([parts.started, *(run.began for run in runs)])
             current, coming = slots(agenda.timetable, known_since, now, options.start_grace)
-            found = days_run(daemon.runs, StartWindow(current, now), ApiView()) if current is not None else None
+            found = days_run(parts.runs, StartWindow(current, now), ApiView()) if current is not None else None
             if current is not None and found is not None:
                 current.run_id = found.run_id
-        firing = daemon.alerts.firing()
+        firing = parts.alerts.firing()
         return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=agenda.enabled)
 
     def _run(self, run: Run, others: list[Run], now: datetime) -> RunView:
         """`others` to compare with; none: what is usual is not asked."""
-        expected = Expectations(self._daemon.settings.watchdog.learned, others, run) if others else None
+        expected = Expectations(self._parts().settings.watchdog.learned, others, run) if others else None
         phases = [_phase(run, phase, expected, now) for phase in run.expected]
         phases += [_phase(run, phase, expected, now) for phase in run.phases if phase not in run.expected]
         is_open = run.state.is_open
@@ -131,16 +130,16 @@ class Viewpoint:
         )
 
     def _sinks(self) -> list[SinkView]:
-        depths = self._daemon.outbox.depths()
-        types = {name: str(options.get("type", "")) for name, options in self._daemon.settings.sinks.items()}
+        depths = self._parts().outbox.depths()
+        types = {name: str(options.get("type", "")) for name, options in self._parts().settings.sinks.items()}
         return [
             self._sink(lane, types.get(name, ""), depths.get(name, Depth()))
-            for name, lane in self._daemon.lanes.items()
+            for name, lane in self._parts().lanes.items()
         ]
 
     def _sink(self, lane: Lane, type_: str, depth: Depth) -> SinkView:
         breaker = lane.breaker.state.value if isinstance(lane, QueuedLane) else None
-        oldest = datetime.fromtimestamp(depth.oldest, self._daemon.started.tzinfo) if depth.oldest else None
+        oldest = datetime.fromtimestamp(depth.oldest, self._parts().started.tzinfo) if depth.oldest else None
         return SinkView(
             name=lane.name,
             type=type_,
@@ -156,33 +155,33 @@ class Viewpoint:
         )
 
     def _intake(self, now: datetime) -> IntakeView:
-        daemon = self._daemon
-        link, behind, api = daemon.subscription, daemon.subscription.behind_since, daemon.watch.api
+        parts = self._parts()
+        link, behind, api = parts.subscription, parts.subscription.behind_since, parts.watch.api
         return IntakeView(
             subscribed=link.subscribed,
-            since=daemon.link_since,
-            reason=daemon.not_ready(),
-            received=daemon.intake.received,
-            rate=daemon.recent.rate(),
-            rates=daemon.recent.rates(),
+            since=parts.subscription_changed,
+            reason=parts.not_ready,
+            received=parts.intake.received,
+            rate=parts.recent.rate(),
+            rates=parts.recent.rates(),
             lag=max(0.0, (now - behind).total_seconds()) if behind else 0.0,
             unread_bytes=link.unread(),
-            quarantined=sum(daemon.quarantine.counts.values()),
-            gaps=daemon.gaps.count,
-            gap_seconds=daemon.gaps.seconds,
-            last_heard=daemon.runs.last_heard,
-            errors=daemon.recent.errors,
+            quarantined=sum(parts.quarantine.counts.values()),
+            gaps=parts.gaps.count,
+            gap_seconds=parts.gaps.seconds,
+            last_heard=parts.runs.last_heard,
+            errors=parts.recent.errors,
             api="fails" if api.failing_since else "answers" if api.answers else "unknown",
             api_since=api.failing_since or api.answered_at,
         )
 
     def _trouble(self) -> list[str]:
-        daemon = self._daemon
+        parts = self._parts()
         trouble = []
-        if daemon.store.trouble:
-            trouble.append(f"The store cannot be written, all is kept in memory: {daemon.store.trouble}")
-        if daemon.reloads.refusal:
-            trouble.append(f"New configuration was refused, the old one goes on: {daemon.reloads.refusal[0]}")
+        if parts.store.trouble:
+            trouble.append(f"The store cannot be written, all is kept in memory: {parts.store.trouble}")
+        if parts.reloads.refusal:
+            trouble.append(f"New configuration was refused, the old one goes on: {parts.reloads.refusal[0]}")
         return trouble
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from relay.status.recent import ErrorGroup, PastAlert
+from relay.runs.recent import ErrorGroup, PastAlert
 
 Mood = Literal["good", "busy", "waiting", "warning", "bad"]
 """The colour of a glance."""

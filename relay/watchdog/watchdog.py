@@ -11,7 +11,7 @@ from typing import Any
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, Kind, Severity
 from relay.events.wording import at, clock, lasting
-from relay.runs.reconstruction import seed
+from relay.runs.reconstruction import reconstruct, seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
 from relay.watchdog.alerts import Alerts
@@ -107,7 +107,7 @@ class Watchdog:
         said += self._supervision.tick(now, api, self.options)
         said += self._verdicts.tick(now, self.options)
         said += self._rates.tick(now, self.options.errors)
-        return said + self.alerts.tick(now)
+        return said
 
     @property
     def wants_history(self) -> bool:
@@ -140,9 +140,9 @@ class Watchdog:
             old = [run for run in api.history if run.start_time and run.start_time < self._watching_since]
             before = [run for run in old if run.end_time is None or run.end_time < self._watching_since]
             seed(self.runs, before, now)
-            said += self.runs.reconstruct(api.history, None, (self._watching_since, now), now)
+            said += reconstruct(self.runs, api.history, None, (self._watching_since, now), now)
         if api.is_running:
-            said += self.runs.reconstruct([], api.status, (self._watching_since, now), now)
+            said += reconstruct(self.runs, [], api.status, (self._watching_since, now), now)
         return said
 
     def _reachable(self, now: datetime, api: ApiView) -> list[Announcement]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from relay.events.wording import figure, lasting
-from relay.status.recent import ErrorGroup, PastAlert
+from relay.runs.recent import ErrorGroup, PastAlert
 from relay.status.snapshot import FiringAlert, SinkView, Snapshot
 from relay.web import charts
 from relay.web.markup import Html, markup, tag, wired

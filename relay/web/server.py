@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
@@ -15,15 +14,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
+from relay.lifecycle.parts import Look
 from relay.status.collect import Viewpoint
 from relay.web.admission import Admission, SharedMetrics
 from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
 from relay.web.guard import Guard
 from relay.web.live import Live
 from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
-
-if TYPE_CHECKING:
-    from relay.daemon import Daemon
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -35,12 +32,13 @@ class ListenError(Exception):
 class WebServer:
     """Serves one daemon's pages."""
 
-    def __init__(self, options: HttpOptions, daemon: "Daemon") -> None:
+    def __init__(self, options: HttpOptions, look: Look) -> None:
+        """`look` makes the record of the relay's parts."""
         self._options = options
-        self._daemon = daemon
+        self._look = look
         self._task: asyncio.Task[None] | None = None
         self._server: _Server | None = None
-        self._viewpoint = Viewpoint(daemon)
+        self._viewpoint = Viewpoint(look)
         self._live = Live(lambda: parts(self._viewpoint.look()))
         self.connections = Connections(most_connections())
         self.address = options.listen
@@ -60,7 +58,7 @@ class WebServer:
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
         config = uvicorn.Config(
-            make_app(self._daemon, self._viewpoint, self._live, self._options),
+            make_app(self._look, self._viewpoint, self._live, self._options),
             http=self.connections.protocol(),
             h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
@@ -101,19 +99,19 @@ class _Server(uvicorn.Server):
         await self.end.wait()
 
 
-def make_app(daemon: "Daemon", viewpoint: Viewpoint, live: Live, options: HttpOptions) -> Starlette:
+def make_app(look: Look, viewpoint: Viewpoint, live: Live, options: HttpOptions) -> Starlette:
     """All pages of one daemon."""
-    shared = SharedMetrics(daemon.registries, options.metrics_max_age)
+    shared = SharedMetrics(lambda: look().registries, options.metrics_max_age)
 
     async def metrics(_: Request) -> Response:
         return Response(await shared.text(), media_type=METRICS_TYPE)
 
     async def healthz(_: Request) -> Response:
-        why = daemon.unhealthy()
+        why = look().unhealthy
         return PlainTextResponse(f"{why or 'ok'}\n", status_code=503 if why else 200)
 
     async def readyz(_: Request) -> Response:
-        why = daemon.not_ready()
+        why = look().not_ready
         return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
 
     async def status(_: Request) -> Response:

@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 
 from relay.config.settings import Settings
 from relay.config.watchdog import ScheduleOptions
-from relay.daemon import Daemon
+from relay.lifecycle.parts import Parts
 from relay.metrics.runs import RunMetrics
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf, Shelf
@@ -33,7 +33,7 @@ class Watching:
 
 
 @dataclass
-class Parts:
+class Watched:
     """What the collector reads of a daemon."""
 
     runs: Runs
@@ -44,7 +44,7 @@ class Parts:
 
     def samples(self) -> dict[str, float]:
         """Every sample, as Prometheus writes names and labels."""
-        collected = RunMetrics(cast("Daemon", self)).collect()
+        collected = RunMetrics(lambda: cast("Parts", self)).collect()
         return {_name(metric, sample.labels): sample.value for metric in collected for sample in metric.samples}
 
 
@@ -53,10 +53,10 @@ def _name(metric: Metric, labels: dict[str, str]) -> str:
     return metric.name.removeprefix("tickstock_") + (f"{{{written}}}" if written else "")
 
 
-def parts(shelf: Shelf | None = None) -> Parts:
+def parts(shelf: Shelf | None = None) -> Watched:
     agenda = Agenda(ScheduleOptions(), MemoryShelf())
     agenda.advance(START - timedelta(hours=1))
-    return Parts(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings(), agenda)
+    return Watched(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings(), agenda)
 
 
 def hear_a_run(runs: Runs, start: datetime = START, *, until: float = 1e9, run_id: str = "r1") -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from relay.events import Mark
-from relay.runs.reconstruction import seed
+from relay.runs.reconstruction import reconstruct, seed
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.tickstockpl.models import HistoryRun, Status
@@ -21,18 +21,18 @@ def history(**changes: Any) -> HistoryRun:
 def test_a_run_wholly_inside_a_gap_is_told_once_and_marked() -> None:
     runs = Runs(MemoryShelf())
     gap = (minutes(-5), minutes(50))
-    said = runs.reconstruct([history()], None, gap, minutes(50))
+    said = reconstruct(runs, [history()], None, gap, minutes(50))
     assert names(said) == ["started", "completed"]
     assert all(one.marks & Mark.RECONSTRUCTED and one.payload["reconstructed"] is True for one in said)
     assert (said[-1].payload["duration_seconds"], said[-1].payload["symbols_processed"]) == (2100, 505)
-    assert runs.reconstruct([history()], None, gap, minutes(51)) == []
+    assert reconstruct(runs, [history()], None, gap, minutes(51)) == []
 
 
 def test_runs_outside_the_gap_and_rows_without_an_end_are_left_alone() -> None:
     runs = Runs(MemoryShelf())
     gap = (minutes(60), minutes(70))
     assert (
-        runs.reconstruct([history(), history(run_id="zombie", status="running", end_time=None)], None, gap, gap[1])
+        reconstruct(runs, [history(), history(run_id="zombie", status="running", end_time=None)], None, gap, gap[1])
         == []
     )
 
@@ -40,7 +40,7 @@ def test_runs_outside_the_gap_and_rows_without_an_end_are_left_alone() -> None:
 def test_the_end_of_a_run_that_the_gap_swallowed_comes_from_the_history() -> None:
     runs = Runs(MemoryShelf())
     played(runs, a_run(START)[:5])
-    said = runs.reconstruct([history(status="failed")], None, (minutes(12), minutes(40)), minutes(40))
+    said = reconstruct(runs, [history(status="failed")], None, (minutes(12), minutes(40)), minutes(40))
     assert names(said)[-1] == "failed"
     assert said[-1].marks & Mark.RECONSTRUCTED
     assert runs.open == []
@@ -50,8 +50,8 @@ def test_a_run_that_only_the_status_shows_is_told_once_and_its_events_are_then_i
     runs = Runs(MemoryShelf())
     status = Status(is_running=True, run_id="r1", start_time=START)
     gap = (START, minutes(3))
-    assert names(runs.reconstruct([], status, gap, minutes(3))) == ["started"]
-    assert runs.reconstruct([], status, gap, minutes(4)) == []
+    assert names(reconstruct(runs, [], status, gap, minutes(3))) == ["started"]
+    assert reconstruct(runs, [], status, gap, minutes(4)) == []
     said = played(runs, a_run(START)[3:])
     assert names(said)[-1] == "completed"
     assert said[-1].payload["duration_seconds"] == 2100
@@ -68,5 +68,5 @@ def test_what_was_usual_before_the_relay_s_time_is_entered_without_a_word() -> N
 def test_a_row_of_the_history_that_still_says_running_begins_nothing() -> None:
     runs = Runs(MemoryShelf())
     zombie = history(run_id="zombie", status="running", end_time=None)
-    assert runs.reconstruct([zombie], None, (minutes(-60), minutes(60)), minutes(60)) == []
+    assert reconstruct(runs, [zombie], None, (minutes(-60), minutes(60)), minutes(60)) == []
     assert runs.recent() == []

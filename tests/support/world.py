@@ -114,6 +114,7 @@ class World:
         if self.is_alive:
             self.poll()
             self._keep(self.watchdog.tick(self.now, self.view))
+            self._keep(self.alerts.tick(self.now))
 
     def until(self, moment: datetime, step: float = 30.0) -> None:
         """Let time pass."""

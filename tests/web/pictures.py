@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from relay.status.recent import ErrorGroup, PastAlert
+from relay.runs.recent import ErrorGroup, PastAlert
 from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
 
 NOW = datetime(2025, 1, 27, 21, 30, tzinfo=UTC)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from relay.config.settings import Settings
 from relay.daemon import Daemon
@@ -26,25 +27,29 @@ async def test_it_answers_until_it_is_told_to_end_and_ends_at_once(tmp_path: Pat
     daemon.store.close()
 
 
+class Counting(Collector):
+    """Counts how often it is asked."""
+
+    made = 0
+
+    def collect(self) -> list[Metric]:
+        self.made += 1
+        return []
+
+
 @pytest.mark.parametrize(("max_age", "times"), [("1h", 1), ("0s", 3)])
 async def test_the_metrics_are_made_as_often_as_configured(tmp_path: Path, max_age: str, times: int) -> None:
     http = {"listen": f"127.0.0.1:{free_port()}", "metrics_max_age": max_age}
     daemon = Daemon(Settings.model_validate({"state_dir": tmp_path, "http": http}), tmp_path / "config.yaml")
-    made = 0
-
-    def registries() -> list[CollectorRegistry]:
-        nonlocal made
-        made += 1
-        return []
-
-    daemon.registries = registries  # type: ignore[method-assign]
+    counting = Counting()
+    daemon.parts().registry.register(counting)
     await daemon.web.start()
     async with httpx.AsyncClient(base_url=f"http://{daemon.web.address}") as asking:
         for _ in range(3):
             assert (await asking.get("/metrics")).status_code == 200
     await daemon.web.stop()
     daemon.store.close()
-    assert made == times
+    assert counting.made == times
 
 
 async def test_what_is_no_http_is_refused_without_a_line_in_the_log(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Announcement, Mark, Severity
-from relay.status.recent import MAX_ALERTS, MAX_GROUPS, Recent
+from relay.runs.recent import MAX_ALERTS, MAX_GROUPS, Recent
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.alerts import Alerts
 from tests.support.wire import event, utc

@@ -1,0 +1,87 @@
+"""The daemon's parts in one record, for what looks at them: tick, metrics, status and web server.
+
+The record is frozen, and a reload replaces settings, routes and lanes; so those who look hold the function that makes
+the record and ask it at each look.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+
+from relay.config.settings import Settings
+from relay.intake import Intake
+from relay.lanes.lane import Lane
+from relay.lanes.quarantine import Quarantine
+from relay.lifecycle.reload import Reloads
+from relay.process.clock import Clock
+from relay.process.health import Health
+from relay.routing import Routes
+from relay.runs.gaps import Gaps
+from relay.runs.recent import Recent
+from relay.runs.runs import Runs
+from relay.store.outbox import Outbox
+from relay.store.store import Store, StoredShelf
+from relay.subscription.subscription import Subscription
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.poll import Watch
+from relay.watchdog.run_schedule import Agenda
+from relay.watchdog.self_check import Vitals
+from relay.watchdog.silences import Silences
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What the daemon consists of, as it is now."""
+
+    settings: Settings
+    started: datetime
+    clock: Clock
+    store: Store
+    outbox: Outbox
+    quarantine: Quarantine
+    subscription: Subscription
+    subscription_changed: datetime | None
+    """When the subscription last began or ended."""
+    intake: Intake
+    routes: Routes
+    lanes: Mapping[str, Lane]
+    """The lanes in use, by their sinks' names."""
+    runs: Runs
+    gaps: Gaps
+    recent: Recent
+    watch: Watch
+    alerts: Alerts
+    silences: Silences
+    silenced: StoredShelf
+    """Where the silences are kept; the command line writes there too."""
+    vitals: Vitals
+    health: Health
+    reloads: Reloads
+    registry: CollectorRegistry
+    """The metrics about relay and runs; each sink has a registry of its own."""
+
+    @property
+    def agenda(self) -> Agenda:
+        """When runs are due, as the watchdog knows it."""
+        return self.watch.dog.agenda
+
+    @property
+    def registries(self) -> Iterable[CollectorRegistry]:
+        """What `/metrics` serves: the relay's own, and each sink's."""
+        return [self.registry, *(lane.sink.context.registry for lane in self.lanes.values())]
+
+    @property
+    def not_ready(self) -> str:
+        """Why the relay does not do its job now; empty when it does."""
+        return "" if self.subscription.subscribed else "not subscribed to Redis"
+
+    @property
+    def unhealthy(self) -> str:
+        """Which parts do not work although they should; empty when all do. A restart may help."""
+        return "; ".join(f"faulty: {name} ({error})" for name, error in self.health.faulty.items())
+
+
+Look = Callable[[], Parts]
+"""Makes the record of this moment."""
