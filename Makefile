@@ -37,6 +37,7 @@ lint: $(READY)            ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(READY)           ## side by side with the others; writes docs/performance data
 	$(BIN)/python -m benchmarks

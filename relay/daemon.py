@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from relay.check.report import control_path
 from relay.config.settings import Settings
 from relay.events import Announcement
 from relay.events.matching import predicate
@@ -35,7 +34,7 @@ from relay.metrics.runs import RunMetrics
 from relay.normalize.normalize import Normalizer
 from relay.process import early_signals, systemd
 from relay.process.clock import Clock, since_boot, utc_now
-from relay.process.control import ControlSocket
+from relay.process.control import ControlSocket, control_path
 from relay.process.health import Health
 from relay.process.worker import LARGE
 from relay.routing import Routes

@@ -79,6 +79,10 @@ class SinkState(Protocol):
         ...
 
 
+SETTLED = 2 * 3600.0
+"""Seconds that a clock must have been steady before anything is deleted or given up for its age."""
+
+
 @dataclass(frozen=True, slots=True)
 class SinkContext:
     """What the daemon lends a sink."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from relay.process.clock import SETTLED
+from sinks.base import SETTLED
 
 AT_ONCE = 3
 """Files deleted in one go, or a tenth of all where that is more."""

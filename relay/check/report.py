@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from relay.check.needs import degraded, missing
 from relay.check.route_tests import Result, run_tests
 from relay.check.warnings import warnings
 from relay.config.load import ConfigError, Problem, load
+from relay.process.control import LONGEST_SOCKET_PATH, control_path, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from relay.config.settings import Settings
 
 WRONG_CONFIG = 2
-LONGEST_SOCKET_PATH = 100
-"""Bytes; the kernel takes 107."""
 
 
 @dataclass
@@ -92,14 +90,3 @@ def examine(path: Path, now: datetime) -> tuple[Report, Settings | None]:
     found = Report(path, tests=run_tests(settings, now), missing=missing(settings, now))
     found.warnings = [*warnings(settings), *degraded(settings)]  # after `missing`, which asks for the calendar
     return found, settings
-
-
-def control_path(state_dir: Path) -> Path:
-    """Where a relay with that state directory, in this environment, has its control socket."""
-    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]  # systemd gives all that the unit names
-    return Path(given or state_dir).absolute() / "control.sock"
-
-
-def too_long(path: Path) -> bool:
-    """Whether a control socket is refused there."""
-    return len(os.fsencode(path)) > LONGEST_SOCKET_PATH

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from relay.config.watchdog import WatchdogOptions
-from relay.redaction.redactor import RedactionOptions
+from relay.events.patterns import Pattern, PatternError
+from relay.redaction.redactor import plain_key
 from sinks.options import Duration, Options, Size
 
 COMMAND_CHANNELS = ("tickstock:commands:*", "tickstock:monitoring:control", "tickstock:processing:control")
@@ -203,6 +204,39 @@ class TestOptions(Options):
     name: str | None = Field(None, description="For the report.")
     given: dict[str, Any] = Field(..., description="Fields of an event: channel, event, severity, payload …")
     expect: list[str] = Field(..., description="The sinks that it must reach, in any order, and no others.")
+
+
+class RedactionOptions(Options):
+    """The part `redaction` of config.yaml."""
+
+    enabled: bool = Field(default=True, description="Whether anything is hidden at all.")
+    patterns: tuple[str, ...] = Field(
+        default=(),
+        description="Further regular expressions; what one matches is hidden, or only its group `secret`."
+        " They cannot look ahead or behind or refer back.",
+    )
+    keys: tuple[str, ...] = Field(
+        default=(), description="Further names of fields (and of `name=value` in text) whose values are hidden."
+    )
+
+    @field_validator("patterns")
+    @classmethod
+    def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for number, pattern in enumerate(patterns, start=1):
+            try:
+                compiled = Pattern(pattern)
+            except PatternError as error:
+                raise ValueError(f"pattern {number}: {error}") from None
+            if compiled.found_in(""):
+                raise ValueError(f"pattern {number} matches the empty text, so it would match everywhere")
+        return patterns
+
+    @field_validator("keys")
+    @classmethod
+    def _named(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not plain_key(key) for key in keys):
+            raise ValueError("a key needs at least one letter or digit")
+        return keys
 
 
 class Settings(Options):

@@ -28,6 +28,10 @@ CLAIM_MAY_BE_AHEAD = timedelta(seconds=5)
 time are off by half hours at least (wire notes, "Timestamps")."""
 
 
+Message = tuple[bytes, bytes, int]
+"""Channel, data, and the position in the connection's bytes at which the message ends."""
+
+
 class Severity(IntEnum):
     """How bad it is. `EMERGENCY` is the monitoring level above `CRITICAL` (wire notes)."""
 

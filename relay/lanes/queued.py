@@ -21,9 +21,9 @@ from relay.lanes.latest import Latest
 from relay.lanes.poison import ENOUGH, DeliveryWatch
 from relay.lanes.ready import Chain, Ready
 from relay.lanes.redacted import RedactedRows
-from relay.process.clock import SETTLED, Clock
+from relay.process.clock import Clock
 from relay.store.outbox import Depth, Outbox, Row
-from sinks.base import Outcome, QueuedSink, Reason
+from sinks.base import SETTLED, Outcome, QueuedSink, Reason
 
 ALONE = 1 << 20
 """Bytes from which on a lane makes one delivery at a time: each takes several times its size in memory."""

@@ -6,8 +6,8 @@ from datetime import datetime
 from relay.events import Announcement
 from relay.lifecycle.parts import Look
 from relay.lifecycle.ticking import Work
-from relay.process.clock import SETTLED
 from relay.process.health import Progress
+from sinks.base import SETTLED
 
 
 class TickParts:

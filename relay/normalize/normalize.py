@@ -16,14 +16,13 @@ from typing import Any
 
 import msgspec
 
-from relay.events import Event, Mark
+from relay.events import Event, Mark, Message
 from relay.events.lenient_json import NotAnObjectError, decode_object
 from relay.normalize.kinds import Channel, Channels
 from relay.normalize.shapes import ENVELOPE, NESTED, TEST_FLAGS, TICK
 from relay.normalize.structure import depth_of as depth_of  # noqa: PLC0414 - also asked for here
 from relay.normalize.structure import structure_of
 from relay.normalize.times import claimed_time, utc
-from relay.subscription.resp import Message
 
 GROUP = 32
 """Messages that are looked at together for what is unusual: mostly nothing is, and that costs a few calls for all."""

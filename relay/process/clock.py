@@ -15,8 +15,6 @@ import structlog
 
 STEP = 1.5
 """Seconds from which on a difference is a step: more than a leap second."""
-SETTLED = 2 * 3600.0
-"""Seconds after a step before anything is deleted or given up for its age."""
 
 log = structlog.get_logger(__name__)
 

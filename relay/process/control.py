@@ -11,15 +11,13 @@ import json
 import os
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from relay.check.report import LONGEST_SOCKET_PATH, too_long
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
 
     Verb = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -28,6 +26,9 @@ MAX_REQUEST = 4096
 MAX_CONNECTIONS = 16
 REQUEST_TIMEOUT = 5.0
 """Seconds in which a request must be there, and its answer be taken."""
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes; the kernel takes 107."""
 
 log = structlog.get_logger(__name__)
 
@@ -124,3 +125,14 @@ def _listening(path: Path) -> socket.socket:
             path.unlink(missing_ok=True)
         raise
     return listening
+
+
+def control_path(state_dir: Path) -> Path:
+    """Where a relay with that state directory, in this environment, has its control socket."""
+    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]  # systemd gives all that the unit names
+    return Path(given or state_dir).absolute() / "control.sock"
+
+
+def too_long(path: Path) -> bool:
+    """Whether a control socket is refused there."""
+    return len(os.fsencode(path)) > LONGEST_SOCKET_PATH

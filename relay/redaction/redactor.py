@@ -9,50 +9,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import Field, field_validator
 
 from relay.events import Event, Kind, kind_of
 from relay.events.lenient_json import decode_object
-from relay.events.patterns import Pattern, PatternError
+from relay.events.patterns import Pattern
 from relay.redaction.long_texts import substituted
 from relay.redaction.patterns import REDACTED, RULES, Rule, assigned
-from sinks.options import Options
 
 MAX_DEPTH = 150
 """Deeper than what the normaliser lets in; what is deeper is not sent at all."""
-
-
-class RedactionOptions(Options):
-    """The part `redaction` of config.yaml."""
-
-    enabled: bool = Field(default=True, description="Whether anything is hidden at all.")
-    patterns: tuple[str, ...] = Field(
-        default=(),
-        description="Further regular expressions; what one matches is hidden, or only its group `secret`."
-        " They cannot look ahead or behind or refer back.",
-    )
-    keys: tuple[str, ...] = Field(
-        default=(), description="Further names of fields (and of `name=value` in text) whose values are hidden."
-    )
-
-    @field_validator("patterns")
-    @classmethod
-    def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for number, pattern in enumerate(patterns, start=1):
-            try:
-                compiled = Pattern(pattern)
-            except PatternError as error:
-                raise ValueError(f"pattern {number}: {error}") from None
-            if compiled.found_in(""):
-                raise ValueError(f"pattern {number} matches the empty text, so it would match everywhere")
-        return patterns
-
-    @field_validator("keys")
-    @classmethod
-    def _named(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not _plain(key) for key in keys):
-            raise ValueError("a key needs at least one letter or digit")
-        return keys
 
 
 _WORDS_ANYWHERE = frozenset(
@@ -70,8 +35,8 @@ class Redactor:
     """Hides secrets; made once from the config, it keeps nothing of what it sees."""
 
     def __init__(self, patterns: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
-        """Further regular expressions and key names, as in `RedactionOptions`."""
-        self._keys = frozenset(map(_plain, keys))
+        """Further regular expressions and key names, as in `config.settings.RedactionOptions`."""
+        self._keys = frozenset(map(plain_key, keys))
         rules = list(RULES)
         if keys:
             rules.append(Rule((), assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
@@ -160,7 +125,7 @@ class Redactor:
         known = self._known_keys.get(key)
         if known is None:
             words = _WORD.findall(_HUMP.sub("_", key[:MAX_KEY]).lower())
-            known = _Key(self.redact_text(key), _plain(key) in self._keys or _names_a_secret(words))
+            known = _Key(self.redact_text(key), plain_key(key) in self._keys or _names_a_secret(words))
             if len(self._known_keys) < MAX_KNOWN_KEYS and len(key) <= MAX_KEY:
                 self._known_keys[key] = known
         return known
@@ -183,7 +148,8 @@ def _is(one: object, other: object) -> bool:
     return one is other
 
 
-def _plain(key: str) -> str:
+def plain_key(key: str) -> str:
+    """A key as keys are compared: letters and digits only, lower case."""
     return re.sub(r"[\W_]", "", key).lower()
 
 

@@ -13,7 +13,7 @@ import hiredis
 import msgspec
 
 from relay.config.settings import RedisOptions, Settings
-from relay.events import Event, Mark, utc_text
+from relay.events import Event, Mark, Message, utc_text
 from relay.lanes.build import LaneSet, Surroundings, make_lanes
 from relay.lanes.queued import why_muted
 from relay.normalize.normalize import Normalizer
@@ -22,7 +22,6 @@ from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connect import DialError, dial
-from relay.subscription.resp import Message
 from sinks.base import QueuedSink, SinkError
 from sinks.registry import sink_class
 

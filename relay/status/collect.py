@@ -6,11 +6,12 @@ from importlib.metadata import version
 
 from msgspec.structs import replace
 
+from relay.config.settings import RedactionOptions
 from relay.events import Phase
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
 from relay.lifecycle.parts import Look
-from relay.redaction.redactor import RedactionOptions, Redactor
+from relay.redaction.redactor import Redactor
 from relay.runs.run import PhaseRun, Run
 from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
 from relay.status.today import slots, today

@@ -13,8 +13,9 @@ from datetime import datetime
 import structlog
 
 from relay.config.settings import RedisOptions
+from relay.events import Message
 from relay.subscription.errors import ErrorKind, ServerError, is_no_permission, kind_of
-from relay.subscription.resp import FrameParser, Message
+from relay.subscription.resp import FrameParser
 from relay.subscription.socket import LOOK_AT_MOST, PeekWire, TlsWire, WireClosedError
 
 ENOUGH = 25

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import hiredis
 
-Message = tuple[bytes, bytes, int]
-"""Channel, data, and the position in the connection's bytes at which the message ends."""
+from relay.events import Message
 
 FEED = 1 << 14
 """Bytes given to hiredis at a time: it moves what is left in its buffer after every reply, so less is cheaper."""

@@ -104,7 +104,8 @@ class Watch:
         Raises:
             TimeoutError: a turn hangs, although each question has its own limit.
         """
-        module = await asyncio.to_thread(importlib.import_module, "relay.tickstockpl.client")  # httpx is not needed to start
+        # not at the start, which needs no HTTP client
+        module = await asyncio.to_thread(importlib.import_module, "relay.tickstockpl.client")
         options = self._settings.tickstockpl
         token = options.token.get_secret_value() if options.token else None
         async with module.TickStockPL(options.base_url, token=token, timeout=options.timeout) as client:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from relay.config.settings import RedactionOptions
 from relay.events.matching import predicate
 from relay.events.patterns import Pattern, PatternError
 from relay.redaction.patterns import REDACTED
-from relay.redaction.redactor import RedactionOptions, Redactor
+from relay.redaction.redactor import Redactor
 from sinks.testing import make_event
 from tests.support.examples import examples
 

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from relay.config.settings import RedactionOptions
 from relay.events import Mark, Severity, kind_of
 from relay.redaction.patterns import REDACTED, RULES
-from relay.redaction.redactor import RedactionOptions, Redactor
+from relay.redaction.redactor import Redactor
 from sinks.testing import make_event
 from tests.support.examples import examples
 

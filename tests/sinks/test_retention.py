@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.process.clock import SETTLED
+from sinks.base import SETTLED
 from sinks.retention import doomed
 
 NOW = datetime(2025, 1, 27, 12, tzinfo=UTC)

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import redis
 
-from relay.assembly import _redis_client
 from relay.config.settings import RedisOptions
+from relay.lanes.build import _redis_client
 from relay.subscription.client import client_of
 from sinks.base import Reason
 from sinks.socketio import SocketIoSink
 from sinks.socketio.options import SocketIoOptions
 from sinks.testing import make_context, make_event
-from tests.parts import Valkey
-from tests.parts.failover import failover
+from tests.support import Valkey
+from tests.support.failover import failover
 
 
 async def outcome_with(own: str | None = None, **given: Any) -> Reason:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.subscription.resp import FEED, FrameParser, Message, ProtocolViolationError, reply_length
+from relay.events import Message
+from relay.subscription.resp import FEED, FrameParser, ProtocolViolationError, reply_length
 
 
 def bulk(text: bytes) -> bytes:
