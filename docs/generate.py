@@ -190,7 +190,7 @@ async def _tables() -> dict[str, list[tuple[str, ...]]]:
             clock=daemon.clock, store=daemon.store, outbox=daemon.outbox, muted=lambda _: None, user_agent="docs"
         )
         sinks = [make_sink(name, {"type": name, **options}, around) for name, options in SINKS.items()]
-        own = [row for registry in daemon.registries() for row in _families(registry)]
+        own = [row for registry in daemon.parts().registries for row in _families(registry)]
         theirs = [row for sink in sinks for row in _families(sink.context.registry)]
         daemon.store.close()
     return {"Of the relay, of runs and of the watchdog": own, "Of the sink `prometheus`": theirs}

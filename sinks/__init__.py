@@ -1,1 +1,73 @@
-"""Where events go. A sink knows `relay.events` and `sinks.base`, and nothing of the daemon."""
+"""Where events go, and all that the author of a sink needs: `from sinks import QueuedSink, Outcome, …` (docs/sinks.md).
+
+A sink knows `relay.events` and this package, and nothing of the daemon. Names are imported when first asked for:
+`config` needs the options' types alone, and a daemon with metrics alone must not load an HTTP client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sinks.addresses import usable_url
+    from sinks.base import (
+        DELIVERED,
+        Batching,
+        DirectSink,
+        Outcome,
+        QueuedSink,
+        Reason,
+        Sink,
+        SinkContext,
+        SinkError,
+        SinkState,
+    )
+    from sinks.options import Duration, FileSecret, Options, Size
+    from sinks.posting import NoAnswerError, Poster, outcome_of
+
+_HOME = {
+    "DELIVERED": "sinks.base",
+    "Batching": "sinks.base",
+    "DirectSink": "sinks.base",
+    "Duration": "sinks.options",
+    "FileSecret": "sinks.options",
+    "NoAnswerError": "sinks.posting",
+    "Options": "sinks.options",
+    "Outcome": "sinks.base",
+    "Poster": "sinks.posting",
+    "QueuedSink": "sinks.base",
+    "Reason": "sinks.base",
+    "Sink": "sinks.base",
+    "SinkContext": "sinks.base",
+    "SinkError": "sinks.base",
+    "SinkState": "sinks.base",
+    "Size": "sinks.options",
+    "outcome_of": "sinks.posting",
+    "usable_url": "sinks.addresses",
+}
+
+__all__ = [
+    "DELIVERED",
+    "Batching",
+    "DirectSink",
+    "Duration",
+    "FileSecret",
+    "NoAnswerError",
+    "Options",
+    "Outcome",
+    "Poster",
+    "QueuedSink",
+    "Reason",
+    "Sink",
+    "SinkContext",
+    "SinkError",
+    "SinkState",
+    "Size",
+    "outcome_of",
+    "usable_url",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from relay.events import Phase
 from relay.lifecycle.parts import Look
+from relay.metrics.families import Sample, gauge, gauges
 from relay.runs.run import Run
 from relay.runs.signals import State
 
@@ -47,55 +48,77 @@ class RunMetrics(Collector):
         parts = self._look()
         agenda, api = parts.agenda, parts.watch.api
         current, coming = agenda.current, agenda.coming if agenda.enabled else None
-        yield _gauge(
-            "schedule_next_run_timestamp_seconds", "When the next run is due.", _seconds(coming.due if coming else None)
+        yield gauge(
+            "tickstock_schedule_next_run_timestamp_seconds",
+            "When the next run is due.",
+            _seconds(coming.due if coming else None),
         )
         text = "1 while TickStockPL's schedule is switched on, as far as is known."
-        yield _gauge("schedule_enabled", text, float(agenda.enabled))
-        yield _gauge("watchdog_enabled", "1 while the watchdog watches.", float(parts.settings.watchdog.enabled))
-        yield _gauge("watchdog_api_up", "1 while TickStockPL's API answers.", float(api.answers))
-        yield _gauge("watchdog_api_last_answer_timestamp_seconds", "When it last answered.", _seconds(api.answered_at))
-        yield _gauge(
-            "watchdog_last_due_timestamp_seconds",
+        yield gauge("tickstock_schedule_enabled", text, float(agenda.enabled))
+        yield gauge(
+            "tickstock_watchdog_enabled", "1 while the watchdog watches.", float(parts.settings.watchdog.enabled)
+        )
+        yield gauge("tickstock_watchdog_api_up", "1 while TickStockPL's API answers.", float(api.answers))
+        yield gauge(
+            "tickstock_watchdog_api_last_answer_timestamp_seconds", "When it last answered.", _seconds(api.answered_at)
+        )
+        yield gauge(
+            "tickstock_watchdog_last_due_timestamp_seconds",
             "When the run was due whose time came last.",
             _seconds(current.due if current else None),
         )
         states = {state.value: float(current is not None and current.state is state) for state in DAY_STATES}
-        yield _gauges("watchdog_run_state", "1 for what became of the run that was due last.", "state", states)
+        yield gauges(
+            "tickstock_watchdog_run_state",
+            "1 for what became of the run that was due last.",
+            ["state"],
+            _by_label(states),
+        )
         firing = Counter(alert.name for alert in parts.alerts.firing())
-        yield _gauges("watchdog_alerts_firing", "Alerts that fire now, by name.", "alert", firing)
+        yield gauges("tickstock_watchdog_alerts_firing", "Alerts that fire now, by name.", ["alert"], _by_label(firing))
 
 
 def _course(runs: list[Run]) -> Iterator[Metric]:
     """Where the run stands that goes on, or that began last."""
     newest = runs[0] if runs else None
     going = next((run for run in runs if run.state.is_open), None)
-    yield _gauge("run_in_progress", "Runs that go on now.", float(sum(run.state.is_open for run in runs)))
-    yield _gauge(
-        "run_last_start_timestamp_seconds", "When a run last started.", _seconds(newest.began if newest else None)
+    yield gauge("tickstock_run_in_progress", "Runs that go on now.", float(sum(run.state.is_open for run in runs)))
+    yield gauge(
+        "tickstock_run_last_start_timestamp_seconds",
+        "When a run last started.",
+        _seconds(newest.began if newest else None),
     )
     completed = max((run.ended_at for run in runs if run.ended_at and run.state in ACHIEVED), default=None)
-    yield _gauge(
-        "run_last_completion_timestamp_seconds", "When a run last completed, at least in part.", _seconds(completed)
+    yield gauge(
+        "tickstock_run_last_completion_timestamp_seconds",
+        "When a run last completed, at least in part.",
+        _seconds(completed),
     )
     states = {state.value: float(newest is not None and newest.state is state) for state in RUN_STATES}
-    yield _gauges("run_last_status", "1 for the state of the run that started last.", "status", states)
+    yield gauges(
+        "tickstock_run_last_status", "1 for the state of the run that started last.", ["status"], _by_label(states)
+    )
     shown = going or newest
     progress = {phase.value: _progress(shown, phase) for phase in Phase}
     text = "How much of a phase is done, 0 to 1, in the run that goes on, or else the last one."
-    yield _gauges("phase_progress_ratio", text, "phase", progress)
+    yield gauges("tickstock_phase_progress_ratio", text, ["phase"], _by_label(progress))
 
 
 def _results(runs: list[Run]) -> Iterator[Metric]:
     """What ended runs took and achieved: each gauge from the newest run that tells it."""
     ended = sorted((run for run in runs if run.ended_at is not None), key=_ended, reverse=True)
     lasted = next((run.duration_seconds for run in ended if run.duration_seconds is not None), None)
-    yield _gauge("run_last_duration_seconds", "How long the run took that ended last.", lasted)
+    yield gauge("tickstock_run_last_duration_seconds", "How long the run took that ended last.", lasted)
     durations = {phase.value: seconds for phase in Phase if (seconds := _last_duration(runs, phase)) is not None}
-    yield _gauges("phase_last_duration_seconds", "How long the phase took when it last ended.", "phase", durations)
+    yield gauges(
+        "tickstock_phase_last_duration_seconds",
+        "How long the phase took when it last ended.",
+        ["phase"],
+        _by_label(durations),
+    )
     for name, text in COUNTS.items():
         found = next((count for run in ended if (count := getattr(run, name)) is not None), None)
-        yield _gauge(name, text, found)
+        yield gauge(f"tickstock_{name}", text, found)
 
 
 def _last_duration(runs: Iterable[Run], phase: Phase) -> float | None:
@@ -120,15 +143,5 @@ def _seconds(moment: datetime | None) -> float | None:
     return moment.timestamp() if moment is not None else None
 
 
-def _gauge(name: str, text: str, value: float | None) -> Metric:
-    family = GaugeMetricFamily(f"tickstock_{name}", text)
-    if value is not None:
-        family.add_metric([], value)
-    return family
-
-
-def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"tickstock_{name}", text, labels=[label])
-    for value, number in values.items():
-        family.add_metric([value], number)
-    return family
+def _by_label(values: Mapping[str, float]) -> list[Sample]:
+    return [((label,), number) for label, number in values.items()]
