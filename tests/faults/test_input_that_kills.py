@@ -196,7 +196,7 @@ def test_a_delivery_that_ends_each_process_is_given_up_and_no_other(
         ends = relay.live(lambda: {number for _, number in lines()} == expected and bool(_dead(relay)))
         took = time.monotonic() - begun
         drained(relay)
-        first = lines()[0][0] if at_once == 1 else ""
+        first = lines()[0][0]
         later = Counter(number for pid, number in lines() if pid != first)
         assert max(later.values()) == 1, "only what had arrived just before the first end may have come again"
         [why] = _dead(relay)
