@@ -124,7 +124,7 @@ def test_a_batch_that_nobody_can_follow_or_route_as_it_should_is_in_its_lanes_al
     def refuse(*_: object) -> None:
         raise ValueError("cannot be read")
 
-    monkeypatch.setattr("relay.events.decode_object", refuse)
+    monkeypatch.setattr("relay.events.model.decode_object", refuse)
     monkeypatch.setattr("relay.events.matching.Condition.value", refuse)
     with capture_logs() as logs:
         process.take(10, 20)

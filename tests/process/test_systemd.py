@@ -175,7 +175,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 NEXT_PROCESS = """
     import json, os, socket, sys
-    from relay import systemd
+    from relay.process import systemd
 
     found = systemd.inherited()
     if not found:

@@ -18,7 +18,7 @@ import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-import relay.tickstockpl
+import relay.tickstockpl.client
 from relay.tickstockpl.client import (
     MAX_BODY,
     ApiError,
@@ -113,7 +113,7 @@ async def standing(*replies: bytes | None) -> AsyncIterator[Stand]:
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay.tickstockpl, "RETRY_WAIT", tenacity.wait_none())
+    monkeypatch.setattr(relay.tickstockpl.client, "RETRY_WAIT", tenacity.wait_none())
 
 
 async def failure(call: Callable[[TickStockPL], Awaitable[object]], client: TickStockPL) -> ApiError:
