@@ -19,6 +19,7 @@ RUN python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml
 COPY README.md LICENSE ./
 COPY relay relay
 COPY sinks sinks
+COPY tickstock_simulator tickstock_simulator
 # The build backend is pinned by the same file.
 RUN PIP_CONSTRAINT=constraints.txt /opt/tickstock-relay/bin/pip install --no-cache-dir --no-deps . \
     && /opt/tickstock-relay/bin/pip check \

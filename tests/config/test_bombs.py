@@ -80,6 +80,7 @@ def test_an_archive_that_becomes_gigabytes_is_given_up_in_little_memory(tmp_path
     assert most < 200 << 20
 
 
+@pytest.mark.thorough
 def test_an_archive_of_empty_lines_that_becomes_gigabytes_is_read_in_little_memory(tmp_path: Path) -> None:
     bomb = packed(tmp_path / "events.jsonl.zst", b"\n" * (1 << 20), 100)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,8 +10,11 @@ from sinks.base import Reason, SinkError
 from sinks.posting import Answer, NoAnswerError, Poster, outcome_of
 from sinks.testing import NOON, make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
+from tests.faults.conftest import Report
 from tests.support.tinyproxy import tinyproxy
 from tickstock_simulator.webhook import WebhookStandIn
+
+pytestmark = pytest.mark.faults  # they need tinyproxy
 
 PASSWORD = "p%61ss"  # noqa: S105 - of a proxy that lives for one test
 LOG_IN = ("BasicAuth user pass",)
@@ -61,29 +64,31 @@ async def test_a_proxy_is_used_with_its_password(tmp_path: Path, receiver: Webho
     ids=["log-in", "filter"],
 )
 async def test_a_refusal_of_a_plain_proxy_is_not_the_receivers(
-    tmp_path: Path, receiver: WebhookStandIn, directives: tuple[str, ...], status: int
+    tmp_path: Path, receiver: WebhookStandIn, report: Report, directives: tuple[str, ...], status: int
 ) -> None:
     with tinyproxy(tmp_path, *directives) as port:
-        said = await refused(url_of(receiver), HTTP_PROXY=f"http://127.0.0.1:{port}")
-    assert said == f"the proxy http://127.0.0.1:{port} (HTTP_PROXY) answered HTTP {status} itself"
+        detail = await refused(url_of(receiver), HTTP_PROXY=f"http://127.0.0.1:{port}")
+    assert detail == f"the proxy http://127.0.0.1:{port} (HTTP_PROXY) answered HTTP {status} itself"
     assert not receiver.deliveries
+    report(f"plain proxy answers {status} itself", injections=1, messages=1)
 
 
-async def test_a_refused_tunnel_is_told_as_the_proxys(tmp_path: Path, receiver: WebhookStandIn) -> None:
+async def test_a_refused_tunnel_is_told_as_the_proxys(tmp_path: Path, receiver: WebhookStandIn, report: Report) -> None:
     with tinyproxy(tmp_path, "ConnectPort 1") as port:
-        said = await refused(url_of(receiver, "https"), ALL_PROXY=f"127.0.0.1:{port}")
-    assert said.startswith(f"the proxy http://127.0.0.1:{port} (ALL_PROXY) answered HTTP 403")
+        detail = await refused(url_of(receiver, "https"), ALL_PROXY=f"127.0.0.1:{port}")
+    assert detail.startswith(f"the proxy http://127.0.0.1:{port} (ALL_PROXY) answered HTTP 403")
+    report("proxy refuses the tunnel", injections=1, messages=1)
 
 
 async def test_a_proxy_that_is_not_there_is_named(receiver: WebhookStandIn) -> None:
-    said = await refused(url_of(receiver), http_proxy="http://127.0.0.1:1")
-    assert said.startswith("by way of the proxy http://127.0.0.1:1 (http_proxy): cannot connect")
+    detail = await refused(url_of(receiver), http_proxy="http://127.0.0.1:1")
+    assert detail.startswith("by way of the proxy http://127.0.0.1:1 (http_proxy): cannot connect")
 
 
 async def test_a_receiver_that_the_proxy_cannot_reach_is_no_refusal(tmp_path: Path) -> None:
     with tinyproxy(tmp_path) as port:
-        said = await refused("http://0.0.0.0:1/hook", HTTP_PROXY=f"http://127.0.0.1:{port}")
-    assert f"http://127.0.0.1:{port} (HTTP_PROXY) answered HTTP 5" in said
+        detail = await refused("http://0.0.0.0:1/hook", HTTP_PROXY=f"http://127.0.0.1:{port}")
+    assert f"http://127.0.0.1:{port} (HTTP_PROXY) answered HTTP 5" in detail
 
 
 async def test_a_refusal_of_the_receiver_by_way_of_a_proxy_is_the_receivers(
