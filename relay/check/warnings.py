@@ -58,10 +58,10 @@ def _unreachable(routes: list[RouteOptions]) -> Iterator[str]:
 def _nobody_is_told(settings: Settings) -> Iterator[str]:
     """The watchdog's alerts are worth little when they only end in files on the machine that they are about."""
     alert = Announcement(
-        channel="relay:alert:run_missed",
-        event="run_missed",
+        channel="relay:alert:never_started",
+        event="never_started",
         severity=Severity.CRITICAL,
-        payload={"alert": "run_missed", "state": "firing", "title": "", "message": ""},
+        payload={"alert": "never_started", "state": "firing", "title": "", "message": ""},
     )
     reached = Routes(settings.routes).sinks_for(alert.as_event("advice", 1, datetime.now(UTC)))
     kinds = [sink_class(str(settings.sinks[name]["type"])) for name in reached if name in settings.sinks]

@@ -178,8 +178,8 @@ class WatchdogOptions(Options):
     silent_after: Duration = Field(300.0, gt=0, description="No event of any kind for so long during a run is said.")
     api_unreachable_after: Duration = Field(180.0, ge=0, description="An API that does not answer for so long is said.")
     api_back_after: Duration = Field(60.0, ge=0, description="It must answer for so long before that is over.")
-    deaf_after: Duration = Field(
-        120.0, gt=0, description="The API shows a run, and no event of it comes for so long: is the relay deaf?"
+    events_missing_after: Duration = Field(
+        120.0, gt=0, description="The API shows a run, and no event of it comes for so long: are events missing?"
     )
     phase_limits: PhaseLimits = Field(
         PhaseLimits(),

@@ -20,7 +20,7 @@ from relay.watchdog.baseline import Expectations
 from relay.watchdog.progress_messages import Plight
 from relay.watchdog.run_schedule import Agenda
 
-STUCK = ("run_stalled", "run_silent", "events_missing")
+STUCK = ("run_stalled", "run_no_events", "events_missing")
 """Of one run, one of these at a time."""
 WHILE_RUNNING = (*STUCK, "run_overdue", "phase_slow", "run_disputed")
 """Over when the run is."""
@@ -156,8 +156,9 @@ class Supervision:
         is_silent = silent_for >= options.silent_after
         if run.events == 0:
             unheard_for = (now - run.first_seen).total_seconds()
-            others_come = silent_for < options.deaf_after
-            return progress_messages.unheard(run, api, others_come) if unheard_for >= options.deaf_after else None
+            others_come = silent_for < options.events_missing_after
+            is_missing = unheard_for >= options.events_missing_after
+            return progress_messages.unheard(run, api, others_come) if is_missing else None
         if run.state is State.STALLED:
             return progress_messages.stalled(
                 run, api, still_for

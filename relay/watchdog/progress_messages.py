@@ -52,7 +52,7 @@ def silent(run: Run, api: ApiView, seconds: float) -> Plight:
         " TickStockPL, its host or Redis may be down: look whether its processes live."
     )
     title = f"{name(run)} went silent, and TickStockPL does not answer"
-    return Plight("run_silent", Severity.CRITICAL, title, message, phase, run.last_symbol)
+    return Plight("run_no_events", Severity.CRITICAL, title, message, phase, run.last_symbol)
 
 
 def unheard(run: Run, api: ApiView, others_come: bool) -> Plight:

@@ -26,7 +26,7 @@ NAMES = (
     "claims_differ",
     "phase_missing",
     "out_of_order",
-    "end_not_told",
+    "completion_not_reported",
     "too_slow",
     "too_fast",
 )

@@ -147,7 +147,7 @@ def _course(run: Run) -> list[Finding]:
         findings.append(Finding("out_of_order", Severity.WARNING, "ran out of order", sentence))
     if (run.is_reconstructed or run.is_guessed) and run.events:
         sentence = "It never said that it had ended; its end was worked out from the API."
-        findings.append(Finding("end_not_told", Severity.WARNING, "ended without a word", sentence))
+        findings.append(Finding("completion_not_reported", Severity.WARNING, "ended without a word", sentence))
     return findings
 
 

@@ -344,8 +344,8 @@ async def test_to_sinks_all_is_delivered_in_bounded_memory_before_it_ends(tmp_pa
 
 
 async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, config: Any) -> None:
-    alert = {"alert": "run_missed", "state": "firing", "title": "No run", "message": "It has not started."}
-    heard = read("relay:alert:run_missed", json.dumps({"event": "run_missed", "payload": alert}).encode(), BEGIN)
+    alert = {"alert": "never_started", "state": "firing", "title": "No run", "message": "It has not started."}
+    heard = read("relay:alert:never_started", json.dumps({"event": "never_started", "payload": alert}).encode(), BEGIN)
     source = write(tmp_path / "a.jsonl", [encode(heard)])
     async with SlackStandIn() as slack:
         ops = {"type": "slack", "webhook_url": slack.webhook_url}
@@ -361,9 +361,9 @@ async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, conf
 async def test_whatever_year_an_archive_claims_its_alerts_are_delivered(
     tmp_path: Path, config: Any, received: str, claimed: str
 ) -> None:
-    alert = {"alert": "run_missed", "title": "No run", "message": "It has not started."}
-    bodies = [{"event": "run_missed", "payload": alert | {"state": state}} for state in ("firing", "resolved")]
-    heard = [json.loads(encode(read("relay:alert:run_missed", json.dumps(body).encode(), BEGIN))) for body in bodies]
+    alert = {"alert": "never_started", "title": "No run", "message": "It has not started."}
+    bodies = [{"event": "never_started", "payload": alert | {"state": state}} for state in ("firing", "resolved")]
+    heard = [json.loads(encode(read("relay:alert:never_started", json.dumps(body).encode(), BEGIN))) for body in bodies]
     content = [json.dumps(line | {"received": received, "timestamp": claimed}).encode() for line in heard]
     async with SlackStandIn() as slack:
         ops = {"type": "slack", "webhook_url": slack.webhook_url}

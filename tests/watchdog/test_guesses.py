@@ -63,10 +63,10 @@ def test_an_inferred_completion_that_is_then_reported_is_not_held_against_the_ru
     day.play(a_run(DUE)[:-1])
     day.status = IDLE
     day.pass_(8)
-    assert day.alerts_said == ["end_not_told firing"]
+    assert day.alerts_said == ["completion_not_reported firing"]
     day.hear(a_run(DUE)[-1])
     day.tick()
-    assert day.alerts_said == ["end_not_told firing", "end_not_told resolved"]
+    assert day.alerts_said == ["completion_not_reported firing", "completion_not_reported resolved"]
 
 
 @pytest.mark.parametrize("died_after", ["import_started", "import_progress", "indicator_progress"])

@@ -113,8 +113,8 @@ def test_both_silent_during_a_run_is_one_alert_of_its_own() -> None:
     day.play(upto(a_run(DUE), "indicator_progress"))
     day.api_up = False
     day.pass_(20)
-    assert day.alerts_said == ["run_silent firing"]
-    assert "TickStockPL, its host or Redis may be down" in day.alert("run_silent")["message"]
+    assert day.alerts_said == ["run_no_events firing"]
+    assert "TickStockPL, its host or Redis may be down" in day.alert("run_no_events")["message"]
 
 
 def test_silence_while_the_api_s_progress_moves_means_that_events_are_missing() -> None:
@@ -164,7 +164,7 @@ def test_an_end_that_nobody_told_comes_from_the_history_and_is_said() -> None:
     day.play(a_run(DUE)[:-1])
     day.history = [HistoryRun("r1", None, DUE, day.now, "completed", 505, 5, 1250, 7575, 2100.0)]
     day.pass_(30)
-    assert day.alerts_said == ["end_not_told firing"]
+    assert day.alerts_said == ["completion_not_reported firing"]
     assert day.runs.open == []
 
 

@@ -31,7 +31,7 @@ EXPECTED = {
     "older-names": [],
     "streaming": [],
     "ticks": [],
-    "no-completion": [("end_not_told", 60)],
+    "no-completion": [("completion_not_reported", 60)],
     "api-down:1800": [("api_unreachable", 0)],
     "api-slow": [],
     "fails-at:import": [("run_failed", 0)],

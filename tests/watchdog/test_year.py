@@ -106,8 +106,8 @@ EXPECTED = """
     2025-08-20 22:10 run_overdue resolved
     2025-09-10 21:01 never_started firing
     2025-09-11 20:10 never_started resolved
-    2025-09-24 20:47 end_not_told firing
-    2025-09-25 20:45 end_not_told resolved
+    2025-09-24 20:47 completion_not_reported firing
+    2025-09-25 20:45 completion_not_reported resolved
     2025-10-08 20:23 run_cancelled firing
     2025-10-09 20:45 run_cancelled resolved
     2025-10-31 20:15 never_started firing

@@ -193,7 +193,7 @@ class Stage:
         strong = {"event": "pattern_detected", "payload.confidence": f">={STRONG}"}
         archive = {"type": "jsonl", "directory": str(self.archive)}
         # On a fast clock a hiccup of this machine lasts for minutes: not to be taken for a stall of the run.
-        patient = dict.fromkeys(("stall_after", "silent_after", "deaf_after", "api_unreachable_after"), "30m")
+        patient = dict.fromkeys(("stall_after", "silent_after", "events_missing_after", "api_unreachable_after"), "30m")
         return {
             "redis": {"url": self.redis_url},
             "tickstockpl": {"base_url": self.simulator.url},
