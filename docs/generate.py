@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from relay.config.settings import Settings
 from relay.daemon import Daemon
-from relay.lanes.build import Surroundings, make_sink
+from relay.lanes.build import SinkEnvironment, make_sink
 from sinks.options import parse_duration, parse_size
 from sinks.registry import sink_class
 from sinks.socketio.emits import markdown as emits
@@ -186,7 +186,7 @@ async def _tables() -> dict[str, list[tuple[str, ...]]]:
     """The rows of the daemon's own families, and those of the sinks'; in a loop, as a daemon is made in one."""
     with tempfile.TemporaryDirectory() as directory:
         daemon = Daemon(Settings(state_dir=Path(directory)), Path(directory) / "config.yaml")
-        around = Surroundings(
+        around = SinkEnvironment(
             clock=daemon.clock, store=daemon.store, outbox=daemon.outbox, muted=lambda _: None, user_agent="docs"
         )
         sinks = [make_sink(name, {"type": name, **options}, around) for name, options in SINKS.items()]

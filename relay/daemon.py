@@ -20,7 +20,7 @@ from relay.config.settings import Settings
 from relay.events import Announcement
 from relay.events.matching import predicate
 from relay.intake import Intake
-from relay.lanes.build import LaneSet, Surroundings, make_lanes
+from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
 from relay.lanes.lane import Lane
 from relay.lanes.poison import DeliveryWatch
 from relay.lanes.quarantine import Quarantine
@@ -200,9 +200,9 @@ class Daemon:
     async def _start(self) -> None:
         if self.quarantine.is_in_use:
             raise SinkError(f"cannot write {self.settings.quarantine_file}: {self.quarantine.error}")
-        self._lane_set = await make_lanes(self.settings, self._lane_set, self._surroundings())
+        self._lane_set = await make_lanes(self.settings, self._lane_set, self._sink_environment())
         self.intake.use(self.routes, self.lanes)
-        self._lane_set.begin()
+        self._lane_set.start()
         self._count_lost()
         if self.settings.http.enabled:
             await self.web.start()
@@ -270,8 +270,8 @@ class Daemon:
         self._announce(said, now)
         systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _sink_environment(self) -> SinkEnvironment:
+        return SinkEnvironment(
             clock=self.clock,
             store=self.store,
             outbox=self.outbox,
@@ -313,7 +313,7 @@ class Daemon:
     async def _apply(self, settings: Settings) -> list[str]:
         """Put new settings in force, or raise with the old ones untouched; returns what needs a restart."""
         async with asyncio.timeout(SINK_START_TIMEOUT):
-            lanes = await make_lanes(settings, self._lane_set, self._surroundings())
+            lanes = await make_lanes(settings, self._lane_set, self._sink_environment())
         old = self.lanes
         try:
             self._use(settings, lanes)
@@ -325,7 +325,7 @@ class Daemon:
         self._retiring = []
         for name in old.keys() - self.lanes.keys():
             self.health.worked(f"sink {name}")
-        lanes.begin()
+        lanes.start()
         return restart_needed(self._settings_at_start, settings)
 
     async def _stop_lanes(self, lanes: Iterable[Lane], grace: float) -> None:

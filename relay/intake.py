@@ -136,7 +136,7 @@ class Intake:
         try:
             return self._tracker.observe([event for event in events if wanted[event.kind]], now)
         except Exception:
-            log.exception("following a batch stumbled", events=len(events))
+            log.exception("tracking a batch failed", events=len(events))
             return []
 
     def _accept(self, events: list[Event], lanes: Mapping[str, Lane]) -> None:

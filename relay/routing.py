@@ -150,7 +150,7 @@ class _Plan:
             taking = [step for step in self.candidates(event, payload) if step.takes(event, payload)]
             return _sinks_of((*self._sure, *taking), event) if taking else self.usual
         except Exception:
-            log.exception("a route stumbled", kind=event.kind)
+            log.exception("a route failed", kind=event.kind)
             return self.usual
 
     def candidates(self, event: Event, payload: Mapping[str, Any]) -> list[_Step]:

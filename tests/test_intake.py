@@ -133,7 +133,7 @@ def test_a_batch_that_nobody_can_follow_or_route_as_it_should_is_in_its_lanes_al
     process.die()
     assert archived(tmp_path) == ["s1-10", "s1-20", "s1-30"]
     assert waiting(tmp_path) == ["s1-30"]
-    assert [line["event"] for line in logs] == ["following a batch stumbled", "a route stumbled", "a route stumbled"]
+    assert [line["event"] for line in logs] == ["tracking a batch failed", "a route failed", "a route failed"]
 
 
 @pytest.mark.parametrize("step", ["before", "archive", "outbox", "commit", "after"])

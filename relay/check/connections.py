@@ -18,7 +18,7 @@ from typing import Any
 import hiredis
 
 from relay.config.settings import RedisOptions, Settings
-from relay.lanes.build import Surroundings, make_sink
+from relay.lanes.build import SinkEnvironment, make_sink
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connect import Dialer, DialError
@@ -44,17 +44,17 @@ class Trial:
     detail: str
 
 
-async def try_all(settings: Settings, around: Callable[[Store, Outbox], Surroundings]) -> list[Trial]:
-    """Try everything. `around` makes the sinks' surroundings from a store in memory."""
+async def try_all(settings: Settings, environment: Callable[[Store, Outbox], SinkEnvironment]) -> list[Trial]:
+    """Try everything. `environment` makes the sinks' environment from a store in memory."""
     with contextlib.closing(Store(None)) as store:
-        return await asyncio.gather(*_trials(settings, around(store, Outbox(store, settings.outbox))))
+        return await asyncio.gather(*_trials(settings, environment(store, Outbox(store, settings.outbox))))
 
 
-def _trials(settings: Settings, surroundings: Surroundings) -> list[Coroutine[Any, Any, Trial]]:
+def _trials(settings: Settings, environment: SinkEnvironment) -> list[Coroutine[Any, Any, Trial]]:
     return [
         _trial("redis", lambda: asyncio.to_thread(_try_redis, settings.redis)),
         _trial("tickstockpl", lambda: _try_api(settings)),
-        *(_trial(f"sink {name}", partial(_try_sink, name, settings, surroundings)) for name in settings.sinks),
+        *(_trial(f"sink {name}", partial(_try_sink, name, settings, environment)) for name in settings.sinks),
         _trial("state_dir", lambda: asyncio.to_thread(_try_directory, settings.state_dir)),
     ]
 
@@ -120,9 +120,9 @@ async def _try_api(settings: Settings) -> str:
     return f"answers: {status.state}"
 
 
-async def _try_sink(name: str, settings: Settings, around: Surroundings) -> str:
+async def _try_sink(name: str, settings: Settings, environment: SinkEnvironment) -> str:
     """A direct sink is not started: its files may be in use by the relay that runs."""
-    sink = make_sink(name, settings.sinks[name], around)
+    sink = make_sink(name, settings.sinks[name], environment)
     try:
         if isinstance(sink, QueuedSink):
             await sink.start()

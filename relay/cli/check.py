@@ -76,12 +76,12 @@ def _report(path: Path, *, connect: bool) -> Report:
 
 async def _trials(settings: Settings) -> list[Trial]:
     from relay.check.connections import try_all  # noqa: PLC0415
-    from relay.lanes.build import Surroundings  # noqa: PLC0415 - for --connect only
+    from relay.lanes.build import SinkEnvironment  # noqa: PLC0415 - for --connect only
     from relay.process.clock import Clock  # noqa: PLC0415
 
     return await try_all(
         settings,
-        lambda store, outbox: Surroundings(
+        lambda store, outbox: SinkEnvironment(
             clock=Clock(),
             store=store,
             outbox=outbox,

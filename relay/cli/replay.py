@@ -189,23 +189,23 @@ def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *
 async def _to_sinks(
     pieces: Iterable[tuple[float, list[Event]]], settings: Settings, names: tuple[str, ...]
 ) -> tuple[str, bool]:
-    from relay.replay.targets import Refeed  # noqa: PLC0415 - with all that a daemon needs
+    from relay.replay.targets import SinkReplay  # noqa: PLC0415 - with all that a daemon needs
     from sinks.base import SinkError  # noqa: PLC0415
 
     _usable_sinks(settings, names)
-    refeed = Refeed(settings, names)
+    replay = SinkReplay(settings, names)
     try:
-        await refeed.start()
+        await replay.start()
     except SinkError as error:
         raise click.ClickException(plain(str(error))) from None
     for wait, events in pieces:
         await asyncio.sleep(wait)
-        if not await refeed.feed(events):
+        if not await replay.feed(events):
             break
-    left = await refeed.drain()
-    told = "".join(f", {count:,} to {name}" for name, count in refeed.delivered.items())
-    told += f", {refeed.muted:,} kept from alerting sinks" if refeed.muted else ""
-    told += f", {refeed.unrouted:,} for none of them" if refeed.unrouted else ""
+    left = await replay.drain()
+    told = "".join(f", {count:,} to {name}" for name, count in replay.delivered.items())
+    told += f", {replay.muted:,} kept from alerting sinks" if replay.muted else ""
+    told += f", {replay.unrouted:,} for none of them" if replay.unrouted else ""
     told += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
     return plain(told), not left
 

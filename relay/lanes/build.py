@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SinkEnvironment:
     """What lanes and sinks get from the daemon."""
 
     clock: Clock
@@ -49,7 +49,7 @@ class Surroundings:
     """Looks for a delivery that ends the process; only where deliveries are made."""
 
 
-def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Sink:
+def make_sink(name: str, options: Mapping[str, Any], environment: SinkEnvironment) -> Sink:
     """The sink that config.yaml calls `name`, not started.
 
     Raises:
@@ -65,12 +65,12 @@ def make_sink(name: str, options: Mapping[str, Any], around: Surroundings) -> Si
         raise SinkError(f"sink {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     context = SinkContext(
         name=name,
-        now=around.clock.now,
-        steady_for=lambda: around.clock.steady_for,
+        now=environment.clock.now,
+        steady_for=lambda: environment.clock.steady_for,
         registry=CollectorRegistry(auto_describe=False),
-        state=around.store.shelf(f"sink:{name}"),
-        user_agent=around.user_agent,
-        redis=partial(_redis_client, around.redis),
+        state=environment.store.shelf(f"sink:{name}"),
+        user_agent=environment.user_agent,
+        redis=partial(_redis_client, environment.redis),
     )
     return kind(read, context)
 
@@ -82,10 +82,10 @@ def _redis_client(own: RedisOptions, url: SecretStr | None, timeout: float) -> A
     try:
         return client_of(own if url is None else RedisOptions(url=url), timeout)
     except (OSError, ValueError) as error:
-        raise SinkError(f"its Redis cannot be used: {type(error).__name__}") from None
+        raise SinkError(f"cannot use its Redis: {type(error).__name__}") from None
 
 
-def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:
+def make_lane(sink: Sink, settings: Settings, environment: SinkEnvironment) -> Lane:
     """The lane that a sink asks for by its class.
 
     Raises:
@@ -94,12 +94,12 @@ def make_lane(sink: Sink, settings: Settings, around: Surroundings) -> Lane:
     if isinstance(sink, DirectSink):
         return DirectLane(sink)
     if isinstance(sink, QueuedSink):
-        outbox = around.outbox if sink.durable else _volatile(settings.outbox)
+        outbox = environment.outbox if sink.durable else _volatile(settings.outbox)
         rules = settings.redaction
         redact = Redactor(rules.patterns, rules.keys).redact if rules.enabled else _as_it_is
-        watch = around.watch if sink.durable else None
+        watch = environment.watch if sink.durable else None
         return QueuedLane(
-            sink, outbox, settings.outbox, clock=around.clock, redact=redact, muted=around.muted, watch=watch
+            sink, outbox, settings.outbox, clock=environment.clock, redact=redact, muted=environment.muted, watch=watch
         )
     raise SinkError(f"sink {sink.context.name}: {type(sink).__name__} is neither a DirectSink nor a QueuedSink")
 
@@ -116,7 +116,7 @@ def _volatile(options: OutboxOptions) -> Outbox:
     return outbox
 
 
-async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -> "LaneSet":
+async def make_lanes(settings: Settings, old: "LaneSet", environment: SinkEnvironment) -> "LaneSet":
     """The lanes of `settings`: those of `old` that have not changed, and new ones, started.
 
     Raises:
@@ -135,7 +135,7 @@ async def make_lanes(settings: Settings, old: "LaneSet", around: Surroundings) -
             if old.asked.get(name) == asked[name]:
                 lanes[name] = old.lanes[name]
                 continue
-            lane = make_lane(make_sink(name, options, around), settings, around)
+            lane = make_lane(make_sink(name, options, environment), settings, environment)
             fresh.append(lane)
             await lane.sink.start()
             lanes[name] = lane
@@ -162,7 +162,7 @@ class LaneSet:
     asked: dict[str, object]
     fresh: list[Lane]
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Have the new lanes deliver."""
         for lane in self.fresh:
             lane.start()

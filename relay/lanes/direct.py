@@ -51,14 +51,14 @@ class DirectLane(Lane):
         try:
             self._sink.tick()
         except Exception as error:  # noqa: BLE001 - a full disk or a bug, it is logged and this lane's trouble alone
-            self._stumbled(error)
+            self._failed(error)
         self._write_held()
 
     async def stop(self, grace: float) -> None:
         """Try what is held once more, count what is lost with the process, close the sink."""
         self._write_held()
         if self._held:
-            log.error("events are lost with the process", sink=self.name, count=len(self._held), error=self.error)
+            log.error("events lost at shutdown", sink=self.name, count=len(self._held), error=self.error)
             self.dropped["stopped"] += len(self._held)
             self._held.clear()
         await super().stop(grace)
@@ -80,12 +80,12 @@ class DirectLane(Lane):
         try:
             self._sink.write(events)
         except OSError as error:
-            self._stumbled(error)
+            self._failed(error)
             return 0
         except Exception as error:  # noqa: BLE001 - a sink's bug is logged and this lane's trouble alone
             if len(events) > 1:
                 return self._write_singly(events)
-            self._stumbled(error)
+            self._failed(error)
             self.dropped[Reason.FAILED] += 1
             return 1
         self.delivered += len(events)
@@ -99,7 +99,7 @@ class DirectLane(Lane):
                 return done
         return len(events)
 
-    def _stumbled(self, error: Exception) -> None:
+    def _failed(self, error: Exception) -> None:
         now = self.sink.context.now()
         if isinstance(error, OSError):
             self._trouble(error.strerror or str(error), now)

@@ -1,6 +1,6 @@
 """The lane of a sink that takes its time: from the outbox, in a task of its own.
 
-Group, deliver, retry, rest when the other side is down, give up what cannot be delivered. Nothing here waits for more
+Group, deliver, retry, pause when the other side is down, give up what cannot be delivered. Nothing here waits for more
 than its own sink.
 """
 
@@ -190,7 +190,7 @@ class QueuedLane(Lane):
     def _expire(self, now: datetime) -> None:
         expired = self._outbox.expired(self.name, now.timestamp())
         if expired := [row for row in expired if not self._ready.holds(row)]:
-            self._bury(expired, "expired", "waited too long")
+            self._dead_letter(expired, "expired", "waited too long")
 
     def _recount(self) -> None:
         """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
@@ -232,14 +232,14 @@ class QueuedLane(Lane):
             try:
                 await self._round()
             except Exception:  # the lane must outlive whatever one round meets
-                log.exception("lane stumbled", lane=self.name)
+                log.exception("lane failed", lane=self.name)
                 await asyncio.sleep(1)
 
     async def _round(self) -> None:
-        """Give free workers what is due; then wait for something to come, to be due or to end."""
-        await self._sleep(self._begin(self._moment().timestamp()))
+        """Give free workers what is due; then wait until something arrives, is due or ends."""
+        await self._sleep(self._start_workers(self._moment().timestamp()))
 
-    def _begin(self, now: float) -> float | None:
+    def _start_workers(self, now: float) -> float | None:
         """Start workers, as many as may work at once; how long it is until there may be more for them."""
         self._outbox.go_on_shifting(self.name)
         if rest := self.breaker.waits(now):
@@ -285,7 +285,7 @@ class QueuedLane(Lane):
                 chain = self._next(self._moment().timestamp())
             self._flush()
         except Exception:  # the lane must outlive whatever one delivery meets
-            log.exception("lane stumbled", lane=self.name)
+            log.exception("lane failed", lane=self.name)
             await asyncio.sleep(1)
         finally:
             self._wake.set()
@@ -321,7 +321,7 @@ class QueuedLane(Lane):
     async def _deliver_loaded(self, rows: list[Row]) -> bool:
         events = [event for row in rows if (event := self._event_of(row))]
         if len(events) < len(rows):
-            return False  # the damaged ones are buried; the others come next time
+            return False  # the damaged ones are dead letters; the others come next time
         delivery = rows[0].delivery or events[0].id
         if not rows[0].delivery and (rows[0].repeat_key or self._batching.max_events > 1):
             for row in rows:
@@ -336,7 +336,7 @@ class QueuedLane(Lane):
         try:
             return _unpacked(row.event)
         except (msgspec.MsgspecError, ValueError) as error:
-            self._bury([row], "unreadable", f"cannot be read back: {error}")
+            self._dead_letter([row], "unreadable", f"cannot be read back: {error}")
             return None
 
     async def _attempt(self, rows: list[Row], events: list[Event], delivery: str) -> Outcome:
@@ -352,7 +352,7 @@ class QueuedLane(Lane):
             return Outcome(Reason.FAILED, f"{type(error).__name__} in the sink")
 
     def _settle(self, rows: list[Row], outcome: Outcome) -> bool:
-        """Write down what came of a delivery; whether its rows have come to an end."""
+        """Write down the outcome of a delivery; whether its rows have come to an end."""
         now = self._moment()
         if outcome.delivered:
             self._has_arrived(rows)
@@ -370,7 +370,7 @@ class QueuedLane(Lane):
         if len(rows) > 1:
             self._send_singly(rows)
             return False
-        self._bury(rows, outcome.reason, error)
+        self._dead_letter(rows, outcome.reason, error)
         return True
 
     def _has_arrived(self, rows: list[Row]) -> None:
@@ -418,16 +418,16 @@ class QueuedLane(Lane):
         """A row that has ended the process again and again; of several, each is tried alone from now on."""
         if len(rows) == 1:
             times = self._watch.ends_of(rows) if self._watch else 0
-            self._bury(rows, "poison", f"poison: the relay's process ended {times} times while it was delivered")
+            self._dead_letter(rows, "poison", f"poison: the relay's process ended {times} times while it was delivered")
             return True
         for row in rows:
             row.delivery = f"alone-{row.id}"  # to ask the event for its id could be what ends the process
         self._outbox.postpone(rows)
         return False
 
-    def _bury(self, rows: list[Row], reason: str, error: str) -> None:
+    def _dead_letter(self, rows: list[Row], reason: str, error: str) -> None:
         log.warning("events given up", lane=self.name, count=len(rows), error=error)
-        self._outbox.bury(rows, error)
+        self._outbox.dead_letter(rows, error)
         for row in rows:
             self._redacted.forget(row.id)
         self.dropped[reason] += len(rows)

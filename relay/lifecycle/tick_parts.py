@@ -23,7 +23,7 @@ class TickParts:
         parts = self._look()
         for name, lane in list(parts.lanes.items()):
             yield f"sink {name}", lane.tick
-        yield "store", lambda _: parts.store.tend()
+        yield "store", lambda _: parts.store.retry_disk()
         yield "changes by the command line", self._take_note_of_others
         yield "quarantine", lambda _: parts.quarantine.tick()
         yield "gaps", lambda _: parts.gaps.heartbeat(parts.subscription.known_until)

@@ -56,7 +56,7 @@ class ControlSocket:
             listening = _listening(self._path)
             self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_REQUEST)
         except OSError as error:
-            log.warning("there is no control socket", path=str(self._path), reason=str(error))
+            log.warning("control socket not available", path=str(self._path), reason=str(error))
 
     def stop(self) -> None:
         """Close it; requests that are being served are not waited for."""

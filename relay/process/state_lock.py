@@ -46,7 +46,7 @@ def take(state_dir: Path, handed_on: int | None) -> dict[str, int]:
                 raise TakenError(f"another relay runs with the state directory {state_dir}")
             time.sleep(0.05)
     except OSError as error:
-        log.warning("nothing keeps a second relay away", error=str(error))
+        log.warning("the state directory cannot be locked; a second relay would not be noticed", error=str(error))
         return {}
     finally:
         if handed_on is not None:

@@ -14,7 +14,7 @@ import msgspec
 
 from relay.config.settings import RedisOptions, Settings
 from relay.events import Event, Mark, Message, utc_text
-from relay.lanes.build import LaneSet, Surroundings, make_lanes
+from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
 from relay.lanes.queued import why_muted
 from relay.normalize.normalize import Normalizer
 from relay.process.clock import Clock
@@ -126,7 +126,7 @@ def _command(message: tuple[bytes, bytes]) -> bytes:
     return b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(channel), channel, len(data), data)
 
 
-class Refeed:
+class SinkReplay:
     """Feeds events to the lanes of a configuration's sinks, and waits until they have delivered."""
 
     def __init__(self, settings: Settings, names: Collection[str] = ()) -> None:
@@ -149,7 +149,7 @@ class Refeed:
         Raises:
             SinkError: one cannot.
         """
-        around = Surroundings(
+        environment = SinkEnvironment(
             clock=Clock(),
             store=self._store,
             outbox=Outbox(self._store, self._settings.outbox),
@@ -158,11 +158,11 @@ class Refeed:
             redis=self._settings.redis,
         )
         try:
-            self._lanes = await make_lanes(self._settings, self._lanes, around)
+            self._lanes = await make_lanes(self._settings, self._lanes, environment)
         except SinkError:
             self._store.close()
             raise
-        self._lanes.begin()
+        self._lanes.start()
 
     async def feed(self, events: Sequence[Event]) -> bool:
         """Hand events to the lanes; whether they still deliver."""

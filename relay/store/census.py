@@ -95,7 +95,7 @@ class Note:
         return None
 
     def write(self, census: Census) -> None:
-        """Keep a census. A disk that refuses has no say: the store tells of that."""
+        """Keep a census. A disk that refuses is no error here: the store reports that."""
         with contextlib.suppress(OSError):
             with open(self._part, "wb", opener=_private) as out:
                 out.write(msgspec.json.encode(census))

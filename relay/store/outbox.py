@@ -43,7 +43,7 @@ _OLDEST = f"{_BY_AGE} ORDER BY accepted LIMIT ?"
 _OLDEST_DEAD = f"SELECT {_FACTS} FROM outbox WHERE state = 'dead' ORDER BY id LIMIT ?"  # noqa: S608 - constants
 _DELETE = "DELETE FROM outbox WHERE id = ?"
 _POSTPONE = "UPDATE outbox SET delivery = ?, not_before = ?, attempts = ?, error = ? WHERE id = ?"
-_BURY = "UPDATE outbox SET state = 'dead', attempts = ?, error = ? WHERE id = ?"
+_DEAD_LETTER = "UPDATE outbox SET state = 'dead', attempts = ?, error = ? WHERE id = ?"
 _END_OF_SLICE = "SELECT max(id) FROM (SELECT id FROM outbox WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)"
 _SHIFT = "UPDATE outbox SET accepted = accepted + ?, not_before = not_before + ? WHERE id > ? AND id <= ? AND +lane = ?"
 
@@ -171,9 +171,9 @@ class Outbox:
         values = [(row.delivery, row.not_before, row.attempts, row.error, row.id) for row in rows]
         self._store.write(lambda db: db.executemany(_POSTPONE, values))
 
-    def bury(self, rows: Sequence[Row], error: str) -> None:
+    def dead_letter(self, rows: Sequence[Row], error: str) -> None:
         """Give rows up: to the dead letters, of which the newest are kept."""
-        self._no_longer_waiting(rows, _BURY, [(row.attempts, error, row.id) for row in rows])
+        self._no_longer_waiting(rows, _DEAD_LETTER, [(row.attempts, error, row.id) for row in rows])
         counted = cast("list[tuple[int]]", self._store.read("SELECT events FROM outbox_count WHERE state = 'dead'"))
         if (surplus := sum(events for (events,) in counted) - self._options.dead_letters) > 0:
             doomed = [(row.id,) for row in self._select(_OLDEST_DEAD, (min(surplus, 2 * EXPIRED),))]

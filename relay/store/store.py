@@ -182,7 +182,7 @@ class Store:
         before, self._version = self._version, self.read("PRAGMA data_version")
         return before != self._version
 
-    def tend(self) -> None:
+    def retry_disk(self) -> None:
         """Called every second or so: see that the file is there, note what it holds, give free pages back.
 
         While there is trouble: try the disk again.
@@ -253,7 +253,7 @@ class Store:
     def _wrong_with_file(self) -> sqlite3.Error | None:
         """Whether somebody deleted, replaced or emptied the file or its log while we have them open.
 
-        SQLite would go on without a word, with files that have no name any more.
+        SQLite would silently go on with files that have no name any more.
         """
         if self._note is None:
             return None
@@ -319,7 +319,7 @@ class Store:
     def _into_trouble(self, error: Exception) -> None:
         self.trouble = _line(error)
         self._tried = time.monotonic()
-        log.error("the store cannot be written; going on in memory", path=str(self._path), error=self.trouble)
+        log.error("the store cannot be written; continuing in memory", path=str(self._path), error=self.trouble)
 
 
 def open_for_tools(path: Path) -> sqlite3.Connection:
@@ -352,7 +352,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, Path | None]:
         path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.with_name(f"{path.name}-wal").rename(f"{aside}-wal")
-        log.warning("the store was damaged; a new one begins", kept_as=str(aside), error=_line(error))
+        log.warning("the store was damaged; starting a new one", kept_as=str(aside), error=_line(error))
         return _connect(path), aside
 
 
@@ -407,7 +407,7 @@ def _let_it_shrink(db: sqlite3.Connection) -> None:
         db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except sqlite3.OperationalError as error:  # too long, no room for the copy, somebody reads
-        log.warning("the store keeps its free space until a later start", error=_line(error))
+        log.warning("free space not given back; retried at a later start", error=_line(error))
     finally:
         db.set_progress_handler(None, 0)
 

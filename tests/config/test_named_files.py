@@ -10,7 +10,7 @@ import certifi
 import pytest
 
 from relay.config.settings import Settings
-from relay.lanes.build import LaneSet, Surroundings, make_lanes
+from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
 from relay.lifecycle.reload import restart_needed
 from relay.process.clock import Clock
 from relay.store.outbox import Outbox
@@ -23,11 +23,11 @@ KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
-def around() -> Iterator[Surroundings]:
+def environment() -> Iterator[SinkEnvironment]:
     with contextlib.closing(Store(None)) as store:
         outbox = Outbox(store, Settings().outbox)
         clock = Clock(lambda: datetime.now(UTC))
-        yield Surroundings(clock=clock, store=store, outbox=outbox, muted=lambda _: None, user_agent="test")
+        yield SinkEnvironment(clock=clock, store=store, outbox=outbox, muted=lambda _: None, user_agent="test")
 
 
 def write(file: Path, content: bytes) -> None:
@@ -39,36 +39,36 @@ def settings(**options: Any) -> Settings:
     return Settings.model_validate({"sinks": {"app": webhook}})
 
 
-async def is_taken_over(around: Surroundings, file: Path, after: bytes, **options: Any) -> bool:
+async def is_taken_over(environment: SinkEnvironment, file: Path, after: bytes, **options: Any) -> bool:
     """Whether a reload makes the lane anew once that file has changed, and did not before."""
     given = settings(**options)
-    first = await make_lanes(given, LaneSet({}, {}, []), around)
-    same = await make_lanes(given, first, around)
+    first = await make_lanes(given, LaneSet({}, {}, []), environment)
+    same = await make_lanes(given, first, environment)
     assert same.lanes["app"] is first.lanes["app"]
     write(file, after)
-    renewed = await make_lanes(given, same, around)
+    renewed = await make_lanes(given, same, environment)
     return renewed.lanes["app"] is not first.lanes["app"]
 
 
-async def test_a_renewed_ca_file_is_taken_over(around: Surroundings, tmp_path: Path) -> None:
+async def test_a_renewed_ca_file_is_taken_over(environment: SinkEnvironment, tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     write(file, CERTIFICATES)
-    assert await is_taken_over(around, file, CERTIFICATES + b"\n", ca_file=str(file))
+    assert await is_taken_over(environment, file, CERTIFICATES + b"\n", ca_file=str(file))
 
 
-async def test_so_is_a_secret(around: Surroundings, tmp_path: Path) -> None:
+async def test_so_is_a_secret(environment: SinkEnvironment, tmp_path: Path) -> None:
     file = tmp_path / "key"
     write(file, KEY.encode())
-    assert await is_taken_over(around, file, KEY.replace("M", "N").encode(), secret_file=str(file))
+    assert await is_taken_over(environment, file, KEY.replace("M", "N").encode(), secret_file=str(file))
 
 
 async def test_and_what_ssl_cert_file_names(
-    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: SinkEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "ca.pem"
     write(file, CERTIFICATES)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    assert await is_taken_over(around, file, CERTIFICATES + b"\n")
+    assert await is_taken_over(environment, file, CERTIFICATES + b"\n")
 
 
 def of_redis(valkey: Valkey, file: Path) -> Settings:

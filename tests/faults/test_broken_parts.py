@@ -16,7 +16,7 @@ pytestmark = pytest.mark.faults
 
 BROKEN = [
     ("watchdog", "relay.watchdog.watchdog:Watchdog.tick", "raises"),
-    ("store", "relay.store.store:Store.tend", "raises"),
+    ("store", "relay.store.store:Store.retry_disk", "raises"),
     ("questions to the API", "relay.watchdog.api_state:Poller.poll", "raises"),
     ("questions to the API", "relay.watchdog.api_state:Poller.poll", "hangs"),
 ]

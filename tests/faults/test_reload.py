@@ -211,7 +211,7 @@ def test_a_path_that_is_too_long_is_refused_by_check_and_does_not_stop_the_relay
     relay.state = tmp_path / ("long" * 25)
     relay.config["state_dir"] = str(relay.state)
     with relay:
-        assert "there is no control socket" in relay.log_text()
+        assert "control socket not available" in relay.log_text()
         asked = ask(relay, "check", "--config", str(relay.config_path))
         assert asked.returncode == 2
         assert "longer than 100 bytes" in asked.stdout

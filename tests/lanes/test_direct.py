@@ -97,7 +97,7 @@ def test_one_event_that_the_sink_cannot_bear_is_lost_alone() -> None:
     assert adds_up(lane)
 
 
-def test_a_sink_that_stumbles_over_its_housekeeping_hurts_nobody_else() -> None:
+def test_a_sink_that_fails_in_its_housekeeping_harms_no_other() -> None:
     sink = DirectScript()
     lane = a_lane(sink)
     for error in (FULL, ValueError("a bug")):
@@ -141,4 +141,4 @@ async def test_a_stop_writes_what_is_held_or_counts_it_as_lost() -> None:
             await lane.stop(1.0)
         assert sink.written == written
         assert lane.dropped["stopped"] == lost
-        assert any(entry["event"] == "events are lost with the process" for entry in logs) == bool(lost)
+        assert any(entry["event"] == "events lost at shutdown" for entry in logs) == bool(lost)

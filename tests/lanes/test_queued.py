@@ -380,23 +380,23 @@ async def test_a_sink_that_needs_no_disk_delivers_all_the_same() -> None:
     assert rig.sink.arrived == [1]
 
 
-async def test_the_worker_outlives_a_round_that_stumbles(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_worker_outlives_a_round_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     real = rig.lane._round
-    stumbles = [ValueError("odd")]
+    errors = [ValueError("odd")]
 
-    async def stumbling() -> None:
-        if stumbles:
-            raise stumbles.pop()
+    async def failing() -> None:
+        if errors:
+            raise errors.pop()
         await real()
 
-    monkeypatch.setattr(rig.lane, "_round", stumbling)
+    monkeypatch.setattr(rig.lane, "_round", failing)
     rig.accept(1)
     with capture_logs() as logs:
         rig.lane.start()
         await eventually(lambda: rig.sink.arrived == [1])
         await rig.lane.stop(1.0)
-    assert "lane stumbled" in [entry["event"] for entry in logs]
+    assert "lane failed" in [entry["event"] for entry in logs]
 
 
 class Accounts(RuleBasedStateMachine):

@@ -11,7 +11,7 @@ from relay.cli import COMMANDS
 from relay.events import encode
 from tests.support.wire import event
 
-STUMBLE = """
+FAILING = """
 import sys
 import structlog
 from relay.config.settings import LogOptions
@@ -26,30 +26,30 @@ def connect(token):
 try:
     connect("".join(["hid", "den"]))
 except RuntimeError:
-    log.exception("stumbled")
-log.warning("heard", channel="a\\nb\\x1b[31mc")
+    log.exception("failed")
+log.warning("received", channel="a\\nb\\x1b[31mc")
 """
 
 
 @pytest.fixture(params=["console", "json"])
-def said(request: pytest.FixtureRequest) -> str:
+def output(request: pytest.FixtureRequest) -> str:
     ended = subprocess.run(
-        [sys.executable, "-c", STUMBLE, request.param], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", FAILING, request.param], capture_output=True, text=True, check=True, timeout=120
     )
     return ended.stderr
 
 
-def test_a_traceback_tells_where_and_what_but_no_values(said: str) -> None:
-    assert "RuntimeError: the other side is gone" in said
-    assert "in connect" in said
-    assert "hidden" not in said
+def test_a_traceback_tells_where_and_what_but_no_values(output: str) -> None:
+    assert "RuntimeError: the other side is gone" in output
+    assert "in connect" in output
+    assert "hidden" not in output
 
 
-def test_text_from_the_wire_stays_in_its_line_and_steers_no_terminal(said: str) -> None:
-    heard = next(line for line in said.splitlines() if "heard" in line)
-    assert "\x1b" not in said
-    assert heard.rstrip().endswith(("}", "'", "c"))
-    assert "[31mc" in heard
+def test_text_from_the_wire_stays_in_its_line_and_steers_no_terminal(output: str) -> None:
+    line = next(line for line in output.splitlines() if "received" in line)
+    assert "\x1b" not in output
+    assert line.rstrip().endswith(("}", "'", "c"))
+    assert "[31mc" in line
 
 
 CANARY = """
@@ -63,9 +63,9 @@ load = cli.main.get_command
 
 def loaded(context, name):
     load(context, name)
-    return click.Command(name, callback=stumble)
+    return click.Command(name, callback=fail)
 
-def stumble():
+def fail():
     import structlog
     try:
         connect("".join(["hid", "den"]))

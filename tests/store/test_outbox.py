@@ -98,7 +98,7 @@ def test_room_is_there_again_when_rows_have_gone() -> None:
     put(box, b"1", b"2")
     box.delivered(box.waiting("app", 100.0, 1))
     put(box, b"3")
-    box.bury(box.waiting("app", 100.0, 1), "no")
+    box.dead_letter(box.waiting("app", 100.0, 1), "no")
     put(box, b"4")
     assert texts(box, box.waiting("app", 100.0, 10)) == [b"3", b"4"]
     assert box.dropped == {}
@@ -107,7 +107,7 @@ def test_room_is_there_again_when_rows_have_gone() -> None:
 def test_the_dead_letters_are_bounded_and_the_newest_stay() -> None:
     box = outbox(dead_letters=2)
     put(box, b"1", b"2", b"3")
-    box.bury(box.waiting("app", 100.0, 10), "no")
+    box.dead_letter(box.waiting("app", 100.0, 10), "no")
     assert box.depth("app") == Depth(dead=2)
     assert box.waiting("app", 100.0, 10) == []
 

@@ -80,8 +80,8 @@ def use(box: Outbox) -> None:
     box.count()
     box.postpone(rows[:20])
     box.delivered(rows[20:60])
-    box.bury(rows[60:], "no")
-    box.bury(box.expired("app", 9e9), "too late")
+    box.dead_letter(rows[60:], "no")
+    box.dead_letter(box.expired("app", 9e9), "too late")
     box.shift("app", -60.0)
     box.go_on_shifting("app")
     for _ in range(400):

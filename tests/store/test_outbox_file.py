@@ -65,7 +65,7 @@ def assert_right(db: sqlite3.Connection) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["insert", "insert", "insert", "old insert", "delete", "bury", "revive", "postpone"]),
+        st.sampled_from(["insert", "insert", "insert", "old insert", "delete", "dead letter", "revive", "postpone"]),
         st.integers(0, 30),
     ),
     max_size=40,
@@ -74,7 +74,7 @@ STEPS = st.lists(
 
 CHANGES = {
     "delete": "DELETE FROM outbox WHERE id = ?",
-    "bury": "UPDATE outbox SET state = 'dead', attempts = 1, error = 'no' WHERE id = ?",
+    "dead letter": "UPDATE outbox SET state = 'dead', attempts = 1, error = 'no' WHERE id = ?",
     "revive": "UPDATE outbox SET state = 'waiting', not_before = 0 WHERE id = ?",
     "postpone": "UPDATE outbox SET not_before = 500 WHERE id = ?",
 }
@@ -175,10 +175,10 @@ def test_a_backlog_that_has_gone_leaves_no_large_file(tmp_path: Path) -> None:
     (pages,) = store.read("PRAGMA page_count")[0]
     assert isinstance(pages, int)
     assert pages > 2000
-    store.tend()
+    store.retry_disk()
     assert store.read("PRAGMA page_count") == [(pages - FREE_PAGES,)]
     for _ in range(pages // FREE_PAGES + 1):
-        store.tend()
+        store.retry_disk()
     store.close()
     assert path.stat().st_size < 200_000
 
@@ -193,7 +193,7 @@ def test_a_vacuum_that_takes_too_long_is_left_for_another_start(
     assert store.trouble == ""
     assert store.read("PRAGMA auto_vacuum") == [(0,)]
     assert Outbox(store, OutboxOptions()).count_of("app") == 19_999
-    store.tend()
+    store.retry_disk()
     store.close()
     monkeypatch.undo()
     store = Store(path)
@@ -221,7 +221,7 @@ def test_what_was_kept_in_memory_goes_back_into_the_file_with_order_and_counts(
         box.stage("app", b"new", now=100.0, order_key=key)
     box.commit()
     locker.close()
-    store.tend()
+    store.retry_disk()
     assert store.trouble == ""
     assert_right(store._db)
     assert len(box.waiting("app", 100.0, 100)) == 6

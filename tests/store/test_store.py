@@ -87,10 +87,10 @@ def test_a_full_disk_is_survived_in_memory_and_left_behind(tmp_path: Path) -> No
             shelf.put(f"during {number}", "y" * 20_000)
             store.commit()
         assert "full" in store.trouble
-        store.tend()
+        store.retry_disk()
         assert store.trouble, "the disk is still full"
         disk.empty()
-        store.tend()
+        store.retry_disk()
         assert store.trouble == ""
         shelf.put("after", "1")
         store.close()
@@ -110,7 +110,7 @@ def test_a_read_only_disk_is_survived_too(tmp_path: Path) -> None:
         store.commit()
         assert store.read_shelf("x") == {"a": "1"}
         disk.remount("rw")
-        store.tend()
+        store.retry_disk()
         assert store.trouble == ""
         store.close()
         assert kept(disk.path / "relay.db") == {"a": "1"}
@@ -130,7 +130,7 @@ def test_a_disk_that_was_never_readable_keeps_what_it_held(tmp_path: Path) -> No
     store.commit()
     locker.execute("ROLLBACK")
     locker.close()
-    store.tend()
+    store.retry_disk()
     assert store.trouble == ""
     store.close()
     assert kept(path) == {"old": "1", "new": "1"}
@@ -173,7 +173,7 @@ def test_a_file_that_is_damaged_while_in_use_does_not_stop_us(tmp_path: Path) ->
         store.commit()
     assert store.trouble
     assert not store.is_whole
-    store.tend()
+    store.retry_disk()
     assert store.trouble == ""
     store.close()
     found = kept(path)

@@ -22,7 +22,7 @@ def filled(path: Path, *, pad: int = 1000) -> Store:
     store.shelf("alerts").put("run_failed:r1", "firing")
     store.shelf("silences").put("s1", "until tomorrow")
     store.commit()
-    store.tend()
+    store.retry_disk()
     return store
 
 
@@ -128,7 +128,7 @@ def test_files_deleted_while_in_use_are_written_anew_and_nothing_is_lost(tmp_pat
     store = filled(path)
     for name in names:
         (tmp_path / name).unlink()
-    store.tend()
+    store.retry_disk()
     assert (store.trouble, store.losses) == ("", [])
     store.shelf("alerts").put("later", "1")
     store.commit()
@@ -146,7 +146,7 @@ def test_a_file_replaced_while_in_use_is_replaced_by_what_we_hold(tmp_path: Path
     other = Store(tmp_path / "other.db")
     other.close()
     (tmp_path / "other.db").rename(path)
-    store.tend()
+    store.retry_disk()
     assert store.losses == []
     assert kept(store)[0] == WAITING
     store.close()
@@ -157,7 +157,7 @@ def test_a_file_emptied_while_in_use_is_told_and_state_is_kept(tmp_path: Path) -
     store = filled(path, pad=20_000)
     store.read("PRAGMA wal_checkpoint(TRUNCATE)")
     os.truncate(path, 0)
-    store.tend()
+    store.retry_disk()
     (loss,) = store.losses
     assert loss.missing is not None
     waiting, alerts, silences = kept(store)
@@ -165,6 +165,6 @@ def test_a_file_emptied_while_in_use_is_told_and_state_is_kept(tmp_path: Path) -
     assert (alerts, silences) == ({"run_failed:r1": "firing"}, {"s1": "until tomorrow"})
     assert not store.is_whole
     store._tried -= 60
-    store.tend()
+    store.retry_disk()
     assert store.trouble == ""
     store.close()
