@@ -209,5 +209,6 @@ class QueuedSink(Sink):
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
         """Send `events`, one delivery. `delivery_id` is the same when the same events are sent again.
 
-        Never raises for what the other side does; a raised exception counts as `Reason.FAILED`.
+        Never raises for what the other side does; a raised OSError counts as `Reason.UNREACHABLE`, any other exception
+        as `Reason.FAILED`.
         """

@@ -27,7 +27,7 @@ MAX_ANSWER = 64 << 10
 MAX_EXCERPT = 200
 """Characters of an answer that a detail may show."""
 LONGEST_RETRY_AFTER = 86400.0
-"""Seconds: who asks for more gets this."""
+"""Seconds: who asks for more gets this. The lane waits for less (`outbox.longest_rest`)."""
 
 # httpx writes each address at INFO, and an address can be the secret.
 for _name in ("httpx", "httpcore"):
@@ -45,6 +45,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    broke_off: bool = False
+    """The connection or the time ended within the body; the status is known all the same."""
 
 
 class NoAnswerError(Exception):
@@ -63,10 +65,12 @@ class Poster:
         user_agent: who we say we are.
         secrets: texts that `told` blots out, should the other side echo them.
         ca_file: PEM file with the authorities to trust in place of the usual ones.
+        cert_file: PEM file with our own certificate, for a server that asks for one.
+        key_file: its key, where that is not in `cert_file`; without a passphrase.
         environment: proxies and certificates; the process' own unless given.
 
     Raises:
-        SinkError: `ca_file` or the environment cannot be used.
+        SinkError: one of the files or the environment cannot be used.
     """
 
     def __init__(
@@ -76,6 +80,8 @@ class Poster:
         user_agent: str,
         secrets: Iterable[str],
         ca_file: Path | None = None,
+        cert_file: Path | None = None,
+        key_file: Path | None = None,
         environment: Environment | None = None,
     ) -> None:
         self._timeout = timeout
@@ -83,6 +89,8 @@ class Poster:
         try:
             self._environment = environment or Environment.read()
             self._tls = _tls(self._environment, ca_file)
+            if cert_file is not None:
+                _add_certificate(self._tls, cert_file, key_file)
         except ValueError as error:
             raise SinkError(str(error)) from None
         self._resolver = Resolver()
@@ -120,28 +128,44 @@ class Poster:
 
     async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         proxy = self._environment.proxy_for(url)
-        by = f"by way of {_named(proxy)}: " if proxy else ""
+        head: httpx.Response | None = None
+        read = bytearray()
+        broke_off = False
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._client(proxy).stream(method, url, content=body, headers=dict(headers)) as response,
+                self._client(proxy).stream(method, url, content=body, headers=dict(headers)) as head,
             ):
-                named = {name.lower(): value for name, value in response.headers.items()}
-                answer = Answer(response.status_code, named, await _beginning(response))
-        except (TimeoutError, httpx.TimeoutException):
-            raise _no_answer(Reason.TIMEOUT, f"{by}no answer within {self._timeout:g} s") from None
-        except httpx.ConnectError as error:
-            raise _no_answer(Reason.UNREACHABLE, self.told(f"{by}cannot connect: {error}")) from None
-        except httpx.RemoteProtocolError:
-            raise _no_answer(Reason.BAD_ANSWER, f"{by}the connection ended without an HTTP answer") from None
-        except httpx.ProxyError as error:
-            raise _no_answer(Reason.UNREACHABLE, self.told(f"{_named(proxy)} answered HTTP {error}")) from None
-        except httpx.TransportError as error:
-            raise _no_answer(Reason.UNREACHABLE, f"{by}the connection broke ({type(error).__name__})") from None
+                await _read(head, read)
+        except (httpx.TransportError, OSError) as error:  # OSError: a TimeoutError, and TLS alerts, which come raw
+            if head is None:
+                raise NoAnswerError(self._no_answer(error, proxy)) from None
+            broke_off = True
+        named = {name.lower(): value for name, value in head.headers.items()}
+        answer = Answer(head.status_code, named, bytes(read[:MAX_ANSWER]), broke_off)
         if proxy is not None and _is_by_the_proxy(url, answer):
             said = f"{_named(proxy)} answered HTTP {answer.status} itself"
-            raise _no_answer(Reason.UNREACHABLE, said)
+            raise NoAnswerError(Outcome(Reason.UNREACHABLE, said))
         return answer
+
+    def _no_answer(self, error: httpx.TransportError | OSError, proxy: Proxy | None) -> Outcome:
+        by = f"by way of {_named(proxy)}: " if proxy else ""
+        tls = _tls_failure(error)
+        if isinstance(tls, ssl.SSLCertVerificationError):
+            return Outcome(Reason.UNREACHABLE, self.told(f"{by}cannot connect: {tls}"))
+        if tls is not None:
+            return Outcome(Reason.UNREACHABLE, f"{by}TLS failed: {tls.reason or type(tls).__name__}")
+        match error:
+            case TimeoutError() | httpx.TimeoutException():
+                return Outcome(Reason.TIMEOUT, f"{by}no answer within {self._timeout:g} s")
+            case httpx.ConnectError():
+                return Outcome(Reason.UNREACHABLE, self.told(f"{by}cannot connect: {error}"))
+            case httpx.RemoteProtocolError():
+                return Outcome(Reason.BAD_ANSWER, f"{by}the connection ended without an HTTP answer")
+            case httpx.ProxyError():
+                return Outcome(Reason.UNREACHABLE, self.told(f"{_named(proxy)} answered HTTP {error}"))
+            case _:
+                return Outcome(Reason.UNREACHABLE, f"{by}the connection broke ({type(error).__name__})")
 
     def _client(self, proxy: Proxy | None) -> httpx.AsyncClient:
         client = self._clients.get(proxy)
@@ -185,18 +209,34 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    """The body's first bytes as they came: what is compressed stays so, lest a small answer become a large one."""
-    read = bytearray()
+async def _read(response: httpx.Response, body: bytearray) -> None:
+    """The body's first bytes as they come: what is compressed stays so, lest a small answer become a large one."""
     async for chunk in response.aiter_raw():
-        read += chunk
-        if len(read) >= MAX_ANSWER:
+        body += chunk
+        if len(body) >= MAX_ANSWER:
             break
-    return bytes(read[:MAX_ANSWER])
 
 
-def _no_answer(reason: Reason, detail: str) -> NoAnswerError:
-    return NoAnswerError(Outcome(reason, detail))
+def _add_certificate(tls: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:
+    """Have `tls` show our own certificate where a server asks for one.
+
+    Raises:
+        SinkError: the files cannot be read, or hold no certificate with its key.
+    """
+    try:
+        tls.load_cert_chain(cert_file, key_file, password="")
+    except OSError as error:
+        what = f"cert_file {cert_file}" + (f" with key_file {key_file}" if key_file else "")
+        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise SinkError(f"cannot use {what}: {why or 'no certificate with its key, without a passphrase'}") from None
+
+
+def _tls_failure(error: BaseException) -> ssl.SSLError | None:
+    """The TLS error behind `error`: httpcore wraps it as a lost connection, or not at all."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def _tls(environment: Environment, ca_file: Path | None) -> ssl.SSLContext:

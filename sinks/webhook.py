@@ -77,12 +77,25 @@ class WebhookOptions(Options):
     ca_file: Path | None = Field(
         default=None, description="PEM file with the authorities to trust instead of the usual ones."
     )
+    cert_file: Path | None = Field(
+        default=None, description="Client certificate (PEM), where the server asks for one (mTLS)."
+    )
+    key_file: Path | None = Field(
+        default=None, description="Key of the client certificate (PEM, no passphrase), unless `cert_file` holds it."
+    )
 
     @field_validator("url")
     @classmethod
     def _usable_address(cls, url: SecretStr, given: ValidationInfo) -> SecretStr:
         usable_url(url.get_secret_value(), allow_plain_http=given.data.get("allow_plain_http", True))
         return url
+
+    @field_validator("key_file")
+    @classmethod
+    def _key_of_a_certificate(cls, path: Path | None, given: ValidationInfo) -> Path | None:
+        if path is not None and given.data.get("cert_file") is None:
+            raise ValueError("key_file goes with cert_file")
+        return path
 
     @field_validator("secret")
     @classmethod
@@ -138,7 +151,7 @@ class WebhookSink(QueuedSink):
         """Make the client; no request is sent.
 
         Raises:
-            SinkError: `ca_file` or the environment cannot be used.
+            SinkError: one of the files or the environment cannot be used.
         """
         from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - with httpx, only for who posts
 
@@ -156,6 +169,8 @@ class WebhookSink(QueuedSink):
             user_agent=self.context.user_agent,
             secrets=secrets,
             ca_file=options.ca_file,
+            cert_file=options.cert_file,
+            key_file=options.key_file,
         )
 
     async def close(self) -> None:

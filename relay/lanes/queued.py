@@ -347,6 +347,8 @@ class QueuedLane(Lane):
                 return await self._sink.deliver(events, delivery)
         except TimeoutError:
             return Outcome(Reason.TIMEOUT, f"no outcome within {HANG_SECONDS:.0f} s")
+        except OSError as error:  # TLS errors among them: the network's trouble, not a bug
+            return Outcome(Reason.UNREACHABLE, error.strerror or type(error).__name__)
         except Exception as error:  # a sink's bug is this lane's trouble alone
             log.exception("sink raised", sink=self.name)
             return Outcome(Reason.FAILED, f"{type(error).__name__} in the sink")

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -666,3 +667,19 @@ async def test_time_in_which_the_process_was_stopped_has_passed() -> None:
     assert rig.lane.dropped.total() == 0
     rig.tick(66)
     assert rig.lane.dropped == {"expired": 1}
+
+
+@pytest.mark.parametrize(
+    "error", [ssl.SSLError(1, "[SSL] bad record mac"), ConnectionResetError(104, "Connection reset by peer"), OSError()]
+)
+async def test_an_error_of_the_network_is_no_bug_of_the_sink(error: OSError) -> None:
+    rig = Rig(options=PATIENT)
+    rig.sink.outcomes = [error]
+    rig.accept(1)
+    with capture_logs() as logs:
+        await rig.round()
+    assert rig.lane.results[Reason.UNREACHABLE] == 1
+    assert [entry["event"] for entry in logs] == ["sink is failing"], "one line, no traceback"
+    rig.clock.forward(2)
+    await rig.round()
+    assert rig.sink.arrived == [1]
