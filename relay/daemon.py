@@ -51,7 +51,7 @@ from relay.subscription.subscription import Link, Subscription
 from relay.tracking import Tracker
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.poll import Watch
-from relay.watchdog.self_check import Vitals
+from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
 from relay.web.server import WebServer
 from sinks.base import SinkError
@@ -98,7 +98,7 @@ class Daemon:
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
         self.silences = Silences(self._silenced, predicate)
-        self.vitals = Vitals(self.alerts)
+        self.self_check = SelfCheck(self.alerts)
         self.health = Health(self.store.shelf("faults"))
         self.gaps = Gaps(self.store.shelf("gaps"))
         quarantine = settings.quarantine
@@ -166,7 +166,7 @@ class Daemon:
             alerts=self.alerts,
             silences=self.silences,
             silenced=self._silenced,
-            vitals=self.vitals,
+            self_check=self.self_check,
             health=self.health,
             reloads=self.reloads,
             registry=self._registry,
@@ -220,7 +220,7 @@ class Daemon:
 
     async def _take_batches(self) -> None:
         async for batch in self.subscription.batches():
-            self.runs.heard(batch.received, len(batch.messages))
+            self.runs.count_received(batch.received, len(batch.messages))
             if self.poison.is_over:
                 await self._take(batch)
             else:
@@ -266,7 +266,7 @@ class Daemon:
         if said:
             self.runs.missed_events(now)
         gap = self.gaps.last if said else None
-        self.watch.hearing(now if link.subscribed else None, gap=gap, adopted=link.adopted)
+        self.watch.note_connection(now if link.subscribed else None, gap=gap, adopted=link.adopted)
         self._announce(said, now)
         systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
 

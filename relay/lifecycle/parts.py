@@ -26,8 +26,8 @@ from relay.store.store import Store, StoredShelf
 from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.poll import Watch
-from relay.watchdog.run_schedule import Agenda
-from relay.watchdog.self_check import Vitals
+from relay.watchdog.run_schedule import RunSchedule
+from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
 
 
@@ -56,16 +56,16 @@ class Parts:
     silences: Silences
     silenced: StoredShelf
     """Where the silences are kept; the command line writes there too."""
-    vitals: Vitals
+    self_check: SelfCheck
     health: Health
     reloads: Reloads
     registry: CollectorRegistry
     """The metrics about relay and runs; each sink has a registry of its own."""
 
     @property
-    def agenda(self) -> Agenda:
+    def run_schedule(self) -> RunSchedule:
         """When runs are due, as the watchdog knows it."""
-        return self.watch.dog.agenda
+        return self.watch.dog.run_schedule
 
     @property
     def registries(self) -> Iterable[CollectorRegistry]:
@@ -83,5 +83,5 @@ class Parts:
         return "; ".join(f"faulty: {name} ({error})" for name, error in self.health.faulty.items())
 
 
-Look = Callable[[], Parts]
+GetParts = Callable[[], Parts]
 """Makes the record of this moment."""

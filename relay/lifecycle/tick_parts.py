@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from relay.events import Announcement
-from relay.lifecycle.parts import Look
+from relay.lifecycle.parts import GetParts
 from relay.lifecycle.ticking import Work
 from relay.process.health import Progress
 from sinks.base import SETTLED
@@ -13,14 +13,14 @@ from sinks.base import SETTLED
 class TickParts:
     """The named parts of a tick over the daemon's parts."""
 
-    def __init__(self, look: Look) -> None:
-        """`look` makes the record of the relay's parts."""
-        self._look = look
+    def __init__(self, get_parts: GetParts) -> None:
+        """`get_parts` makes the record of the relay's parts."""
+        self._get_parts = get_parts
         self._progress = Progress()
 
     def __call__(self) -> Iterator[tuple[str, Work]]:
         """In this order; each works or fails alone."""
-        parts = self._look()
+        parts = self._get_parts()
         for name, lane in list(parts.lanes.items()):
             yield f"sink {name}", lane.tick
         yield "store", lambda _: parts.store.retry_disk()
@@ -29,29 +29,32 @@ class TickParts:
         yield "gaps", lambda _: parts.gaps.heartbeat(parts.subscription.known_until)
         yield "intake", lambda _: self._progress.look(parts.subscription.unread(), parts.intake.received)
         yield "recent history", lambda now: parts.recent.count(now, parts.intake.received)
-        yield "clock", lambda now: parts.vitals.clock(now, parts.clock)
+        yield "clock", lambda now: parts.self_check.clock(now, parts.clock)
         yield "watchdog", parts.watch.tick
         yield "alerts", parts.alerts.tick
         yield "silences", self._silences_over
-        yield "self-check", self._look_at_vitals
-        yield "configuration", lambda now: parts.vitals.reload(parts.reloads.refusal, parts.reloads.last_success, now)
+        yield "self-check", self._self_check
+        yield (
+            "configuration",
+            lambda now: parts.self_check.reload(parts.reloads.refusal, parts.reloads.last_success, now),
+        )
         yield "commit", lambda _: parts.store.commit()
 
     def _silences_over(self, now: datetime) -> list[Announcement]:
-        parts = self._look()
+        parts = self._get_parts()
         if parts.watch.waits_for_clock:
             return []
         return parts.silences.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
 
-    def _look_at_vitals(self, now: datetime) -> list[Announcement]:
-        parts = self._look()
-        return parts.vitals.look(
+    def _self_check(self, now: datetime) -> list[Announcement]:
+        parts = self._get_parts()
+        return parts.self_check.check(
             now, lanes=parts.lanes, store=parts.store, quarantine=parts.quarantine, subscription=parts.subscription
         )
 
     def _take_note_of_others(self, _: datetime) -> None:
         """The command line drops and revives deliveries, and adds silences, in the same store."""
-        parts = self._look()
+        parts = self._get_parts()
         parts.store.commit()
         if parts.store.changed_by_others():
             parts.outbox.count()

@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from relay.events import Phase
-from relay.lifecycle.parts import Look
+from relay.lifecycle.parts import GetParts
 from relay.metrics.families import Sample, gauge, gauges
 from relay.runs.run import Run
 from relay.runs.signals import State
@@ -33,28 +33,28 @@ class RunMetrics(Collector):
     A gauge of something that never happened yet has no sample; gauges of states have one for each state.
     """
 
-    def __init__(self, look: Look) -> None:
-        """`look` makes the record of the relay's parts."""
-        self._look = look
+    def __init__(self, get_parts: GetParts) -> None:
+        """`get_parts` makes the record of the relay's parts."""
+        self._get_parts = get_parts
 
     def collect(self) -> Iterator[Metric]:
         """Every family."""
-        runs = list(self._look().runs.newest_first())
+        runs = list(self._get_parts().runs.newest_first())
         yield from _course(runs)
         yield from _results(runs)
         yield from self._watch()
 
     def _watch(self) -> Iterator[Metric]:
-        parts = self._look()
-        agenda, api = parts.agenda, parts.watch.api
-        current, coming = agenda.current, agenda.coming if agenda.enabled else None
+        parts = self._get_parts()
+        run_schedule, api = parts.run_schedule, parts.watch.api
+        current, coming = run_schedule.current, run_schedule.coming if run_schedule.enabled else None
         yield gauge(
             "tickstock_schedule_next_run_timestamp_seconds",
             "When the next run is due.",
             _seconds(coming.due if coming else None),
         )
         text = "1 while TickStockPL's schedule is switched on, as far as is known."
-        yield gauge("tickstock_schedule_enabled", text, float(agenda.enabled))
+        yield gauge("tickstock_schedule_enabled", text, float(run_schedule.enabled))
         yield gauge(
             "tickstock_watchdog_enabled", "1 while the watchdog watches.", float(parts.settings.watchdog.enabled)
         )

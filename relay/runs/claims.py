@@ -34,7 +34,7 @@ def readings(claimed: datetime) -> tuple[datetime, datetime]:
     return claimed, claimed.replace(tzinfo=NEW_YORK).astimezone(UTC)
 
 
-def told_date(payload: Mapping[str, Any]) -> date | None:
+def reported_date(payload: Mapping[str, Any]) -> date | None:
     """The day that a payload's `run_date` names."""
     found = payload.get("run_date")
     read = moment(found[:10]) if isinstance(found, str) else None
@@ -45,9 +45,9 @@ def is_stale(event: Event) -> bool:
     """Whether the event was sent again long after it happened. A `run_date` of today outweighs a broken clock."""
     if event.received - event.timestamp < STALE:
         return False
-    return told_date(event.payload) != event.received.astimezone(NEW_YORK).date()
+    return reported_date(event.payload) != event.received.astimezone(NEW_YORK).date()
 
 
 def sent_again(event: Event) -> SentAgain:
     """What is to be known of a stale event."""
-    return SentAgain(told_date(event.payload) or event.timestamp.astimezone(NEW_YORK).date(), event.received)
+    return SentAgain(reported_date(event.payload) or event.timestamp.astimezone(NEW_YORK).date(), event.received)

@@ -139,7 +139,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Events of its own that were heard; 0 when only the API told of it."""
     claimed_at: datetime | None = None
     """The time that its first event claimed, whether it can be true or not."""
-    has_told_date: bool = False
+    has_reported_date: bool = False
     """`run_date` is TickStockPL's own word, not worked out from when it began."""
     is_id_used_again: bool = False
     """A run of that id had ended before, and no later `run_date` shows that this is another one."""
@@ -184,7 +184,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     def take_date(self, payload: Mapping[str, Any]) -> None:
         """Take over the day that the payload names, if it does."""
         if told := text(payload.get("run_date"), 10):
-            self.run_date, self.has_told_date = told, True
+            self.run_date, self.has_reported_date = told, True
 
     def conclude(self, payload: Mapping[str, Any]) -> None:
         """Take over what an end says about the run; what it leaves out comes from the phases."""

@@ -33,7 +33,7 @@ class Runs:
     def __init__(self, shelf: Shelf, *, keep: int = 260) -> None:
         """Go on from what is on `shelf`; `keep` runs are remembered: a year of trading days."""
         self.ledger = Ledger(shelf, keep)
-        self.last_heard: datetime | None = None
+        self.last_event_at: datetime | None = None
         """When any event, of a run or not, was last received."""
         self.loose = LooseEvents()
 
@@ -42,10 +42,10 @@ class Runs:
         """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
         return signal_of(kind) is not None
 
-    def heard(self, now: datetime, count: int = 1) -> None:
+    def count_received(self, now: datetime, count: int = 1) -> None:
         """Some events of any kind were received."""
         if count > 0:
-            self.last_heard = now
+            self.last_event_at = now
 
     @property
     def open(self) -> list[Run]:
@@ -248,7 +248,7 @@ class Runs:
             run.describe(event.payload)
         else:
             run.take_date(event.payload)
-        is_new_day = used is not None and run.has_told_date and (run.run_date or "") > (used.run_date or "")
+        is_new_day = used is not None and run.has_reported_date and (run.run_date or "") > (used.run_date or "")
         run.is_id_used_again = used is not None and not is_new_day
         said.append(of_run(run, "started", inferred=None if is_start else True))
         return run

@@ -10,14 +10,14 @@ from relay.config.settings import RedactionOptions
 from relay.events import Phase
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
-from relay.lifecycle.parts import Look
+from relay.lifecycle.parts import GetParts
 from relay.redaction.redactor import Redactor
 from relay.runs.run import PhaseRun, Run
 from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
-from relay.status.today import slots, today
+from relay.status.today import scheduled_runs, today
 from relay.store.outbox import Depth
-from relay.watchdog.api_state import ApiView
-from relay.watchdog.baseline import Expectations, Usual
+from relay.watchdog.api_state import ApiState
+from relay.watchdog.baseline import Baseline, Usual
 from relay.watchdog.start_evidence import StartWindow, days_run
 
 RUNS = 20
@@ -28,14 +28,14 @@ EARLY_PROGRESS = 5.0
 class Viewpoint:
     """Looks at one daemon."""
 
-    def __init__(self, look: Look) -> None:
-        """`look` makes the record of the relay's parts."""
-        self._parts = look
+    def __init__(self, get_parts: GetParts) -> None:
+        """`get_parts` makes the record of the relay's parts."""
+        self._parts = get_parts
         self._version = version("tickstock-relay")
         self._redaction: RedactionOptions | None = None
         self._hide: Callable[[str], str] = str
 
-    def look(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Everything, now."""
         parts = self._parts()
         now = parts.clock.now()
@@ -85,22 +85,22 @@ class Viewpoint:
 
     def _today(self, runs: list[RunView], now: datetime) -> tuple[str, Today]:
         parts = self._parts()
-        agenda, options = parts.agenda, parts.settings.watchdog
-        zone = agenda.timetable.timezone
+        run_schedule, options = parts.run_schedule, parts.settings.watchdog
+        zone = run_schedule.timetable.timezone
         if options.enabled:
-            current, coming = agenda.current, agenda.coming
+            current, coming = run_schedule.current, run_schedule.coming
         else:
             known_since = min([parts.started, *(run.began for run in runs)])
-            current, coming = slots(agenda.timetable, known_since, now, options.start_grace)
-            found = days_run(parts.runs, StartWindow(current, now), ApiView()) if current is not None else None
+            current, coming = scheduled_runs(run_schedule.timetable, known_since, now, options.start_grace)
+            found = days_run(parts.runs, StartWindow(current, now), ApiState()) if current is not None else None
             if current is not None and found is not None:
                 current.run_id = found.run_id
         firing = parts.alerts.firing()
-        return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=agenda.enabled)
+        return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=run_schedule.enabled)
 
     def _run(self, run: Run, others: list[Run], now: datetime) -> RunView:
         """`others` to compare with; none: what is usual is not asked."""
-        expected = Expectations(self._parts().settings.watchdog.learned, others, run) if others else None
+        expected = Baseline(self._parts().settings.watchdog.learned, others, run) if others else None
         phases = [_phase(run, phase, expected, now) for phase in run.expected]
         phases += [_phase(run, phase, expected, now) for phase in run.phases if phase not in run.expected]
         is_open = run.state.is_open
@@ -170,7 +170,7 @@ class Viewpoint:
             quarantined=sum(parts.quarantine.counts.values()),
             gaps=parts.gaps.count,
             gap_seconds=parts.gaps.seconds,
-            last_heard=parts.runs.last_heard,
+            last_event_at=parts.runs.last_event_at,
             errors=parts.recent.errors,
             api="fails" if api.failing_since else "answers" if api.answers else "unknown",
             api_since=api.failing_since or api.answered_at,
@@ -186,7 +186,7 @@ class Viewpoint:
         return trouble
 
 
-def _phase(run: Run, phase: Phase, expected: Expectations | None, now: datetime) -> PhaseView:
+def _phase(run: Run, phase: Phase, expected: Baseline | None, now: datetime) -> PhaseView:
     usual = _band(expected.phase(phase)) if expected else None
     its = run.phases.get(phase)
     if its is None:

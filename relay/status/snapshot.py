@@ -139,7 +139,7 @@ class IntakeView(msgspec.Struct, kw_only=True, omit_defaults=True):
     quarantined: int = 0
     gaps: int = 0
     gap_seconds: float = 0.0
-    last_heard: datetime | None = None
+    last_event_at: datetime | None = None
     errors: int = 0
     api: Literal["answers", "fails", "unknown"] = "unknown"
     """Whether TickStockPL's API answers; unknown before it was asked, or when nobody asks it."""

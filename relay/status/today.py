@@ -13,7 +13,7 @@ from relay.runs.signals import State
 from relay.schedule.timetable import Timetable
 from relay.status.snapshot import Mood, RunView, Today
 from relay.watchdog.alerts import Alert
-from relay.watchdog.run_schedule import Slot
+from relay.watchdog.run_schedule import ScheduledRun
 
 A_WEEK = 7
 
@@ -42,8 +42,8 @@ _VERBS = {
 
 
 def today(
-    current: Slot | None,
-    coming: Slot | None,
+    current: ScheduledRun | None,
+    coming: ScheduledRun | None,
     runs: Sequence[RunView],
     alerts: Iterable[Alert],
     now: datetime,
@@ -58,8 +58,8 @@ def today(
     zone = ZoneInfo(timezone)
     run = _run_of(current, runs)
     state = run.state if run else current.state.value if current else "unknown"
-    is_the_slots = current is not None and (run is None or run.run_id == current.run_id)
-    day = current.day if current and is_the_slots else run.began.astimezone(zone).date() if run else None
+    is_the_scheduled = current is not None and (run is None or run.run_id == current.run_id)
+    day = current.day if current and is_the_scheduled else run.began.astimezone(zone).date() if run else None
     about = _about(run, current, day, now.astimezone(zone).date())
     excused = current is not None and current.is_excused and run is None
     mood: Mood = "waiting" if excused else _MOODS.get(state, "waiting")
@@ -69,7 +69,7 @@ def today(
         state=state,
         mood=mood,
         headline=_headline(about, state, excused=excused),
-        detail=_of_run(run, zone, now) if run else _of_slot(current, zone, now, excused=excused),
+        detail=_of_run(run, zone, now) if run else _of_scheduled(current, zone, now, excused=excused),
         day=day,
         due=current.due if current else None,
         run_id=run.run_id if run else None,
@@ -78,17 +78,19 @@ def today(
     )
 
 
-def slots(timetable: Timetable, known_since: datetime, now: datetime, grace: float) -> tuple[Slot | None, Slot | None]:
+def scheduled_runs(
+    timetable: Timetable, known_since: datetime, now: datetime, grace: float
+) -> tuple[ScheduledRun | None, ScheduledRun | None]:
     """The last and the next slot by the timetable alone, for a relay that runs without its watchdog.
 
     What was due before `known_since` is not held against anybody. `grace` is in seconds.
     """
     last, following = timetable.last_due(now), timetable.next_due(now)
-    coming = Slot(day=timetable.day_of(following), due=following) if following else None
+    coming = ScheduledRun(day=timetable.day_of(following), due=following) if following else None
     if last is None or last < known_since:
         return None, coming
     is_late = (now - last).total_seconds() > grace
-    return Slot(day=timetable.day_of(last), due=last, state=State.LATE if is_late else State.DUE), coming
+    return ScheduledRun(day=timetable.day_of(last), due=last, state=State.LATE if is_late else State.DUE), coming
 
 
 def wall(moment: datetime, zone: ZoneInfo) -> str:
@@ -96,7 +98,7 @@ def wall(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%H:%M %Z}"
 
 
-def _run_of(current: Slot | None, runs: Sequence[RunView]) -> RunView | None:
+def _run_of(current: ScheduledRun | None, runs: Sequence[RunView]) -> RunView | None:
     """The run to tell of: the slot's, as the watchdog has settled it; once that is over, one that goes on."""
     going = next((run for run in runs if run.is_open), None)
     if current is None:
@@ -116,7 +118,7 @@ def _darker(mood: Mood, alerts: Iterable[Alert], run_id: str) -> Mood:
     return "bad" if worst >= Severity.ERROR else "warning"
 
 
-def _about(run: RunView | None, current: Slot | None, day: date | None, here: date) -> str:
+def _about(run: RunView | None, current: ScheduledRun | None, day: date | None, here: date) -> str:
     if run is not None and not run.is_scheduled and (current is None or run.run_id != current.run_id):
         return "A manual run"
     return f"{_whose(day, here)} run" if day else "A run"
@@ -140,14 +142,14 @@ def _headline(about: str, state: str, *, excused: bool) -> str:
     return f"{about} {_VERBS.get(State(state), state)}"
 
 
-def _of_slot(slot: Slot | None, zone: ZoneInfo, now: datetime, *, excused: bool) -> str:
-    if slot is None:
+def _of_scheduled(scheduled: ScheduledRun | None, zone: ZoneInfo, now: datetime, *, excused: bool) -> str:
+    if scheduled is None:
         return "The relay has not seen a run since it was set up."
     if excused:
         return "TickStockPL’s schedule was off, or said beforehand that it would not run."  # noqa: RUF001
-    waited = lasting(max(0.0, (now - slot.due).total_seconds()))
-    due = f"It was due at {wall(slot.due, zone)}"
-    if slot.state is State.MISSED:
+    waited = lasting(max(0.0, (now - scheduled.due).total_seconds()))
+    due = f"It was due at {wall(scheduled.due, zone)}"
+    if scheduled.state is State.MISSED:
         return f"{due}, and nothing was heard of it."
     return f"{due}, {waited} ago; nothing has been heard of it yet."
 

@@ -1,4 +1,4 @@
-"""What TickStockPL's API last said, and the little that asks it. The watchdog's pure part sees only `ApiView`."""
+"""What TickStockPL's API last said, and the little that asks it. The watchdog's pure part sees only `ApiState`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ HISTORY_AGAIN = timedelta(seconds=9)
 
 
 @dataclass(frozen=True, slots=True)
-class ApiView:
+class ApiState:
     """The API's last answers, and since when there have been none. Times are UTC."""
 
     answered_at: datetime | None = None
@@ -63,9 +63,9 @@ class Poller:
         self._client = client
         self._clock = clock
         self._history_tried: datetime | None = None
-        self.view = ApiView()
+        self.view = ApiState()
 
-    async def poll(self, *, want_history: bool = False) -> ApiView:
+    async def poll(self, *, want_history: bool = False) -> ApiState:
         """Ask, and keep the answers: a history that is wanted also if the status fails. Never raises for the API."""
         answers = await self._ask_status()
         if answers:
@@ -112,13 +112,13 @@ class Poller:
             self.view = without_history(self.view, str(failed), now)
 
 
-def with_history(view: ApiView, history: Sequence[HistoryRun], now: datetime) -> ApiView:
+def with_history(view: ApiState, history: Sequence[HistoryRun], now: datetime) -> ApiState:
     """The history was read."""
     known = replace(view, history=tuple(history), history_at=now)
     return replace(known, history_failures=0, history_failing_since=None, history_error=None)
 
 
-def without_history(view: ApiView, error: str, now: datetime) -> ApiView:
+def without_history(view: ApiState, error: str, now: datetime) -> ApiState:
     """The history could not be had."""
     since = view.history_failing_since or now
     return replace(view, history_failures=view.history_failures + 1, history_failing_since=since, history_error=error)

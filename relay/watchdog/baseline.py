@@ -43,7 +43,7 @@ def usual(values: Iterable[float], options: LearnedOptions) -> Usual | None:
     return Usual(middle, max(0.0, middle - reach), middle + reach, len(known))
 
 
-class Expectations:
+class Baseline:
     """What is usual for runs like one that is looked at."""
 
     def __init__(self, options: LearnedOptions, runs: Iterable[Run], like: Run) -> None:

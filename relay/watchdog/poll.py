@@ -15,7 +15,7 @@ from relay.process.clock import Clock
 from relay.runs.runs import Runs
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.api_state import ApiView, Poller
+from relay.watchdog.api_state import ApiState, Poller
 from relay.watchdog.autotrigger import attempt
 from relay.watchdog.watchdog import Watchdog
 
@@ -39,7 +39,7 @@ class Watch:
         self._clock = clock
         self._steps = clock.steps
         self._asked_since_step = True
-        self._view = ApiView()
+        self._view = ApiState()
         self._asked: datetime | None = None
         self._history_wanted = False
         self._turn = asyncio.Event()
@@ -47,7 +47,7 @@ class Watch:
         self.dog = Watchdog(settings.watchdog, runs, alerts, store.shelf("watchdog"), clock.now())
 
     @property
-    def api(self) -> ApiView:
+    def api(self) -> ApiState:
         """What the API last said."""
         return self._view
 
@@ -82,11 +82,11 @@ class Watch:
             self._asked_since_step = not self._settings.watchdog.enabled
             self.dog.clock_stepped(now)
 
-    def hearing(
+    def note_connection(
         self, since: datetime | None, *, gap: tuple[datetime, datetime] | None = None, adopted: bool = False
     ) -> None:
         """Since when the relay is subscribed; after a `gap` the API is asked what happened in it. See `Watchdog`."""
-        self.dog.hearing(since, gap=gap, adopted=adopted)
+        self.dog.note_connection(since, gap=gap, adopted=adopted)
         self._history_wanted = self._history_wanted or gap is not None
 
     def reload(self, settings: Settings, now: datetime) -> None:
@@ -136,9 +136,9 @@ class Watch:
         self._asked_since_step = self._asked_since_step or steps == self._steps
 
     async def _act(self, client: "TickStockPL", announce: Callable[[list[Announcement], datetime], None]) -> None:
-        slot = self.dog.trigger_wanted(self._clock.now(), self._view)
-        if slot is None:
+        scheduled = self.dog.trigger_wanted(self._clock.now(), self._view)
+        if scheduled is None:
             return
-        self.dog.auto_trigger.note(slot)
+        self.dog.auto_trigger.note(scheduled)
         self._store.commit()  # before the request, so that no restart tries again
-        announce(await attempt(client, slot), self._clock.now())
+        announce(await attempt(client, scheduled), self._clock.now())

@@ -15,10 +15,10 @@ from relay.runs.signals import State
 from relay.tickstockpl.models import HistoryRun
 from relay.watchdog import progress_messages
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.api_state import ApiView
-from relay.watchdog.baseline import Expectations
-from relay.watchdog.progress_messages import Plight
-from relay.watchdog.run_schedule import Agenda
+from relay.watchdog.api_state import ApiState
+from relay.watchdog.baseline import Baseline
+from relay.watchdog.progress_messages import RunProblem
+from relay.watchdog.run_schedule import RunSchedule
 
 STUCK = ("run_stalled", "run_no_events", "events_missing")
 """Of one run, one of these at a time."""
@@ -31,21 +31,21 @@ DISPUTED_AFTER = timedelta(minutes=5)
 """Events came for so long after the API had become idle: they do not speak of the same TickStockPL."""
 BEGAN_AGAIN = timedelta(seconds=10)
 """The API names another run for so long, and the old one is silent: it has broken off."""
-UNTOLD_END = timedelta(minutes=3)
+UNREPORTED_END = timedelta(minutes=3)
 """The API has been idle for so long, and the history has had time to tell: the run is over."""
 
 
-class Supervision:
+class ProgressCheck:
     """Watches the open runs."""
 
     def __init__(
-        self, agenda: Agenda, runs: Runs, alerts: Alerts, hearing_since: Callable[[], datetime | None]
+        self, run_schedule: RunSchedule, runs: Runs, alerts: Alerts, connected_since: Callable[[], datetime | None]
     ) -> None:
-        """`hearing_since` tells since when the relay is subscribed without a gap; None when it is not."""
-        self._agenda = agenda
+        """`connected_since` tells since when the relay is subscribed without a gap; None when it is not."""
+        self._run_schedule = run_schedule
         self._runs = runs
         self._alerts = alerts
-        self._hearing_since = hearing_since
+        self._connected_since = connected_since
         self._api_progress: object = None
         self._api_moved_at: datetime | None = None
         self._idle_since: datetime | None = None
@@ -58,7 +58,7 @@ class Supervision:
         self._stepped_at = now
         self._api_moved_at = self._idle_since = None
 
-    def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
+    def tick(self, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """Look at every open run, and at what is still said about those that have ended."""
         self._watch_api(now, api)
         self.wants_history = False
@@ -66,7 +66,7 @@ class Supervision:
         for run in self._runs.open:
             said += self._began_again(run, now, api)
             if run.state.is_open:
-                said += self._untold_end(run, now, api, options)
+                said += self._unreported_end(run, now, api, options)
             if run.state.is_open:
                 said += self._disputed(run, now, api)
                 said += self._stuck(run, now, api, options)
@@ -74,7 +74,7 @@ class Supervision:
                 said += self._slow(run, now, options)
         return said + self._over(now)
 
-    def _watch_api(self, now: datetime, api: ApiView) -> None:
+    def _watch_api(self, now: datetime, api: ApiState) -> None:
         """When the API's own progress last moved, and since when it is idle."""
         status = api.status if api.answers else None
         if status is None:
@@ -88,7 +88,7 @@ class Supervision:
             self._api_progress = progress
         self._idle_since = (self._idle_since or now) if status.is_running is False else None
 
-    def _began_again(self, run: Run, now: datetime, api: ApiView) -> list[Announcement]:
+    def _began_again(self, run: Run, now: datetime, api: ApiState) -> list[Announcement]:
         """TickStockPL, which runs one at a time, names a newer run of the same day: this one has broken off."""
         named = api.status.run_id if api.status is not None and api.is_running else None
         newer = self._runs.get(named) if named is not None and named != run.run_id else None
@@ -99,7 +99,7 @@ class Supervision:
         reason = f"began again as {newer.run_id}"
         return self._runs.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason, followed_by=newer.run_id)
 
-    def _disputed(self, run: Run, now: datetime, api: ApiView) -> list[Announcement]:
+    def _disputed(self, run: Run, now: datetime, api: ApiState) -> list[Announcement]:
         """Its events come, while the API is idle and its history does not have it."""
         key = f"run_disputed:{run.run_id}"
         if api.is_running or any(_is_row_of(row, run) for row in api.history or ()):
@@ -113,16 +113,16 @@ class Supervision:
         if api.history_at is None or api.history_at < differs_since + DISPUTED_AFTER / 2 or api.history_failures:
             self.wants_history = True
             return []
-        return self._say(run, progress_messages.disputed(run), now)
+        return self._announce(run, progress_messages.disputed(run), now)
 
-    def _untold_end(self, run: Run, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
+    def _unreported_end(self, run: Run, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """The API is idle, and events do not come: the run is over, and nobody said how."""
         idle = self._idle_since
-        if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNTOLD_END / 6:
+        if idle is None or not api.answered_since(run.last_seen) or now - run.last_seen < UNREPORTED_END / 6:
             return []
         asked = api.history_at
         self.wants_history |= asked is None or asked <= idle or now - asked >= HISTORY_AGAIN
-        if now - max(idle, run.last_seen) < max(UNTOLD_END, timedelta(seconds=options.stall_after)):
+        if now - max(idle, run.last_seen) < max(UNREPORTED_END, timedelta(seconds=options.stall_after)):
             return []
         finished = {phase for phase, its in run.phases.items() if its.state is State.COMPLETED}
         if set(run.expected) <= finished:
@@ -131,45 +131,51 @@ class Supervision:
         reason = "TickStockPL is idle, and nobody told how the run ended"
         return self._runs.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason)
 
-    def _stuck(self, run: Run, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
+    def _stuck(self, run: Run, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """At most one of: events are missing, both are silent, stalled."""
-        since = self._hearing_since()
+        since = self._connected_since()
         if since is None:
             return []  # the silence is our own
         before = next((alert for alert in self._alerts.about(run.run_id) if alert.name in STUCK), None)
-        found = self._how_stuck(run, now, api, options, since)
-        if found is None:
+        problem = self._how_stuck(run, now, api, options, since)
+        if problem is None:
             return self._alerts.resolve(before.key, now, progress_messages.goes_on(run)) if before else []
         if before is not None:
             return []
-        stalls = self._runs.stall(run, now) if found.name == "run_stalled" else []
-        return [*stalls, *self._say(run, found, now)]
+        stalls = self._runs.stall(run, now) if problem.name == "run_stalled" else []
+        return [*stalls, *self._announce(run, problem, now)]
 
     def _how_stuck(
-        self, run: Run, now: datetime, api: ApiView, options: WatchdogOptions, since: datetime
-    ) -> Plight | None:
+        self, run: Run, now: datetime, api: ApiState, options: WatchdogOptions, since: datetime
+    ) -> RunProblem | None:
         since = self._by_this_clock(since, now)
-        heard_at = max(since, *(self._by_this_clock(at, now) for at in (self._runs.last_heard or since, run.last_seen)))
+        last_event_at = max(
+            since, *(self._by_this_clock(at, now) for at in (self._runs.last_event_at or since, run.last_seen))
+        )
         phase = run.current_phase
         moved_at = max(self._by_this_clock(run.phases[phase].moved_at if phase else run.last_seen, now), since)
-        silent_for, still_for = (now - heard_at).total_seconds(), (now - moved_at).total_seconds()
-        is_silent = silent_for >= options.silent_after
+        no_events_for, still_for = (now - last_event_at).total_seconds(), (now - moved_at).total_seconds()
+        has_no_events = no_events_for >= options.silent_after
         if run.events == 0:
-            unheard_for = (now - run.first_seen).total_seconds()
-            others_come = silent_for < options.events_missing_after
-            is_missing = unheard_for >= options.events_missing_after
-            return progress_messages.unheard(run, api, others_come) if is_missing else None
+            missing_for = (now - run.first_seen).total_seconds()
+            others_come = no_events_for < options.events_missing_after
+            is_missing = missing_for >= options.events_missing_after
+            return progress_messages.events_missing(run, api, others_come) if is_missing else None
         if run.state is State.STALLED:
             return progress_messages.stalled(
                 run, api, still_for
             )  # until it moves or is over: other events do not end it
         if self._idle_since is not None:
-            return None  # over rather than stuck: `_untold_end`
-        if is_silent and self._api_is_ahead(heard_at, now, options):
-            return progress_messages.unheard(run, api, others_come=False)
-        if is_silent and not api.answers:
-            return progress_messages.silent(run, api, silent_for)
-        return progress_messages.stalled(run, api, still_for) if is_silent or still_for >= options.stall_after else None
+            return None  # over rather than stuck: `_unreported_end`
+        if has_no_events and self._api_is_ahead(last_event_at, now, options):
+            return progress_messages.events_missing(run, api, others_come=False)
+        if has_no_events and not api.answers:
+            return progress_messages.no_events(run, api, no_events_for)
+        return (
+            progress_messages.stalled(run, api, still_for)
+            if has_no_events or still_for >= options.stall_after
+            else None
+        )
 
     def _by_this_clock(self, moment: datetime, now: datetime) -> datetime:
         """The moment, or that of the last step: what was before it, or seems to come, was told by another clock."""
@@ -177,18 +183,18 @@ class Supervision:
             return moment
         return self._stepped_at if moment > now else max(moment, self._stepped_at)
 
-    def _api_is_ahead(self, heard_at: datetime, now: datetime, options: WatchdogOptions) -> bool:
+    def _api_is_ahead(self, last_event_at: datetime, now: datetime, options: WatchdogOptions) -> bool:
         """Whether the API's progress moves while nothing is heard."""
         moved = self._api_moved_at
-        if moved is None or moved <= heard_at + API_AHEAD:
+        if moved is None or moved <= last_event_at + API_AHEAD:
             return False
         return (now - moved).total_seconds() < options.silent_after
 
     def _overdue(self, run: Run, now: datetime, options: WatchdogOptions) -> list[Announcement]:
-        slot = self._agenda.current
-        is_due_run = slot is not None and slot.run_id == run.run_id
-        if slot is not None and is_due_run and (run.began - slot.due).total_seconds() <= options.start_grace:
-            begins = slot.due
+        scheduled = self._run_schedule.current
+        is_due_run = scheduled is not None and scheduled.run_id == run.run_id
+        if scheduled is not None and is_due_run and (run.began - scheduled.due).total_seconds() <= options.start_grace:
+            begins = scheduled.due
         else:
             begins = run.began
         was_stuck = bool(set(run.said) & set(STUCK))  # then some lateness is no news
@@ -196,7 +202,7 @@ class Supervision:
         deadline = begins + timedelta(seconds=options.finish_grace * (2 if was_stuck else 1))
         if now < deadline or any(alert.name in STUCK for alert in self._alerts.about(run.run_id)):
             return []
-        return self._say(run, progress_messages.overdue(run, deadline), now)
+        return self._announce(run, progress_messages.overdue(run, deadline), now)
 
     def _slow(self, run: Run, now: datetime, options: WatchdogOptions) -> list[Announcement]:
         if set(run.said) & {*STUCK, "run_overdue"}:
@@ -206,23 +212,23 @@ class Supervision:
             limit = options.phase_limits.of(phase)
             if not its.state.is_open or lasted < limit:
                 continue
-            usual = Expectations(options.learned, self._runs.newest_first(), run).phase(phase)
+            usual = Baseline(options.learned, self._runs.newest_first(), run).phase(phase)
             if usual is None or lasted >= usual.high:
-                return self._say(run, progress_messages.slow(run, phase, lasted, limit), now)
+                return self._announce(run, progress_messages.slow(run, phase, lasted, limit), now)
         return []
 
-    def _say(self, run: Run, found: Plight, now: datetime) -> list[Announcement]:
-        if found.name not in run.said:
-            run.said.append(found.name)
+    def _announce(self, run: Run, problem: RunProblem, now: datetime) -> list[Announcement]:
+        if problem.name not in run.said:
+            run.said.append(problem.name)
             self._runs.keep(run, now)
-        known = {"run_date": run.run_date, "phase": found.phase, "last_symbol": found.last_symbol}
+        known = {"run_date": run.run_date, "phase": problem.phase, "last_symbol": problem.last_symbol}
         return self._alerts.set(
-            f"{found.name}:{run.run_id}",
+            f"{problem.name}:{run.run_id}",
             True,
             now,
-            severity=found.severity,
-            title=found.title,
-            message=found.message,
+            severity=problem.severity,
+            title=problem.title,
+            message=problem.message,
             run_id=run.run_id,
             facts={name: value for name, value in known.items() if value is not None},
         )

@@ -9,11 +9,11 @@ from datetime import datetime
 from relay.events import Phase, Severity
 from relay.events.wording import NEW_YORK, at, clock, day_name, figure, lasting
 from relay.runs.run import Run
-from relay.watchdog.api_state import ApiView
+from relay.watchdog.api_state import ApiState
 
 
 @dataclass(frozen=True, slots=True)
-class Plight:
+class RunProblem:
     """One trouble of a run. `name` is the alert's; `phase` where it is."""
 
     name: str
@@ -24,7 +24,7 @@ class Plight:
     last_symbol: str | None
 
 
-def stalled(run: Run, api: ApiView, seconds: float) -> Plight:
+def stalled(run: Run, api: ApiState, seconds: float) -> RunProblem:
     """No progress for `seconds`."""
     phase = run.current_phase
     its = run.phases[phase] if phase else None
@@ -39,10 +39,10 @@ def stalled(run: Run, api: ApiView, seconds: float) -> Plight:
     parts.append(" The API still calls it running." if api.is_running else "")
     parts.append(" Look at the job's log around that symbol; `tickstock-relay cancel` ends the run.")
     where = f"in the {phase} phase" if phase else "between two phases"
-    return Plight("run_stalled", Severity.ERROR, f"{name(run)} has stalled {where}", "".join(parts), phase, symbol)
+    return RunProblem("run_stalled", Severity.ERROR, f"{name(run)} has stalled {where}", "".join(parts), phase, symbol)
 
 
-def silent(run: Run, api: ApiView, seconds: float) -> Plight:
+def no_events(run: Run, api: ApiState, seconds: float) -> RunProblem:
     """No event of any kind for `seconds`, and no answer of the API."""
     phase = run.current_phase
     since = f" since {clock(api.failing_since)}" if api.failing_since else ""
@@ -52,10 +52,10 @@ def silent(run: Run, api: ApiView, seconds: float) -> Plight:
         " TickStockPL, its host or Redis may be down: look whether its processes live."
     )
     title = f"{name(run)} went silent, and TickStockPL does not answer"
-    return Plight("run_no_events", Severity.CRITICAL, title, message, phase, run.last_symbol)
+    return RunProblem("run_no_events", Severity.CRITICAL, title, message, phase, run.last_symbol)
 
 
-def unheard(run: Run, api: ApiView, others_come: bool) -> Plight:
+def events_missing(run: Run, api: ApiState, others_come: bool) -> RunProblem:
     """The API shows the run, and its events do not come."""
     phase = run.current_phase
     told = f"no event of it has come since {clock(run.last_seen)}" if run.events else "no event has told of it"
@@ -70,10 +70,10 @@ def unheard(run: Run, api: ApiView, others_come: bool) -> Plight:
         " patterns here with TickStockPL's, and look at its Redis errors."
     )
     title = f"{name(run)} is running, but its events do not arrive"
-    return Plight("events_missing", Severity.ERROR, title, message, phase, run.last_symbol)
+    return RunProblem("events_missing", Severity.ERROR, title, message, phase, run.last_symbol)
 
 
-def overdue(run: Run, deadline: datetime) -> Plight:
+def overdue(run: Run, deadline: datetime) -> RunProblem:
     """Still going on after `deadline`."""
     phase = run.current_phase
     reached = run.phases[phase].percent if phase else None
@@ -82,10 +82,10 @@ def overdue(run: Run, deadline: datetime) -> Plight:
         f"It began at {clock(run.began)} and should have ended by {clock(deadline)}; it is"
         f"{_in(phase) or ' between two phases'}{done}. The day's results will be late: look at what it is waiting for."
     )
-    return Plight("run_overdue", Severity.ERROR, f"{name(run)} is still going on", message, phase, run.last_symbol)
+    return RunProblem("run_overdue", Severity.ERROR, f"{name(run)} is still going on", message, phase, run.last_symbol)
 
 
-def slow(run: Run, phase: Phase, seconds: float, limit: float) -> Plight:
+def slow(run: Run, phase: Phase, seconds: float, limit: float) -> RunProblem:
     """A phase over its limit that gets on."""
     its = run.phases[phase]
     reached = f", at {figure(its.percent)} %" if its.percent is not None else ""
@@ -94,10 +94,10 @@ def slow(run: Run, phase: Phase, seconds: float, limit: float) -> Plight:
         " the run will end late."
     )
     title = f"{name(run)}: the {phase} phase takes long"
-    return Plight("phase_slow", Severity.WARNING, title, message, phase, its.last_symbol)
+    return RunProblem("phase_slow", Severity.WARNING, title, message, phase, its.last_symbol)
 
 
-def disputed(run: Run) -> Plight:
+def disputed(run: Run) -> RunProblem:
     """Its events come, and the API says that it is idle."""
     message = (
         f"Events show the run since {at(run.began)}; TickStockPL says that it is idle, and its history does not have"
@@ -105,7 +105,7 @@ def disputed(run: Run) -> Plight:
     )
     day = day_name(run.began.astimezone(NEW_YORK).date())
     title = f"Run of {day} goes on, but TickStockPL says it is idle"
-    return Plight("run_disputed", Severity.WARNING, title, message, run.current_phase, run.last_symbol)
+    return RunProblem("run_disputed", Severity.WARNING, title, message, run.current_phase, run.last_symbol)
 
 
 def goes_on(run: Run) -> str:
@@ -127,5 +127,5 @@ def _in(phase: Phase | None) -> str:
     return f" in the {phase} phase" if phase else ""
 
 
-def _error(api: ApiView) -> str:
+def _error(api: ApiState) -> str:
     return f" ({api.error})" if api.error else ""

@@ -12,7 +12,7 @@ from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import State
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.baseline import Expectations
+from relay.watchdog.baseline import Baseline
 from relay.watchdog.progress_messages import name
 from relay.watchdog.result_findings import Finding, judge, judge_phase
 
@@ -32,7 +32,7 @@ NAMES = (
 )
 
 
-class Verdicts:
+class ResultCheck:
     """Judges ended runs, and ended phases of open ones."""
 
     def __init__(self, runs: Runs, alerts: Alerts) -> None:
@@ -47,19 +47,19 @@ class Verdicts:
             said += self._resolve_earlier(run, findings, now)
             said += self._resolve_corrected(run, findings, now)
             if not self._is_made_good(run, options):
-                said += self._say(run, findings, now)
+                said += self._announce(run, findings, now)
             self._runs.judged(run, now)
         for run in self._runs.open:
             ended = [phase for phase, its in run.phases.items() if not its.state.is_open and not its.is_judged]
             if ended:
-                said += self._say(
+                said += self._announce(
                     run, [one for phase in ended for one in judge_phase(run, phase, options.quality)], now
                 )
                 self._runs.judged(run, now)
         return said
 
     def _judge(self, run: Run, options: WatchdogOptions) -> list[Finding]:
-        return judge(run, options.quality, Expectations(options.learned, self._runs.newest_first(), run))
+        return judge(run, options.quality, Baseline(options.learned, self._runs.newest_first(), run))
 
     def _is_made_good(self, run: Run, options: WatchdogOptions) -> bool:
         """Whether a later run of the same day has completed with sound results before this one was held to be over."""
@@ -89,7 +89,7 @@ class Verdicts:
                 said += self._alerts.resolve(alert.key, now, words)
         return said
 
-    def _say(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
+    def _announce(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
         """One alert for all findings, under the name of the worst; none if one of this run says the same already."""
         before = {alert.name for alert in self._alerts.about(run.run_id)} & set(NAMES)
         if not findings or findings[0].name in before:

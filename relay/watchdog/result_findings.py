@@ -10,7 +10,7 @@ from relay.events import Phase, Severity
 from relay.events.wording import figure, lasting
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
-from relay.watchdog.baseline import Expectations
+from relay.watchdog.baseline import Baseline
 
 RESULTS = {"indicators_calculated": Phase.INDICATORS, "patterns_detected": Phase.PATTERNS}
 DIFFERENCE = 0.1
@@ -27,7 +27,7 @@ class Finding:
     sentence: str
 
 
-def judge(run: Run, options: QualityOptions, expectations: Expectations) -> list[Finding]:
+def judge(run: Run, options: QualityOptions, baseline: Baseline) -> list[Finding]:
     """What is wrong with a run that has ended, the worst first; empty for a good one."""
     if run.state is State.FAILED:
         return [_failed(run)]
@@ -35,7 +35,7 @@ def judge(run: Run, options: QualityOptions, expectations: Expectations) -> list
         return [_cancelled(run)]
     findings = [*_partial(run), *_achievements(run, options), *_honesty(run), *_course(run)]
     if not any(finding.severity >= Severity.CRITICAL for finding in findings):
-        findings += _unusual(run, expectations)
+        findings += _unusual(run, baseline)
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
@@ -151,17 +151,17 @@ def _course(run: Run) -> list[Finding]:
     return findings
 
 
-def _unusual(run: Run, expectations: Expectations) -> list[Finding]:
+def _unusual(run: Run, baseline: Baseline) -> list[Finding]:
     """Durations and counts against what is usual."""
     if not run.is_scheduled:
         return []
     remarks = []
     for phase, its in run.phases.items():
         if its.state is State.COMPLETED and its.duration_seconds is not None:
-            band = expectations.phase(phase)
-            remarks.append(expectations.remark_on_duration(f"The {phase} phase", its.duration_seconds, band))
+            band = baseline.phase(phase)
+            remarks.append(baseline.remark_on_duration(f"The {phase} phase", its.duration_seconds, band))
     if run.duration_seconds is not None and not any(remarks):
-        remarks.append(expectations.remark_on_duration("The run", run.duration_seconds, expectations.duration()))
+        remarks.append(baseline.remark_on_duration("The run", run.duration_seconds, baseline.duration()))
     findings = []
     for manner in (
         ("fast",) if set(run.said) - {"run_disputed"} else ("slow", "fast")
@@ -171,7 +171,7 @@ def _unusual(run: Run, expectations: Expectations) -> list[Finding]:
             findings.append(Finding(f"too_{manner}", Severity.WARNING, f"was unusually {manner}", sentences))
     for name in ("symbols_processed", *RESULTS):
         found = getattr(run, name)
-        if found is not None and (few := expectations.remark_on_count(_words(name), found, expectations.count(name))):
+        if found is not None and (few := baseline.remark_on_count(_words(name), found, baseline.count(name))):
             findings.append(
                 Finding("few_results", Severity.WARNING, f"has unusually few {_words(name)}", f"It has {few}")
             )

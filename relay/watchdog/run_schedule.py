@@ -24,10 +24,10 @@ from relay.tickstockpl.models import Schedule, read_schedule
 ASKED_BEFORE = timedelta(minutes=10)
 """A `next_run` counts for a due moment when it was read this long before: at the moment itself it has moved on."""
 SAME = timedelta(minutes=1)
-_KEY = "agenda"
+_KEY = "run_schedule"
 
 
-class Slot(msgspec.Struct, omit_defaults=True, kw_only=True):
+class ScheduledRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The run that one day should have."""
 
     day: date
@@ -66,15 +66,15 @@ class _Saved(msgspec.Struct, omit_defaults=True, kw_only=True):
     next_run: datetime | None = None
     market_check: bool = False
     asked_at: datetime | None = None
-    current: Slot | None = None
-    coming: Slot | None = None
+    current: ScheduledRun | None = None
+    coming: ScheduledRun | None = None
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Saved).decode
 
 
-class Agenda:
+class RunSchedule:
     """The timetable in force, the slot whose time has come, and the one that comes next."""
 
     def __init__(self, options: ScheduleOptions, shelf: Shelf, missed_after: float = 86400.0) -> None:
@@ -101,12 +101,12 @@ class Agenda:
         return self._saved.enabled
 
     @property
-    def current(self) -> Slot | None:
+    def current(self) -> ScheduledRun | None:
         """The slot whose time has come last."""
         return self._saved.current
 
     @property
-    def coming(self) -> Slot | None:
+    def coming(self) -> ScheduledRun | None:
         """The next slot."""
         return self._saved.coming
 
@@ -135,10 +135,10 @@ class Agenda:
         """The time of the coming slot has come, perhaps."""
         self._begin(now)
         self._go_back(now)
-        come: Slot | None = None
-        while (slot := self.coming) is not None and slot.due <= now:
-            come = self._saved.current = slot
-            self._saved.coming = self._after(slot.due)
+        come: ScheduledRun | None = None
+        while (scheduled := self.coming) is not None and scheduled.due <= now:
+            come = self._saved.current = scheduled
+            self._saved.coming = self._after(scheduled.due)
         if come is None:
             return []
         self._save()
@@ -213,18 +213,18 @@ class Agenda:
             self._saved.coming = self._after(max(now, current.due) if current is not None else now)
         self._save()
 
-    def _after(self, moment: datetime) -> Slot | None:
+    def _after(self, moment: datetime) -> ScheduledRun | None:
         """The next slot later than `moment`, on a day of its own."""
         due = self.timetable.next_due(moment)
         if due is not None and self.current is not None and self.timetable.day_of(due) <= self.current.day:
             due = self.timetable.next_due(due)
         return self._slot(due) if due is not None else None
 
-    def _slot(self, due: datetime) -> Slot:
+    def _slot(self, due: datetime) -> ScheduledRun:
         when, is_planned = self._planned(due)
-        return Slot(day=self.timetable.day_of(due), due=when, is_planned=is_planned)
+        return ScheduledRun(day=self.timetable.day_of(due), due=when, is_planned=is_planned)
 
-    def _planned_beside(self, now: datetime) -> Slot | None:
+    def _planned_beside(self, now: datetime) -> ScheduledRun | None:
         """A run that TickStockPL plans on a day that has none by the calendar, before the coming one.
 
         With its market check on, it plans runs that it then leaves out.
@@ -240,14 +240,14 @@ class Agenda:
         is_new = self.current is None or day > self.current.day
         if due <= now or not is_first or not is_new or self.timetable.has_run(day):
             return None
-        return Slot(day=day, due=due)
+        return ScheduledRun(day=day, due=due)
 
-    def _is_given_up(self, slot: Slot | None) -> bool:
+    def _is_given_up(self, scheduled: ScheduledRun | None) -> bool:
         """Whether TickStockPL no longer plans the run that it had planned on a day without one by the calendar."""
         saved = self._saved
-        if slot is None or saved.next_run is None or saved.asked_at is None:
+        if scheduled is None or saved.next_run is None or saved.asked_at is None:
             return False
-        return saved.next_run > slot.due + SAME and slot.due - saved.asked_at >= ASKED_BEFORE
+        return saved.next_run > scheduled.due + SAME and scheduled.due - saved.asked_at >= ASKED_BEFORE
 
     def _planned(self, due: datetime) -> tuple[datetime, bool]:
         """The due moment as TickStockPL plans it: later the same day, or not on that day at all."""

@@ -35,7 +35,7 @@ QUIET_FOR = 30.0
 """Seconds that a trouble must be over before it is said to be."""
 
 
-class Vitals:
+class SelfCheck:
     """Looks at lanes, store, quarantine and intake about once a second."""
 
     def __init__(self, alerts: Alerts) -> None:
@@ -45,7 +45,7 @@ class Vitals:
         self._calm_since: dict[str, datetime] = {}
         self._stepped, self._steps = 0.0, 0
 
-    def look(
+    def check(
         self,
         now: datetime,
         *,

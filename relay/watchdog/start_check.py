@@ -14,8 +14,8 @@ from relay.runs.signals import State
 from relay.runs.transitions import of_day, of_run
 from relay.watchdog import start_words
 from relay.watchdog.alerts import Alert, Alerts
-from relay.watchdog.api_state import ApiView
-from relay.watchdog.run_schedule import Agenda, Slot
+from relay.watchdog.api_state import ApiState
+from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
 from relay.watchdog.start_decision import Verdict
 from relay.watchdog.start_evidence import Evidence, StartWindow, gather
 from relay.watchdog.start_words import Link
@@ -30,12 +30,14 @@ TWICE = timedelta(seconds=9)
 """Two answers so far apart are two witnesses; they are asked for every ten seconds."""
 
 
-class Punctuality:
+class StartCheck:
     """Watches the current slot of the agenda."""
 
-    def __init__(self, agenda: Agenda, runs: Runs, alerts: Alerts, link: Callable[[], Link], now: datetime) -> None:
+    def __init__(
+        self, run_schedule: RunSchedule, runs: Runs, alerts: Alerts, link: Callable[[], Link], now: datetime
+    ) -> None:
         """`link` tells since when the relay is subscribed; `now` is when this process began to look."""
-        self._agenda = agenda
+        self._run_schedule = run_schedule
         self._runs = runs
         self._alerts = alerts
         self._link = link
@@ -51,47 +53,49 @@ class Punctuality:
         """The clock was set: only what is asked from now on counts."""
         self._since, self._asking, self._idle_from, self._is_idle = now, None, None, False
 
-    def tick(self, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
+    def tick(self, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
-        said = [*self._agenda.advance(now), *self._schedule_on(now), *self._moved(now)]
-        slot = self._agenda.current
+        said = [*self._run_schedule.advance(now), *self._schedule_on(now), *self._moved(now)]
+        scheduled = self._run_schedule.current
         self._expect(now)
         self.wants_answers = False
-        if slot is None:
+        if scheduled is None:
             return said
-        if slot.state is State.RUNNING:
-            self._follow(slot, now, api)
+        if scheduled.state is State.RUNNING:
+            self._follow(scheduled, now, api)
         else:
-            said += self._look(slot, now, api, options)
+            said += self._check(scheduled, now, api, options)
         return said
 
-    def _look(self, slot: Slot, now: datetime, api: ApiView, options: WatchdogOptions) -> list[Announcement]:
-        window, asked_from = StartWindow(slot, now), max(_asked_from(slot, options), self._since)
+    def _check(
+        self, scheduled: ScheduledRun, now: datetime, api: ApiState, options: WatchdogOptions
+    ) -> list[Announcement]:
+        window, asked_from = StartWindow(scheduled, now), max(_asked_from(scheduled, options), self._since)
         self._note_idle(api, asked_from)
         link = self._link()
         evidence = gather(
-            self._runs, window, api, asked_from=asked_from, is_idle=self._is_idle, hearing_since=link.since
+            self._runs, window, api, asked_from=asked_from, is_idle=self._is_idle, connected_since=link.since
         )
-        grace_ends = slot.due + timedelta(seconds=options.start_grace)
-        has_asked = self._has_asked(slot, now, options) and now >= grace_ends
+        grace_ends = scheduled.due + timedelta(seconds=options.start_grace)
+        has_asked = self._has_asked(scheduled, now, options) and now >= grace_ends
         verdict = evidence.decision.verdict
         if verdict is Verdict.STARTED or (verdict is Verdict.INFERRED and has_asked):
-            return self._started(slot, evidence, now, options)
-        if slot.state is not State.DUE or slot.is_excused:
-            return self._still_not_started(slot, now, options)
-        self.wants_answers = now >= _asked_from(slot, options)
-        asked_since = self._agenda.note_asked(now) if now >= grace_ends else now
+            return self._started(scheduled, evidence, now, options)
+        if scheduled.state is not State.DUE or scheduled.is_excused:
+            return self._still_not_started(scheduled, now, options)
+        self.wants_answers = now >= _asked_from(scheduled, options)
+        asked_since = self._run_schedule.note_asked(now) if now >= grace_ends else now
         return self._not_started(window, evidence, api, asked_since) if has_asked else []
 
-    def _has_asked(self, slot: Slot, now: datetime, options: WatchdogOptions) -> bool:
+    def _has_asked(self, scheduled: ScheduledRun, now: datetime, options: WatchdogOptions) -> bool:
         """Whether this process has asked for long enough that silence means something."""
-        if now < _asked_from(slot, options):
+        if now < _asked_from(scheduled, options):
             return False
-        if self._asking is None or self._asking[0] != slot.due:
-            self._asking = (slot.due, now)
+        if self._asking is None or self._asking[0] != scheduled.due:
+            self._asking = (scheduled.due, now)
         return now - self._asking[1] >= SETTLING
 
-    def _note_idle(self, api: ApiView, asked_from: datetime) -> None:
+    def _note_idle(self, api: ApiState, asked_from: datetime) -> None:
         """Since when the API has said that it is idle, in answers that count."""
         status = api.status
         counts = status is not None and api.answered_at is not None and api.answered_at >= asked_from
@@ -103,31 +107,33 @@ class Punctuality:
 
     def _expect(self, now: datetime) -> None:
         """Until a run is due, events without a run are too weak a sign to begin one."""
-        coming = self._agenda.coming
+        coming = self._run_schedule.coming
         if coming is not None:
             self._runs.loose.not_inferred = (StartWindow(coming, now).opens, coming.due)
 
-    def _follow(self, slot: Slot, now: datetime, api: ApiView) -> None:
+    def _follow(self, scheduled: ScheduledRun, now: datetime, api: ApiState) -> None:
         """The day's run may have got its name after it had started, or have begun again as another."""
-        known = self._runs.get(slot.run_id) if slot.run_id is not None else None
+        known = self._runs.get(scheduled.run_id) if scheduled.run_id is not None else None
         if known is not None and known.followed_by is not None:
-            self._agenda.settle(State.RUNNING, run_id=known.followed_by)
+            self._run_schedule.settle(State.RUNNING, run_id=known.followed_by)
         elif known is None:
             found = gather(
-                self._runs, StartWindow(slot, now), api, asked_from=now, is_idle=False, hearing_since=None
+                self._runs, StartWindow(scheduled, now), api, asked_from=now, is_idle=False, connected_since=None
             ).run
             if found is not None:
-                self._agenda.settle(State.RUNNING, run_id=found.run_id)
+                self._run_schedule.settle(State.RUNNING, run_id=found.run_id)
 
-    def _started(self, slot: Slot, evidence: Evidence, now: datetime, options: WatchdogOptions) -> list[Announcement]:
+    def _started(
+        self, scheduled: ScheduledRun, evidence: Evidence, now: datetime, options: WatchdogOptions
+    ) -> list[Announcement]:
         run = evidence.run
-        self._agenda.settle(State.RUNNING, run_id=evidence.run_id)
+        self._run_schedule.settle(State.RUNNING, run_id=evidence.run_id)
         said: list[Announcement] = []
-        if run is not None and (late := (run.began - slot.due).total_seconds()) > options.start_grace:
-            said.append(of_run(run, "started_late", due_at=slot.due, late_seconds=late))
+        if run is not None and (late := (run.began - scheduled.due).total_seconds()) > options.start_grace:
+            said.append(of_run(run, "started_late", due_at=scheduled.due, late_seconds=late))
         for alert in self._about_starts():
-            if _is_of(alert, slot):
-                words = start_words.started(run, slot, now)
+            if _is_of(alert, scheduled):
+                words = start_words.started(run, scheduled, now)
             else:
                 words = start_words.next_started(run, now)
                 alert.facts |= {"never_ran": True}
@@ -137,54 +143,56 @@ class Punctuality:
     def _about_starts(self) -> list[Alert]:
         return [alert for name in ("never_started", "run_not_planned") for alert in self._alerts.holding(name)]
 
-    def _still_not_started(self, slot: Slot, now: datetime, options: WatchdogOptions) -> list[Announcement]:
+    def _still_not_started(
+        self, scheduled: ScheduledRun, now: datetime, options: WatchdogOptions
+    ) -> list[Announcement]:
         """The alert fires; it ends when the schedule is switched off, and the day is missed when it is too late."""
-        if slot.state is State.MISSED or slot.is_excused:
+        if scheduled.state is State.MISSED or scheduled.is_excused:
             return []
-        if not self._agenda.enabled:
-            self._agenda.settle(slot.state, excused=True)
+        if not self._run_schedule.enabled:
+            self._run_schedule.settle(scheduled.state, excused=True)
             words = f"TickStockPL's schedule was switched off at {at(now)}; no run is due."
-            return self._alerts.resolve(f"never_started:{slot.day}", now, words)
-        if now < slot.due + timedelta(seconds=max(options.finish_grace, options.start_grace)):
+            return self._alerts.resolve(f"never_started:{scheduled.day}", now, words)
+        if now < scheduled.due + timedelta(seconds=max(options.finish_grace, options.start_grace)):
             return []
-        self._agenda.settle(State.MISSED)
-        return [of_day(slot.day, State.MISSED, slot.due)]
+        self._run_schedule.settle(State.MISSED)
+        return [of_day(scheduled.day, State.MISSED, scheduled.due)]
 
     def _not_started(
-        self, window: StartWindow, evidence: Evidence, api: ApiView, asked_since: datetime
+        self, window: StartWindow, evidence: Evidence, api: ApiState, asked_since: datetime
     ) -> list[Announcement]:
         """The grace is over, and nothing shows a run of this day; it is asked in vain since `asked_since`."""
-        slot, now = window.slot, window.now
-        if not self._agenda.enabled:
-            return self._switched_off(slot, now)
-        if not slot.is_planned:
-            return self._not_planned(slot, now)
+        scheduled, now = window.scheduled, window.now
+        if not self._run_schedule.enabled:
+            return self._switched_off(scheduled, now)
+        if not scheduled.is_planned:
+            return self._not_planned(scheduled, now)
         decision = evidence.decision
         if decision.after_patience and now < asked_since + PATIENCE:
             return []
-        self._agenda.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
-        shown = ", ".join(f"{name} {getattr(evidence, name)}" for name in ("events", "status", "history", "hearing"))
+        self._run_schedule.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
+        shown = ", ".join(f"{name} {getattr(evidence, name)}" for name in ("events", "status", "history", "connection"))
         said = self._alerts.set(
-            f"never_started:{slot.day}",
+            f"never_started:{scheduled.day}",
             True,
             now,
             severity=Severity.CRITICAL,
-            title=start_words.title(slot, decision.verdict),
+            title=start_words.title(scheduled, decision.verdict),
             message=start_words.message(window, evidence, api, self._link(), self._runs),
-            facts=_facts(slot) | {"api_answers": api.answers, "evidence": shown},
+            facts=_facts(scheduled) | {"api_answers": api.answers, "evidence": shown},
         )
-        return [of_day(slot.day, State.LATE, slot.due), *said]
+        return [of_day(scheduled.day, State.LATE, scheduled.due), *said]
 
     def _moved(self, now: datetime) -> list[Announcement]:
         """A run that is reported missing was moved to a later time of its day."""
-        coming = self._agenda.coming
+        coming = self._run_schedule.coming
         if coming is None:
             return []
         words = f"The run was moved to {both(coming.due)}."
         return self._alerts.resolve(f"never_started:{coming.day}", now, words)
 
-    def _switched_off(self, slot: Slot, now: datetime) -> list[Announcement]:
-        self._agenda.settle(slot.state, excused=True)
+    def _switched_off(self, scheduled: ScheduledRun, now: datetime) -> list[Announcement]:
+        self._run_schedule.settle(scheduled.state, excused=True)
         return self._alerts.set(
             "schedule_disabled",
             True,
@@ -192,42 +200,42 @@ class Punctuality:
             severity=Severity.WARNING,
             title="TickStockPL's schedule is switched off",
             message=(
-                f"A run was due at {both(slot.due)}; none will start by itself."
+                f"A run was due at {both(scheduled.due)}; none will start by itself."
                 " If nobody meant that: `tickstock-relay schedule --enable`."
             ),
-            facts=_facts(slot),
+            facts=_facts(scheduled),
         )
 
     def _schedule_on(self, now: datetime) -> list[Announcement]:
-        if not self._agenda.enabled:
+        if not self._run_schedule.enabled:
             return []
         return self._alerts.resolve("schedule_disabled", now, f"TickStockPL's schedule is on again since {at(now)}.")
 
-    def _not_planned(self, slot: Slot, now: datetime) -> list[Announcement]:
-        self._agenda.settle(slot.state, excused=True)
+    def _not_planned(self, scheduled: ScheduledRun, now: datetime) -> list[Announcement]:
+        self._run_schedule.settle(scheduled.state, excused=True)
         return self._alerts.set(
-            f"run_not_planned:{slot.day}",
+            f"run_not_planned:{scheduled.day}",
             True,
             now,
             severity=Severity.WARNING,
-            title=f"No run is planned for {day_name(slot.day)}, a trading day",
+            title=f"No run is planned for {day_name(scheduled.day)}, a trading day",
             message=(
-                f"By the calendar a run was due at {both(slot.due)}, but TickStockPL's API gave a later day as its next"
-                " run, and none has started. Look at the scheduler's calendar: `tickstock-relay schedule`."
+                f"By the calendar a run was due at {both(scheduled.due)}, but TickStockPL's API gave a later day as its"
+                " next run, and none has started. Look at the scheduler's calendar: `tickstock-relay schedule`."
                 " To start a run: `tickstock-relay trigger`."
             ),
-            facts=_facts(slot),
+            facts=_facts(scheduled),
         )
 
 
-def _facts(slot: Slot) -> dict[str, object]:
-    return {"run_date": slot.day.isoformat(), "due_at": utc_text(slot.due)}
+def _facts(scheduled: ScheduledRun) -> dict[str, object]:
+    return {"run_date": scheduled.day.isoformat(), "due_at": utc_text(scheduled.due)}
 
 
-def _is_of(alert: Alert, slot: Slot) -> bool:
-    return bool(alert.facts.get("run_date") == slot.day.isoformat())
+def _is_of(alert: Alert, scheduled: ScheduledRun) -> bool:
+    return bool(alert.facts.get("run_date") == scheduled.day.isoformat())
 
 
-def _asked_from(slot: Slot, options: WatchdogOptions) -> datetime:
+def _asked_from(scheduled: ScheduledRun, options: WatchdogOptions) -> datetime:
     """From when on the API's answers count: just before the grace is over."""
-    return slot.due + timedelta(seconds=max(options.start_grace - ASKED_AHEAD, options.start_grace / 2))
+    return scheduled.due + timedelta(seconds=max(options.start_grace - ASKED_AHEAD, options.start_grace / 2))

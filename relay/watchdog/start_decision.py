@@ -40,7 +40,7 @@ class HistoryShows(StrEnum):
     """It cannot be read."""
 
 
-class Hearing(StrEnum):
+class ConnectionShows(StrEnum):
     """Whether the relay was subscribed all the time."""
 
     WHOLE = "whole"
@@ -74,13 +74,13 @@ class Decision:
         return f"{self.verdict.value}, at {'P' if self.after_patience else 'G'}"
 
 
-def decide(events: EventsShow, status: StatusShows, history: HistoryShows, hearing: Hearing) -> Decision:
+def decide(events: EventsShow, status: StatusShows, history: HistoryShows, connection: ConnectionShows) -> Decision:
     """Decide; two witnesses of absence are enough at the end of the grace, fewer have to wait, and say it weaker."""
     if events is EventsShow.OWN or status is StatusShows.OURS or history is HistoryShows.HAS:
         return Decision(Verdict.STARTED)
     if events is EventsShow.TRACE and status in (StatusShows.UNCLEAR, StatusShows.SILENT):
         return Decision(Verdict.INFERRED)
     is_absent = history is HistoryShows.HAS_NOT
-    witnesses = (status is not StatusShows.UNCLEAR) + is_absent + (hearing is Hearing.WHOLE)
+    witnesses = (status is not StatusShows.UNCLEAR) + is_absent + (connection is ConnectionShows.WHOLE)
     is_known = is_absent or status in (StatusShows.IDLE, StatusShows.ANOTHER)
     return Decision(Verdict.NOT_STARTED if is_known else Verdict.NO_SIGN, after_patience=witnesses < 2)  # noqa: PLR2004

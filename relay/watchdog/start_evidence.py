@@ -1,4 +1,4 @@
-"""What four witnesses show of the day's start: events, the API's status, its history, and the relay's own hearing.
+"""What four witnesses show of the day's start: events, the API's status, its history, and the relay's own connection.
 
 Pure. Which run is the day's is decided here and nowhere else; what follows is for `relay.watchdog.start_decision`.
 """
@@ -14,9 +14,9 @@ from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.schedule.timetable import session_close
 from relay.tickstockpl.models import HistoryRun
-from relay.watchdog.api_state import ApiView
-from relay.watchdog.run_schedule import Slot
-from relay.watchdog.start_decision import Decision, EventsShow, Hearing, HistoryShows, StatusShows, decide
+from relay.watchdog.api_state import ApiState
+from relay.watchdog.run_schedule import ScheduledRun
+from relay.watchdog.start_decision import ConnectionShows, Decision, EventsShow, HistoryShows, StatusShows, decide
 
 EARLIEST_START = timedelta(minutes=30)
 """A run that began so long before it was due can be that day's: clocks differ, and people are quick."""
@@ -30,13 +30,13 @@ CLAIM_OFF = timedelta(days=1)
 class StartWindow:
     """When the run of one slot can begin, and which runs can be it."""
 
-    slot: Slot
+    scheduled: ScheduledRun
     now: datetime
 
     @property
     def opens(self) -> datetime:
         """The earliest start."""
-        return self.slot.due - EARLIEST_START
+        return self.scheduled.due - EARLIEST_START
 
     def has(self, moment: datetime | None) -> bool:
         """Whether a run that began then can be the slot's."""
@@ -52,8 +52,8 @@ class StartWindow:
 
     def counts_manual(self, began: datetime, ended: datetime | None) -> bool:
         """Whether a run by hand stands for the scheduled one: after the session, and going on when that is due."""
-        goes_on = ended is None or ended >= self.slot.due
-        return began >= max(self.opens, _close(self.slot.day) or self.opens) and goes_on
+        goes_on = ended is None or ended >= self.scheduled.due
+        return began >= max(self.opens, _close(self.scheduled.day) or self.opens) and goes_on
 
     def counts_row(self, row: HistoryRun, runs: Runs) -> bool:
         """Whether a row of the API's history is the day's run."""
@@ -66,16 +66,16 @@ class StartWindow:
         return not is_manual or self.counts_manual(row.start_time, row.end_time)
 
     def _day_fits(self, run: Run) -> bool:
-        is_told_today = run.has_told_date and run.run_date == self.slot.day.isoformat()
-        if run.has_told_date and not is_told_today:
+        is_reported_today = run.has_reported_date and run.run_date == self.scheduled.day.isoformat()
+        if run.has_reported_date and not is_reported_today:
             return False
         claimed = run.claimed_at
-        if claimed is None or (is_told_today and abs(run.first_seen - claimed) > CLAIM_OFF):
+        if claimed is None or (is_reported_today and abs(run.first_seen - claimed) > CLAIM_OFF):
             return True  # the time received counts
         return any(self.opens <= reading <= self.now + AHEAD for reading in readings(claimed))
 
     def _is_of_day(self, moment: datetime) -> bool:
-        return moment <= self.slot.due + LATEST_START or moment.date() <= self.slot.day
+        return moment <= self.scheduled.due + LATEST_START or moment.date() <= self.scheduled.day
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Evidence:
     events: EventsShow
     status: StatusShows
     history: HistoryShows
-    hearing: Hearing
+    connection: ConnectionShows
     run: Run | None = None
     """The day's run, as far as the relay knows it."""
     run_id: str | None = None
@@ -94,10 +94,10 @@ class Evidence:
     @property
     def decision(self) -> Decision:
         """What follows."""
-        return decide(self.events, self.status, self.history, self.hearing)
+        return decide(self.events, self.status, self.history, self.connection)
 
 
-def days_run(runs: Runs, window: StartWindow, api: ApiView) -> Run | None:
+def days_run(runs: Runs, window: StartWindow, api: ApiState) -> Run | None:
     """The run of the slot's day: the first that counts, by events or by the API."""
     known = (run for run in _recent(runs, window) if _is_proven(run) and window.counts(run))
     return min((run for run in known if not _began_earlier(run, window, api)), key=_began, default=None)
@@ -106,11 +106,11 @@ def days_run(runs: Runs, window: StartWindow, api: ApiView) -> Run | None:
 def gather(
     runs: Runs,
     window: StartWindow,
-    api: ApiView,
+    api: ApiState,
     *,
     asked_from: datetime,
     is_idle: bool,
-    hearing_since: datetime | None,
+    connected_since: datetime | None,
 ) -> Evidence:
     """What all four show; answers count from `asked_from` on, `is_idle`: two of them in a row said so."""
     run = days_run(runs, window, api)
@@ -124,20 +124,20 @@ def gather(
     is_read = api.history_at is not None and api.history_at >= asked_from
     history = HistoryShows.BROKEN if not is_read else HistoryShows.HAS if row else HistoryShows.HAS_NOT
     status = _status(runs, window, api, asked_from, is_idle=is_idle)
-    is_whole = hearing_since is not None and hearing_since <= window.opens
+    is_whole = connected_since is not None and connected_since <= window.opens
     named = api.status.run_id if status is StatusShows.OURS and api.status else row.run_id if row else None
     found = run or trace
     return Evidence(
         events,
         status,
         history,
-        Hearing.WHOLE if is_whole else Hearing.GAP,
+        ConnectionShows.WHOLE if is_whole else ConnectionShows.GAP,
         run=found,
         run_id=found.run_id if found else named,
     )
 
 
-def _status(runs: Runs, window: StartWindow, api: ApiView, asked_from: datetime, *, is_idle: bool) -> StatusShows:
+def _status(runs: Runs, window: StartWindow, api: ApiState, asked_from: datetime, *, is_idle: bool) -> StatusShows:
     status = api.status
     if status is None or api.answered_at is None or api.answered_at < asked_from:
         return StatusShows.SILENT
@@ -154,7 +154,7 @@ def _status(runs: Runs, window: StartWindow, api: ApiView, asked_from: datetime,
 def _trace(runs: Runs, window: StartWindow) -> Run | None:
     """A run that only events of its phases tell of, two or more of them, the newest since it was due."""
     found = (run for run in _recent(runs, window) if run.is_unnamed and not run.start_seen and not run.is_reconstructed)
-    counted = (run for run in found if run.events > 1 and run.last_seen >= window.slot.due and window.counts(run))
+    counted = (run for run in found if run.events > 1 and run.last_seen >= window.scheduled.due and window.counts(run))
     return min(counted, key=_began, default=None)
 
 
@@ -167,7 +167,7 @@ def _is_proven(run: Run) -> bool:
     return run.start_seen or not run.is_unnamed or run.is_reconstructed
 
 
-def _began_earlier(run: Run, window: StartWindow, api: ApiView) -> bool:
+def _began_earlier(run: Run, window: StartWindow, api: ApiState) -> bool:
     """Whether the API knows that it began before the day's run can have begun."""
     starts = [row.start_time for row in api.history or () if row.run_id == run.run_id]
     if api.status is not None and api.status.is_running and api.status.run_id == run.run_id:

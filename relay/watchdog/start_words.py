@@ -6,9 +6,9 @@ from datetime import datetime
 from relay.events.wording import NEW_YORK, at, both, day_name, lasting, on
 from relay.runs.run import Run
 from relay.runs.runs import Runs
-from relay.watchdog.api_state import ApiView
-from relay.watchdog.run_schedule import Slot
-from relay.watchdog.start_decision import Hearing, HistoryShows, StatusShows, Verdict
+from relay.watchdog.api_state import ApiState
+from relay.watchdog.run_schedule import ScheduledRun
+from relay.watchdog.start_decision import ConnectionShows, HistoryShows, StatusShows, Verdict
 from relay.watchdog.start_evidence import Evidence, StartWindow
 
 LONGEST_ID = 60
@@ -23,18 +23,18 @@ class Link:
     gap: tuple[datetime, datetime] | None = None
 
 
-def title(slot: Slot, verdict: Verdict) -> str:
+def title(scheduled: ScheduledRun, verdict: Verdict) -> str:
     """The alert's headline."""
     if verdict is Verdict.NO_SIGN:
-        return f"No sign of the run of {day_name(slot.day)}"
-    return f"Run of {day_name(slot.day)} has not started"
+        return f"No sign of the run of {day_name(scheduled.day)}"
+    return f"Run of {day_name(scheduled.day)} has not started"
 
 
-def message(window: StartWindow, evidence: Evidence, api: ApiView, link: Link, runs: Runs) -> str:
+def message(window: StartWindow, evidence: Evidence, api: ApiState, link: Link, runs: Runs) -> str:
     """When it was due, what each witness shows, and what to do."""
     sentences = [
-        f"It was due at {both(window.slot.due)}.",
-        _status(window.slot, evidence, api),
+        f"It was due at {both(window.scheduled.due)}.",
+        _status(window.scheduled, evidence, api),
         _history(evidence, api),
         _events(window, evidence, link, runs),
         *_beside(window, runs),
@@ -43,13 +43,13 @@ def message(window: StartWindow, evidence: Evidence, api: ApiView, link: Link, r
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def started(run: Run | None, slot: Slot, now: datetime) -> str:
-    """What ends the alert about `slot` when its run has started after all."""
+def started(run: Run | None, scheduled: ScheduledRun, now: datetime) -> str:
+    """What ends the alert about `scheduled` when its run has started after all."""
     if run is None:
         return f"It has started, as TickStockPL's API says at {at(now)}."
     if run.is_reconstructed and not run.events and run.ended_at is not None:
         return f"It had started at {at(run.began)}; the relay could not see it."
-    late = (run.began - slot.due).total_seconds()
+    late = (run.began - scheduled.due).total_seconds()
     how = f" ({run.trigger_type})" if run.trigger_type else ""
     return (
         f"Started at {at(run.began)}{how}, {lasting(late)} late." if late > 0 else f"Started at {at(run.began)}{how}."
@@ -64,10 +64,10 @@ def next_started(run: Run | None, now: datetime) -> str:
     return f"That run never happened; the next one started on {day} at {both(began)}{how}."
 
 
-def _status(slot: Slot, evidence: Evidence, api: ApiView) -> str:
+def _status(scheduled: ScheduledRun, evidence: Evidence, api: ApiState) -> str:
     asked = at(api.answered_at) if api.answered_at else ""
     running = f" the run {api.status.run_id[:LONGEST_ID]}" if api.status and api.status.run_id else " a run"
-    began = f", begun {on(api.status.start_time, slot.day)}" if api.status and api.status.start_time else ""
+    began = f", begun {on(api.status.start_time, scheduled.day)}" if api.status and api.status.start_time else ""
     since = f" since {at(api.failing_since)}" if api.failing_since else ""
     why = f": {api.error}" if api.error and api.failing_since else ""
     return {
@@ -78,7 +78,7 @@ def _status(slot: Slot, evidence: Evidence, api: ApiView) -> str:
     }.get(evidence.status, "")
 
 
-def _history(evidence: Evidence, api: ApiView) -> str:
+def _history(evidence: Evidence, api: ApiState) -> str:
     if evidence.history is HistoryShows.HAS_NOT:
         return "Its history has no run of that day."
     if api.failing_since is not None and api.history_error in (None, api.error):
@@ -95,7 +95,7 @@ def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> 
         told = f"Events without the start of a run have come since {at(evidence.run.first_seen)}."
     else:
         told = "No event of a run came."
-    if evidence.hearing is Hearing.WHOLE:
+    if evidence.connection is ConnectionShows.WHOLE:
         return told
     if link.since is None:
         return f"{told} The relay is not subscribed to Redis, so it may have started unseen."

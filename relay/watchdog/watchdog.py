@@ -15,20 +15,20 @@ from relay.runs.reconstruction import reconstruct, seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.api_state import ApiView
+from relay.watchdog.api_state import ApiState
 from relay.watchdog.autotrigger import AutoTrigger
 from relay.watchdog.levels import ErrorRates, Levels, tells_levels
-from relay.watchdog.progress_check import Supervision
-from relay.watchdog.result_check import Verdicts
-from relay.watchdog.run_schedule import Agenda, Slot
-from relay.watchdog.start_check import Punctuality
+from relay.watchdog.progress_check import ProgressCheck
+from relay.watchdog.result_check import ResultCheck
+from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
+from relay.watchdog.start_check import StartCheck
 from relay.watchdog.start_words import Link
 
 RECENTLY = timedelta(minutes=2)
 FAILURES = 3
 """Attempts in a row that fail before the history counts as broken."""
 _SINCE = "watching_since"
-_HEARING = "hearing_since"
+_CONNECTED_SINCE = "connected_since"
 
 
 class Watchdog:
@@ -40,12 +40,12 @@ class Watchdog:
         self.runs = runs
         self.alerts = alerts
         self._shelf = shelf
-        self.agenda = Agenda(options.schedule, shelf, options.finish_grace)
-        self.auto_trigger = AutoTrigger(self.agenda, shelf)
+        self.run_schedule = RunSchedule(options.schedule, shelf, options.finish_grace)
+        self.auto_trigger = AutoTrigger(self.run_schedule, shelf)
         self._link = Link()
-        self._punctuality = Punctuality(self.agenda, runs, alerts, lambda: self._link, now)
-        self._supervision = Supervision(self.agenda, runs, alerts, self._heard_since)
-        self._verdicts = Verdicts(runs, alerts)
+        self._start_check = StartCheck(self.run_schedule, runs, alerts, lambda: self._link, now)
+        self._progress_check = ProgressCheck(self.run_schedule, runs, alerts, self._connected_since)
+        self._result_check = ResultCheck(runs, alerts)
         self._levels = Levels(alerts)
         self._rates = ErrorRates(alerts)
         self._history_seen: datetime | None = None
@@ -57,14 +57,14 @@ class Watchdog:
     def reload(self, options: WatchdogOptions, now: datetime) -> None:
         """Take new options; what is known stays."""
         self.options = options
-        self.agenda.reconfigure(options.schedule, now)
+        self.run_schedule.reconfigure(options.schedule, now)
 
     @staticmethod
     def wants(kind: Kind) -> bool:
         """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
         return kind.domain == "errors" or _moves_schedule(kind) or tells_levels(kind)
 
-    def hearing(
+    def note_connection(
         self, since: datetime | None, *, gap: tuple[datetime, datetime] | None = None, adopted: bool = False
     ) -> None:
         """Since when the relay is subscribed without a gap; None: it is not subscribed now.
@@ -72,15 +72,15 @@ class Watchdog:
         `gap`: from when to when it was not. `adopted`: the subscription was handed over by the process before, and
         nothing was missed since that one subscribed.
         """
-        if adopted and (known := self._shelf.get(_HEARING)):
+        if adopted and (known := self._shelf.get(_CONNECTED_SINCE)):
             since = datetime.fromisoformat(known)
         self._link = Link(since, gap or self._link.gap)
-        self._shelf.put(_HEARING, since.isoformat() if since else None)
+        self._shelf.put(_CONNECTED_SINCE, since.isoformat() if since else None)
 
     def clock_stepped(self, now: datetime) -> None:
         """The clock was set: what was asked before proves nothing, and spans begin anew."""
-        self._punctuality.clock_stepped(now)
-        self._supervision.clock_stepped(now)
+        self._start_check.clock_stepped(now)
+        self._progress_check.clock_stepped(now)
 
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event for levels, error rates and the schedule."""
@@ -90,12 +90,12 @@ class Watchdog:
         if kind.domain == "errors":
             self._rates.observe(event, now)
         elif _moves_schedule(kind):
-            self.agenda.updated(event.payload, now)
+            self.run_schedule.updated(event.payload, now)
         elif self.options.enabled and tells_levels(kind):
             return self._levels.observe(event, now, self.options.levels)
         return []
 
-    def tick(self, now: datetime, api: ApiView) -> list[Announcement]:
+    def tick(self, now: datetime, api: ApiState) -> list[Announcement]:
         """Look at everything; what there is to say, in order. To be called about once a second."""
         said = self._catch_up(now, api)
         if not self.options.enabled:
@@ -103,38 +103,42 @@ class Watchdog:
         self.alerts.held = self.options.in_maintenance(now)
         said += self._reachable(now, api)
         said += self._history_readable(now, api)
-        said += self._punctuality.tick(now, api, self.options)
-        said += self._supervision.tick(now, api, self.options)
-        said += self._verdicts.tick(now, self.options)
+        said += self._start_check.tick(now, api, self.options)
+        said += self._progress_check.tick(now, api, self.options)
+        said += self._result_check.tick(now, self.options)
         said += self._rates.tick(now, self.options.errors)
         return said
 
     @property
     def wants_history(self) -> bool:
         """Whether the API's history should be asked for now rather than in its turn."""
-        return self._punctuality.wants_answers or self._supervision.wants_history
+        return self._start_check.wants_answers or self._progress_check.wants_history
 
     @property
     def wants_answers(self) -> bool:
         """Whether status and history decide now, and are to be asked for every ten seconds."""
-        return self._punctuality.wants_answers
+        return self._start_check.wants_answers
 
-    def trigger_wanted(self, now: datetime, api: ApiView) -> Slot | None:
+    def trigger_wanted(self, now: datetime, api: ApiState) -> ScheduledRun | None:
         """The slot whose run the relay is to start itself, if it was told to: see `relay.watchdog.autotrigger`."""
         return self.auto_trigger.wanted(now, api, self.options) if self.options.enabled else None
 
     def outlook(self) -> Mapping[str, Any]:
         """What is due, for pages and metrics: `today` and `next` are slots or None."""
-        return {"enabled": self.agenda.enabled, "today": self.agenda.current, "next": self.agenda.coming}
+        return {
+            "enabled": self.run_schedule.enabled,
+            "today": self.run_schedule.current,
+            "next": self.run_schedule.coming,
+        }
 
-    def _heard_since(self) -> datetime | None:
+    def _connected_since(self) -> datetime | None:
         return self._link.since
 
-    def _catch_up(self, now: datetime, api: ApiView) -> list[Announcement]:
+    def _catch_up(self, now: datetime, api: ApiState) -> list[Announcement]:
         """Take what the API said about schedule and runs."""
         said = self.runs.tick(now)
         if api.schedule is not None and api.schedule_at is not None:
-            self.agenda.learn(api.schedule, api.schedule_at, now)
+            self.run_schedule.learn(api.schedule, api.schedule_at, now)
         if api.history is not None and api.history_at != self._history_seen:
             self._history_seen = api.history_at
             old = [run for run in api.history if run.start_time and run.start_time < self._watching_since]
@@ -145,40 +149,42 @@ class Watchdog:
             said += reconstruct(self.runs, [], api.status, (self._watching_since, now), now)
         return said
 
-    def _reachable(self, now: datetime, api: ApiView) -> list[Announcement]:
+    def _reachable(self, now: datetime, api: ApiState) -> list[Announcement]:
         """The API does not answer: alone, or together with the events."""
         if api.failing_since is None and not self.alerts.holds("api_unreachable"):
             return []
         if api.failing_since is None:
             words = f"The API has answered again since {clock(api.answered_at)}." if api.answered_at else ""
             return self.alerts.set("api_unreachable", False, now, message=words)
-        heard = self.runs.last_heard
-        silent = heard is None or now - heard > RECENTLY
-        if silent:
+        last_event = self.runs.last_event_at
+        has_no_events = last_event is None or now - last_event > RECENTLY
+        if has_no_events:
             last = (
-                f"The last event came {lasting((now - heard).total_seconds())} ago" if heard else "No event came either"
+                f"The last event came {lasting((now - last_event).total_seconds())} ago"
+                if last_event
+                else "No event came either"
             )
             meaning = f"{last}, so TickStockPL as a whole may be down: look whether its processes live."
         else:
             meaning = "Events still come, so runs go on and are followed; only the API is in trouble."
-        slot = self.agenda.current
-        if slot is not None and slot.is_open:
-            meaning += f" Whether the run due at {clock(slot.due)} has started is not known."
-        coming = f" The next run is due at {clock(self.agenda.coming.due)}." if self.agenda.coming else ""
+        scheduled = self.run_schedule.current
+        if scheduled is not None and scheduled.is_open:
+            meaning += f" Whether the run due at {clock(scheduled.due)} has started is not known."
+        coming = f" The next run is due at {clock(self.run_schedule.coming.due)}." if self.run_schedule.coming else ""
         return self.alerts.set(
             "api_unreachable",
             True,
             now,
             severity=Severity.ERROR,
             title="TickStockPL's API does not answer"
-            + (", and no events come" if silent else ", while events do come"),
+            + (", and no events come" if has_no_events else ", while events do come"),
             message=f"It has not answered since {clock(api.failing_since)}: {api.error}. {meaning}{coming}",
-            facts={"error": api.error, "events_come": not silent},
+            facts={"error": api.error, "events_come": not has_no_events},
             for_=self.options.api_unreachable_after,
             resolve_after=self.options.api_back_after,
         )
 
-    def _history_readable(self, now: datetime, api: ApiView) -> list[Announcement]:
+    def _history_readable(self, now: datetime, api: ApiState) -> list[Announcement]:
         """The API answers, but its history cannot be read: alone, as all that does not answer has its own alert."""
         if api.history_failures == 0 or api.history_failing_since is None:
             return self.alerts.set("api_history_broken", False, now, message=f"It can be read since {at(now)}.")

@@ -128,7 +128,7 @@ def intake(snapshot: Snapshot) -> Html:
     facts: dict[str, object] = {
         "Redis": markup(state, since, f" – {its.reason}" if its.reason else None),  # noqa: RUF001 - typography
         "API": _api(snapshot, zone),
-        "Last event": _moment(its.last_heard, zone, now) if its.last_heard else "none yet",
+        "Last event": _moment(its.last_event_at, zone, now) if its.last_event_at else "none yet",
         "Received": f"{figure(its.received)} events since the start",
         "Lag": f"{its.lag:.1f} s" if its.lag else "none, all is read",
         "Gaps": gaps,

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
-from relay.lifecycle.parts import Look
+from relay.lifecycle.parts import GetParts
 from relay.status.collect import Viewpoint
 from relay.web.admission import Admission, SharedMetrics
 from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
@@ -32,14 +32,14 @@ class ListenError(Exception):
 class WebServer:
     """Serves one daemon's pages."""
 
-    def __init__(self, options: HttpOptions, look: Look) -> None:
-        """`look` makes the record of the relay's parts."""
+    def __init__(self, options: HttpOptions, get_parts: GetParts) -> None:
+        """`get_parts` makes the record of the relay's parts."""
         self._options = options
-        self._look = look
+        self._get_parts = get_parts
         self._task: asyncio.Task[None] | None = None
         self._server: _Server | None = None
-        self._viewpoint = Viewpoint(look)
-        self._live = Live(lambda: parts(self._viewpoint.look()))
+        self._viewpoint = Viewpoint(get_parts)
+        self._live = Live(lambda: parts(self._viewpoint.snapshot()))
         self.connections = Connections(most_connections())
         self.address = options.listen
 
@@ -58,7 +58,7 @@ class WebServer:
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
         config = uvicorn.Config(
-            make_app(self._look, self._viewpoint, self._live, self._options),
+            make_app(self._get_parts, self._viewpoint, self._live, self._options),
             http=self.connections.protocol(),
             h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
@@ -99,26 +99,26 @@ class _Server(uvicorn.Server):
         await self.end.wait()
 
 
-def make_app(look: Look, viewpoint: Viewpoint, live: Live, options: HttpOptions) -> Starlette:
+def make_app(get_parts: GetParts, viewpoint: Viewpoint, live: Live, options: HttpOptions) -> Starlette:
     """All pages of one daemon."""
-    shared = SharedMetrics(lambda: look().registries, options.metrics_max_age)
+    shared = SharedMetrics(lambda: get_parts().registries, options.metrics_max_age)
 
     async def metrics(_: Request) -> Response:
         return Response(await shared.text(), media_type=METRICS_TYPE)
 
     async def healthz(_: Request) -> Response:
-        why = look().unhealthy
+        why = get_parts().unhealthy
         return PlainTextResponse(f"{why or 'ok'}\n", status_code=503 if why else 200)
 
     async def readyz(_: Request) -> Response:
-        why = look().not_ready
+        why = get_parts().not_ready
         return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
 
     async def status(_: Request) -> Response:
-        return HTMLResponse(page(viewpoint.look()))
+        return HTMLResponse(page(viewpoint.snapshot()))
 
     async def state(_: Request) -> Response:
-        return Response(msgspec.json.encode(viewpoint.look()), media_type="application/json")
+        return Response(msgspec.json.encode(viewpoint.snapshot()), media_type="application/json")
 
     async def updates(_: Request) -> Response:
         return live.response()

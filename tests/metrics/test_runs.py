@@ -14,8 +14,8 @@ from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf, Shelf
 from relay.tickstockpl.models import Schedule
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.api_state import ApiView
-from relay.watchdog.run_schedule import Agenda
+from relay.watchdog.api_state import ApiState
+from relay.watchdog.run_schedule import RunSchedule
 from tests.support.wire import a_run, read, utc
 from tickstock_simulator.flow import Run as SimulatedRun
 from tickstock_simulator.flow import ending, run_messages
@@ -29,7 +29,7 @@ DONE = START.timestamp() + 2100
 class Watching:
     """The watch's side of it."""
 
-    api: ApiView = field(default_factory=ApiView)
+    api: ApiState = field(default_factory=ApiState)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Watched:
     runs: Runs
     alerts: Alerts
     settings: Settings
-    agenda: Agenda
+    run_schedule: RunSchedule
     watch: Watching = field(default_factory=Watching)
 
     def samples(self) -> dict[str, float]:
@@ -54,9 +54,9 @@ def _name(metric: Metric, labels: dict[str, str]) -> str:
 
 
 def parts(shelf: Shelf | None = None) -> Watched:
-    agenda = Agenda(ScheduleOptions(), MemoryShelf())
-    agenda.advance(START - timedelta(hours=1))
-    return Watched(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings(), agenda)
+    run_schedule = RunSchedule(ScheduleOptions(), MemoryShelf())
+    run_schedule.advance(START - timedelta(hours=1))
+    return Watched(Runs(shelf or MemoryShelf()), Alerts(MemoryShelf()), Settings(), run_schedule)
 
 
 def hear_a_run(runs: Runs, start: datetime = START, *, until: float = 1e9, run_id: str = "r1") -> None:
@@ -137,7 +137,7 @@ def test_the_watchdog_s_day_and_the_next_run_are_shown() -> None:
     assert samples["watchdog_enabled"] == 1
     assert samples["schedule_next_run_timestamp_seconds"] == START.timestamp()
     assert "watchdog_last_due_timestamp_seconds" not in samples
-    relay.agenda.advance(START)
+    relay.run_schedule.advance(START)
     relay.alerts.set("never_started:2025-01-27", True, START, title="The run has not started")
     samples = relay.samples()
     assert samples["watchdog_last_due_timestamp_seconds"] == START.timestamp()
@@ -148,7 +148,7 @@ def test_the_watchdog_s_day_and_the_next_run_are_shown() -> None:
 
 def test_no_next_run_is_promised_while_the_schedule_is_switched_off() -> None:
     relay = parts()
-    relay.agenda.learn(Schedule(enabled=False), START, START)
+    relay.run_schedule.learn(Schedule(enabled=False), START, START)
     samples = relay.samples()
     assert samples["schedule_enabled"] == 0
     assert "schedule_next_run_timestamp_seconds" not in samples
@@ -157,9 +157,9 @@ def test_no_next_run_is_promised_while_the_schedule_is_switched_off() -> None:
 def test_whether_the_api_answers_is_shown_and_since_when_it_does_not() -> None:
     relay = parts()
     assert relay.samples()["watchdog_api_up"] == 0
-    relay.watch.api = ApiView(answered_at=START)
+    relay.watch.api = ApiState(answered_at=START)
     assert relay.samples()["watchdog_api_up"] == 1
-    relay.watch.api = ApiView(answered_at=START, failing_since=START + timedelta(minutes=1))
+    relay.watch.api = ApiState(answered_at=START, failing_since=START + timedelta(minutes=1))
     samples = relay.samples()
     assert samples["watchdog_api_up"] == 0
     assert samples["watchdog_api_last_answer_timestamp_seconds"] == START.timestamp()

@@ -153,8 +153,8 @@ def test_a_phase_seen_only_at_its_end_has_the_duration_that_it_claims_and_no_inv
     runs = Runs(MemoryShelf())
     done = event("patterns:completed", "pattern_processing_completed", START, run_id="r1", duration_seconds=1200)
     assert runs.observe(done, START)[-1].payload["duration_seconds"] == 1200
-    silent = event("cache:completed", "cache_completed", START, run_id="r1")
-    assert "duration_seconds" not in runs.observe(silent, START)[-1].payload
+    without_duration = event("cache:completed", "cache_completed", START, run_id="r1")
+    assert "duration_seconds" not in runs.observe(without_duration, START)[-1].payload
 
 
 @pytest.mark.parametrize(

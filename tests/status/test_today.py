@@ -8,9 +8,9 @@ import pytest
 from relay.runs.signals import State
 from relay.schedule.timetable import Timetable
 from relay.status.snapshot import RunView, Today
-from relay.status.today import slots, today
+from relay.status.today import scheduled_runs, today
 from relay.watchdog.alerts import Alert, Stage
-from relay.watchdog.run_schedule import Slot
+from relay.watchdog.run_schedule import ScheduledRun
 from tests.support.wire import utc
 
 DUE = utc("2025-01-27 21:10")  # Monday 16:10 in New York
@@ -18,11 +18,11 @@ NEXT = utc("2025-01-28 21:10")
 DAY = date(2025, 1, 27)
 
 
-def slot(state: State = State.DUE, **more: Any) -> Slot:
-    return Slot(day=DAY, due=DUE, state=state, **more)
+def scheduled(state: State = State.DUE, **more: Any) -> ScheduledRun:
+    return ScheduledRun(day=DAY, due=DUE, state=state, **more)
 
 
-COMING = Slot(day=date(2025, 1, 28), due=NEXT)
+COMING = ScheduledRun(day=date(2025, 1, 28), due=NEXT)
 
 
 def run(state: str = "completed", *, run_id: str = "r1", after: float = 0, **more: Any) -> RunView:
@@ -30,7 +30,9 @@ def run(state: str = "completed", *, run_id: str = "r1", after: float = 0, **mor
     return RunView(run_id=run_id, state=state, began=began, run_date="2025-01-27", **more)
 
 
-def answer(current: Slot | None, runs: list[RunView], minutes: float = 60, alerts: Any = (), **more: Any) -> Today:
+def answer(
+    current: ScheduledRun | None, runs: list[RunView], minutes: float = 60, alerts: Any = (), **more: Any
+) -> Today:
     now = DUE + timedelta(minutes=minutes)
     return today(current, COMING, runs, alerts, now, timezone="America/New_York", **more)
 
@@ -47,7 +49,7 @@ def answer(current: Slot | None, runs: list[RunView], minutes: float = 60, alert
     ],
 )
 def test_the_days_run_decides(state: str, mood: str, words: str) -> None:
-    told = answer(slot(State.RUNNING, run_id="r1"), [run(state)])
+    told = answer(scheduled(State.RUNNING, run_id="r1"), [run(state)])
     assert (told.mood, told.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
     assert told.next_due == NEXT
 
@@ -59,7 +61,7 @@ def test_the_days_run_decides(state: str, mood: str, words: str) -> None:
 def test_without_a_run_the_slot_decides_and_friday_does_not_count(state: State, mood: str, words: str) -> None:
     friday = run(run_id="friday", after=-3 * 1440)
     friday.run_date = "2025-01-24"
-    told = answer(slot(state), [friday])
+    told = answer(scheduled(state), [friday])
     assert (told.mood, told.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
     assert "16:10 EST" in told.detail
 
@@ -68,7 +70,7 @@ def test_a_run_with_alerts_about_it_is_not_simply_good() -> None:
     def firing(severity: str, run_id: str | None) -> list[Alert]:
         return [Alert(key="k", stage=Stage.FIRING, since=DUE, severity=severity, title="", message="", run_id=run_id)]
 
-    settled = slot(State.RUNNING, run_id="r1")
+    settled = scheduled(State.RUNNING, run_id="r1")
     assert answer(settled, [run()], alerts=firing("warning", "r1")).mood == "warning"
     assert answer(settled, [run()], alerts=firing("critical", "r1")).mood == "bad"
     assert answer(settled, [run()], alerts=firing("critical", "another")).mood == "good"
@@ -80,34 +82,36 @@ def test_a_run_with_alerts_about_it_is_not_simply_good() -> None:
     [(60, "Today’s"), (60 + 24 * 60, "Yesterday’s"), (60 + 3 * 24 * 60, "Monday’s"), (9 * 24 * 60, "The 27 Jan")],  # noqa: RUF001
 )
 def test_a_day_is_called_as_people_call_it(minutes: float, whose: str) -> None:
-    assert answer(slot(State.RUNNING, run_id="r1"), [run()], minutes).headline == f"{whose} run completed"
+    assert answer(scheduled(State.RUNNING, run_id="r1"), [run()], minutes).headline == f"{whose} run completed"
 
 
 def test_which_run_is_the_days_is_looked_up_and_not_decided_here() -> None:
     going = run("running", run_id="by-hand", after=-5, is_scheduled=False)
-    assert answer(slot(State.LATE), [going, run(run_id="r0", after=-3)]).headline == "Today’s run is late"  # noqa: RUF001
-    told = answer(slot(State.MISSED), [run("running", run_id="r2", after=1420)], 1425)
+    assert answer(scheduled(State.LATE), [going, run(run_id="r0", after=-3)]).headline == "Today’s run is late"  # noqa: RUF001
+    told = answer(scheduled(State.MISSED), [run("running", run_id="r2", after=1420)], 1425)
     assert told.headline == "Today’s run is in progress"  # noqa: RUF001 - the next day's, which began early
 
 
 def test_a_manual_run_before_the_due_time_is_not_todays_but_one_after_it_is() -> None:
-    assert answer(slot(State.LATE), [run(after=-120, is_scheduled=False)]).state == "late"
-    assert answer(slot(State.RUNNING, run_id="r1"), [run(after=40, is_scheduled=False)]).headline.startswith("Today")
+    assert answer(scheduled(State.LATE), [run(after=-120, is_scheduled=False)]).state == "late"
+    assert answer(scheduled(State.RUNNING, run_id="r1"), [run(after=40, is_scheduled=False)]).headline.startswith(
+        "Today"
+    )
 
 
 def test_a_run_that_goes_on_is_told_before_one_that_has_ended() -> None:
     again = run("running", run_id="r2", after=50, is_scheduled=False)
-    told = answer(slot(State.RUNNING, run_id="r1"), [again, run("failed")])
+    told = answer(scheduled(State.RUNNING, run_id="r1"), [again, run("failed")])
     assert (told.run_id, told.headline) == ("r2", "A manual run is in progress")
 
 
 def test_what_was_not_planned_is_nobodys_fault() -> None:
-    told = answer(slot(is_excused=True), [])
+    told = answer(scheduled(is_excused=True), [])
     assert (told.mood, told.headline) == ("waiting", "Today’s run was not planned")  # noqa: RUF001
 
 
 def test_a_schedule_that_is_off_has_no_next_run_and_says_why() -> None:
-    told = answer(slot(), [run()], enabled=False)
+    told = answer(scheduled(), [run()], enabled=False)
     assert told.next_due is None
     assert "switched off" in told.next_note
 
@@ -119,11 +123,11 @@ def test_a_new_relay_knows_nothing_and_says_so() -> None:
 
 def test_without_a_watchdog_the_timetable_alone_tells_late_from_due() -> None:
     long_ago = DUE - timedelta(days=1)
-    current, coming = slots(Timetable(), long_ago, DUE + timedelta(minutes=4), 300)
+    current, coming = scheduled_runs(Timetable(), long_ago, DUE + timedelta(minutes=4), 300)
     assert current is not None
     assert coming is not None
     assert (current.state, current.day, coming.due) == (State.DUE, DAY, NEXT)
-    current, _ = slots(Timetable(), long_ago, DUE + timedelta(minutes=6), 300)
+    current, _ = scheduled_runs(Timetable(), long_ago, DUE + timedelta(minutes=6), 300)
     assert current is not None
     assert current.state is State.LATE
-    assert slots(Timetable(), DUE + timedelta(seconds=1), DUE + timedelta(minutes=6), 300)[0] is None
+    assert scheduled_runs(Timetable(), DUE + timedelta(seconds=1), DUE + timedelta(minutes=6), 300)[0] is None

@@ -28,11 +28,11 @@ def fired_at(day: World, name: str = "never_started") -> datetime:
 def gap(day: World, begin: str, end: str) -> None:
     """The relay is not subscribed for a while."""
     day.until(utc(f"2025-01-27 {begin}"), 10)
-    day.watchdog.hearing(None)
-    day.is_deaf = True
+    day.watchdog.note_connection(None)
+    day.is_disconnected = True
     day.until(utc(f"2025-01-27 {end}"), 10)
-    day.is_deaf = False
-    day.watchdog.hearing(day.now, gap=(utc(f"2025-01-27 {begin}"), day.now))
+    day.is_disconnected = False
+    day.watchdog.note_connection(day.now, gap=(utc(f"2025-01-27 {begin}"), day.now))
 
 
 def row(start: datetime, run_id: str = "r1", minutes: float = 35, **more: Any) -> HistoryRun:
@@ -41,9 +41,9 @@ def row(start: datetime, run_id: str = "r1", minutes: float = 35, **more: Any) -
 
 
 def day_state(day: World) -> tuple[State, str | None]:
-    slot = day.watchdog.agenda.current
-    assert slot is not None
-    return slot.state, slot.run_id
+    scheduled = day.watchdog.run_schedule.current
+    assert scheduled is not None
+    return scheduled.state, scheduled.run_id
 
 
 def later(events: list[Event], by: timedelta) -> list[Event]:

@@ -7,7 +7,7 @@ S, I = "started", "started, inferred"  # noqa: E741 - short, so that the table c
 NG, NP = "has not started, at G", "has not started, at P"
 QG, QP = "no sign of it, at G", "no sign of it, at P"
 
-# (events, status, history): (hearing whole, with a gap)
+# (events, status, history): (connection whole, with a gap)
 TABLE: dict[tuple[str, str, str], tuple[str, str]] = {
     ("own", "ours", "has it"): (S, S),
     ("own", "ours", "has not"): (S, S),
@@ -58,15 +58,15 @@ TABLE: dict[tuple[str, str, str], tuple[str, str]] = {
 
 
 def combinations() -> list[tuple[str, str, str, str, str]]:
-    """Events, status, history, hearing, and what must follow."""
+    """Events, status, history, connection, and what must follow."""
     return [
-        (*evidence, hearing, follows)
+        (*evidence, connection, follows)
         for evidence, columns in TABLE.items()
-        for hearing, follows in zip(("whole", "gap"), columns, strict=True)
+        for connection, follows in zip(("whole", "gap"), columns, strict=True)
     ]
 
 
 def markdown() -> list[str]:
     """The table as docs/missed-run.md shows it."""
-    lines = ["| events | status | history | hearing whole | with a gap |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| events | status | history | connection whole | with a gap |", "| --- | --- | --- | --- | --- |"]
     return lines + [f"| {' | '.join((*evidence, *columns))} |" for evidence, columns in TABLE.items()]

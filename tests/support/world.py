@@ -18,7 +18,7 @@ from relay.watchdog.api_state import (
     HISTORY_EVERY,
     SCHEDULE_EVERY,
     SCHEDULE_NOW,
-    ApiView,
+    ApiState,
     _is_old,
     with_history,
     without_history,
@@ -42,7 +42,7 @@ class World:
     status: Status = IDLE
     schedule: Schedule | None = None
     history: list[HistoryRun] = field(default_factory=list)
-    is_deaf: bool = False
+    is_disconnected: bool = False
     """Events are published, and do not arrive."""
     is_alive: bool = True
     """Whether the relay runs; events while it does not are lost."""
@@ -53,7 +53,7 @@ class World:
     stopped_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        self.view = ApiView()
+        self.view = ApiState()
         self.start_relay()
 
     def start_relay(self) -> None:
@@ -63,8 +63,8 @@ class World:
         self.alerts = Alerts(shelf("alerts", MemoryShelf()))
         self.watchdog = Watchdog(self.options, self.runs, self.alerts, shelf("watchdog", MemoryShelf()), self.now)
         gap = (self.stopped_at, self.now) if self.stopped_at else None
-        self.watchdog.hearing(self.now, adopted=gap is None, gap=gap)
-        self.view = ApiView()
+        self.watchdog.note_connection(self.now, adopted=gap is None, gap=gap)
+        self.view = ApiState()
         self.is_alive, self.stopped_at = True, None
 
     def stop_relay(self) -> None:
@@ -89,9 +89,9 @@ class World:
 
     def hear(self, one: Event) -> None:
         """An event arrives now."""
-        if not self.is_alive or self.is_deaf:
+        if not self.is_alive or self.is_disconnected:
             return
-        self.runs.heard(self.now)
+        self.runs.count_received(self.now)
         if self.runs.wants(one.kind):
             self._keep(self.runs.observe(one, self.now))
         if self.watchdog.wants(one.kind):

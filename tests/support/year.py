@@ -156,12 +156,12 @@ def _zero(day: Day) -> None:
     day.good_run(symbols_processed=0, symbols_failed=0, indicators_calculated=0, patterns_detected=0)
 
 
-def _deaf(day: Day) -> None:
+def _disconnected(day: Day) -> None:
     events = a_run(day.at("16:10"), day.run_id)
     day.world.until(events[0].received, 60)
-    day.world.is_deaf = True
+    day.world.is_disconnected = True
     day.world.play(events, step=60)
-    day.world.is_deaf = False
+    day.world.is_disconnected = False
     day.finish(events[0].received, day.world.now)
     day.world.until(day.at("16:50"), 60)
 
@@ -223,7 +223,7 @@ PLAYS: dict[str, Callable[[Day], None]] = {
     "schedule still off": _never,
     "schedule switched on in the morning": lambda day: _switched(day, enabled=True),
     "zero results": _zero,
-    "no events, the api shows the run": _deaf,
+    "no events, the api shows the run": _disconnected,
     "runs for two hours": _two_hours,
     "relay started after a missed run": _started_after,
     "ends without a word": _no_end,

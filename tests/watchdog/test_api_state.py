@@ -10,7 +10,7 @@ from relay.events import Severity
 from relay.tickstockpl.client import TickStockPL
 from relay.watchdog.api_state import HISTORY_EVERY, SCHEDULE_EVERY, Poller
 from relay.watchdog.autotrigger import attempt
-from relay.watchdog.run_schedule import Slot
+from relay.watchdog.run_schedule import ScheduledRun
 from tests.support.wire import utc
 from tests.tickstockpl.test_client import Stand, http, standing
 
@@ -18,7 +18,7 @@ NOW = utc("2025-01-27 21:15")
 IDLE = http({"is_running": False})
 SCHEDULE = http({"enabled": True, "trigger_time": "16:15", "timezone": "America/New_York"})
 HISTORY = http({"runs": [{"run_id": "r1", "status": "completed"}]})
-SLOT = Slot(day=NOW.date(), due=NOW)
+SLOT = ScheduledRun(day=NOW.date(), due=NOW)
 
 
 class Clock:

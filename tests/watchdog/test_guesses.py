@@ -86,7 +86,7 @@ def test_a_run_that_began_again_as_another_ends_at_once_and_the_other_s_result_c
     assert (first.state, first.reason, first.followed_by) == (State.FAILED, "began again as r2", "r2")
     assert day.alerts_said == ["run_failed firing"]
     assert "incomplete until the run r2 has completed" in day.alert("run_failed")["message"]
-    assert slot_run(day.watchdog) == "r2"
+    assert scheduled_run_id(day.watchdog) == "r2"
     day.play(a_run(again, "r2")[2:])
     day.until(again + timedelta(hours=5), 300)
     assert day.alerts_said == ["run_failed firing", "run_failed resolved"]
@@ -117,6 +117,6 @@ def test_two_runs_that_really_overlap_are_both_left_alone() -> None:
     assert day.watchdog.alerts.firing() == []
 
 
-def slot_run(watchdog: Watchdog) -> str | None:
-    slot = watchdog.agenda.current
-    return slot.run_id if slot is not None else None
+def scheduled_run_id(watchdog: Watchdog) -> str | None:
+    scheduled = watchdog.run_schedule.current
+    return scheduled.run_id if scheduled is not None else None

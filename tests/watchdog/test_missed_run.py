@@ -52,7 +52,7 @@ def test_a_history_that_answers_alone_is_asked_although_the_status_fails() -> No
 
 
 @pytest.mark.parametrize(
-    ("works", "deaf_for_a_while", "at", "title"),
+    ("works", "disconnected_for_a_while", "at", "title"),
     [
         (True, False, GRACE_OVER, "Run of Mon 27 Jan has not started"),
         (True, True, PATIENCE_OVER, "Run of Mon 27 Jan has not started"),
@@ -60,9 +60,9 @@ def test_a_history_that_answers_alone_is_asked_although_the_status_fails() -> No
         (False, True, PATIENCE_OVER, "No sign of the run of Mon 27 Jan"),
     ],
 )
-def test_a_status_that_does_not_say(works: bool, deaf_for_a_while: bool, at: datetime, title: str) -> None:
+def test_a_status_that_does_not_say(works: bool, disconnected_for_a_while: bool, at: datetime, title: str) -> None:
     day = world(status=Status(is_running=None), history_works=works)
-    if deaf_for_a_while:
+    if disconnected_for_a_while:
         gap(day, "21:08", "21:09")
     day.until(DUE + timedelta(minutes=20), 10)
     assert (fired_at(day), day.alert("never_started")["title"]) == (at, title)
@@ -84,7 +84,7 @@ def test_a_running_status_without_a_start_counts_only_if_it_was_not_seen_before(
     for day in (unseen, seen):
         day.until(DUE - timedelta(minutes=29))
         day.status = Status(is_running=True, run_id="x")
-        day.is_deaf = True
+        day.is_disconnected = True
         day.until(DUE + 10 * MINUTE)
     assert about_starts(unseen) == []
     assert about_starts(seen) == ["never_started firing"]
@@ -118,17 +118,17 @@ def test_a_dispute_ends_when_the_api_shows_the_run() -> None:
     assert day.alerts_said == ["run_disputed firing", "run_disputed resolved"]
 
 
-def test_a_deaf_relay_believes_the_api() -> None:
+def test_a_disconnected_relay_believes_the_api() -> None:
     day = world()
-    day.watchdog.hearing(None)
-    day.is_deaf = True
+    day.watchdog.note_connection(None)
+    day.is_disconnected = True
     day.until(DUE)
     day.status = running()
     day.until(DUE + 20 * MINUTE)
     assert about_starts(day) == []
     assert day_state(day) == (State.RUNNING, "r1")
     idle = world()
-    idle.watchdog.hearing(None)
+    idle.watchdog.note_connection(None)
     idle.until(GRACE_OVER, 10)
     assert about_starts(idle) == ["never_started firing"]
     assert "The relay is not subscribed to Redis" in idle.alert("never_started")["message"]

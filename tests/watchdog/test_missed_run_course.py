@@ -61,7 +61,7 @@ def test_handed_over_without_a_gap_the_relay_has_heard_all_the_time() -> None:
     day.until(GRACE_OVER, 10)
     assert about_starts(day) == ["never_started firing"]
     evidence = day.alert("never_started")["facts"]["evidence"]
-    assert evidence == "events none, status silent, history broken, hearing whole"
+    assert evidence == "events none, status silent, history broken, connection whole"
 
 
 def test_a_run_in_the_middle_with_the_api_silent_has_started_its_beginning_unknown() -> None:
@@ -133,9 +133,9 @@ def test_a_run_on_a_holiday_is_followed_and_one_that_is_planned_there_is_due() -
         day.until(holiday + 6 * MINUTE)
         assert about_starts(day) == ["never_started firing"]
         assert day.alert("never_started")["title"] == "Run of Mon 20 Jan has not started"
-        slot = day.watchdog.agenda.coming
-        assert slot is not None
-        assert f"{slot.day}" == "2025-01-21"
+        scheduled = day.watchdog.run_schedule.coming
+        assert scheduled is not None
+        assert f"{scheduled.day}" == "2025-01-21"
 
 
 def test_a_run_planned_on_a_holiday_is_not_due_if_it_would_be_left_out_or_is_given_up() -> None:

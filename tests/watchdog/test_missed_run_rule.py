@@ -38,7 +38,7 @@ class Scene:
     def _hear(self, channel: str, name: str, *, stamp: datetime | None = None, **payload: Any) -> bool:
         day = self.day
         day.hear(event(channel, name, day.now, stamp=stamp, **payload))
-        return day.is_alive and not day.is_deaf
+        return day.is_alive and not day.is_disconnected
 
     def starts(self) -> None:
         self.proof |= self._hear("processing:status", "processing_started", **DAYS_RUN) and self.in_time
@@ -88,12 +88,12 @@ class Scene:
         self.day.history = [HistoryRun("r0", None, YESTERDAY, YESTERDAY + timedelta(minutes=35), "completed")]
 
     def gap_begins(self) -> None:
-        self.day.is_deaf = True
-        self.day.watchdog.hearing(None)
+        self.day.is_disconnected = True
+        self.day.watchdog.note_connection(None)
 
     def gap_ends(self) -> None:
-        self.day.is_deaf = False
-        self.day.watchdog.hearing(self.day.now, gap=(BEGINS, self.day.now))
+        self.day.is_disconnected = False
+        self.day.watchdog.note_connection(self.day.now, gap=(BEGINS, self.day.now))
 
     def restart(self) -> None:
         self.day.start_relay()
@@ -138,9 +138,9 @@ def is_reported(day: World) -> bool:
 @example([(DUE + timedelta(minutes=1), "yesterdays_start_again"), (DUE, "api_down")])
 def test_there_is_evidence_or_an_alert_when_the_patience_is_over(timeline: Timeline) -> None:
     scene = played(timeline)
-    slot = scene.day.watchdog.agenda.current
-    assert slot is not None
-    has_started = slot.state is State.RUNNING
+    scheduled = scene.day.watchdog.run_schedule.current
+    assert scheduled is not None
+    has_started = scheduled.state is State.RUNNING
     assert has_started is not is_reported(scene.day)
     if has_started:
         assert scene.proof or scene.trace

@@ -12,7 +12,7 @@ from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.api_state import ApiView, Poller
+from relay.watchdog.api_state import ApiState, Poller
 from relay.watchdog.poll import Watch
 from tests.support.days import DUE
 from tests.support.scripted import Clock as ByHand
@@ -26,11 +26,11 @@ INTERVAL = timedelta(seconds=30)
 async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monkeypatch: pytest.MonkeyPatch) -> None:
     polls: list[bool] = []
 
-    async def poll(_: Poller, *, want_history: bool = False) -> ApiView:
+    async def poll(_: Poller, *, want_history: bool = False) -> ApiState:
         polls.append(want_history)
         if len(polls) == 1:
             raise ZeroDivisionError
-        return ApiView()
+        return ApiState()
 
     monkeypatch.setattr(Poller, "poll", poll)
     watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), Clock(lambda: NOON, lambda: 0.0))
@@ -44,7 +44,7 @@ async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monk
         assert not watch._turn.is_set()
         watch.tick(NOON + INTERVAL)
         await eventually(lambda: len(polls) == 2)
-        watch.hearing(NOON, gap=(NOON, NOON))
+        watch.note_connection(NOON, gap=(NOON, NOON))
         watch.tick(NOON + INTERVAL)
         await eventually(lambda: polls[2:] == [True])
     finally:
@@ -71,8 +71,8 @@ def test_while_the_answers_decide_they_are_asked_for_every_ten_seconds(*, decide
 async def test_after_a_step_of_the_clock_nothing_is_judged_before_a_minute_and_the_next_answer(
     monkeypatch: pytest.MonkeyPatch, step: timedelta
 ) -> None:
-    async def poll(_: Poller, *, want_history: bool = False) -> ApiView:  # noqa: ARG001 - as it is called
-        return ApiView()
+    async def poll(_: Poller, *, want_history: bool = False) -> ApiState:  # noqa: ARG001 - as it is called
+        return ApiState()
 
     monkeypatch.setattr(Poller, "poll", poll)
     by_hand = ByHand(DUE - timedelta(hours=2))
@@ -80,7 +80,7 @@ async def test_after_a_step_of_the_clock_nothing_is_judged_before_a_minute_and_t
     watch = Watch(Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), clock)
     judged: list[datetime] = []
 
-    def judge(now: datetime, _: ApiView) -> list[Announcement]:
+    def judge(now: datetime, _: ApiState) -> list[Announcement]:
         judged.append(now)
         return []
 

@@ -130,10 +130,10 @@ def test_while_the_relay_itself_is_cut_off_no_run_is_called_stalled() -> None:
     day = world()
     day.play(upto(a_run(DUE), "indicator_progress"))
     day.status = running()
-    day.watchdog.hearing(None)
+    day.watchdog.note_connection(None)
     day.pass_(20)
     assert day.alerts_said == []
-    day.watchdog.hearing(day.now)
+    day.watchdog.note_connection(day.now)
     day.pass_(6)
     assert day.alerts_said == ["run_stalled firing"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from relay.config.watchdog import ScheduleOptions
 from relay.store.shelf import MemoryShelf
 from relay.tickstockpl.models import Schedule
-from relay.watchdog.run_schedule import Agenda
+from relay.watchdog.run_schedule import RunSchedule
 from tests.support.examples import examples
 from tests.support.wire import utc
 
@@ -23,31 +23,31 @@ steps = st.lists(
 )
 
 
-def new_agenda(shelf: MemoryShelf, now: datetime) -> Agenda:
-    agenda = Agenda(ScheduleOptions(), shelf)
-    agenda.advance(now)
-    return agenda
+def new_run_schedule(shelf: MemoryShelf, now: datetime) -> RunSchedule:
+    run_schedule = RunSchedule(ScheduleOptions(), shelf)
+    run_schedule.advance(now)
+    return run_schedule
 
 
 @given(steps)
 def test_no_day_is_due_twice_and_days_come_in_order(moves: list[tuple[str, int]]) -> None:
     shelf, now = MemoryShelf(), START
-    agenda = new_agenda(shelf, now)
+    run_schedule = new_run_schedule(shelf, now)
     days: list[date] = []
     for what, number in moves:
         if what == "pass":
             now += timedelta(minutes=number)
         elif what == "restart":
-            agenda = new_agenda(shelf, now)
+            run_schedule = new_run_schedule(shelf, now)
         else:
-            agenda.learn(Schedule(trigger_time=f"{number:02}:10"), now, now)
-        for _ in agenda.advance(now):
-            assert agenda.current is not None
-            if not days or agenda.current.day != days[-1]:
-                days.append(agenda.current.day)
-        assert agenda.coming is not None
-        assert agenda.coming.due > now
-        assert agenda.current is None or agenda.coming.day > agenda.current.day
+            run_schedule.learn(Schedule(trigger_time=f"{number:02}:10"), now, now)
+        for _ in run_schedule.advance(now):
+            assert run_schedule.current is not None
+            if not days or run_schedule.current.day != days[-1]:
+                days.append(run_schedule.current.day)
+        assert run_schedule.coming is not None
+        assert run_schedule.coming.due > now
+        assert run_schedule.current is None or run_schedule.coming.day > run_schedule.current.day
     assert days == sorted(set(days))
 
 
@@ -57,9 +57,9 @@ def test_with_a_fixed_schedule_every_trading_day_is_due_once_over_restarts(minut
     shelf, now = MemoryShelf(), START
     days = []
     for number in minutes:
-        agenda = new_agenda(shelf, now)
+        run_schedule = new_run_schedule(shelf, now)
         now += timedelta(minutes=number)
-        days += [agenda.current.day for _ in agenda.advance(now) if agenda.current]
+        days += [run_schedule.current.day for _ in run_schedule.advance(now) if run_schedule.current]
     trading = [date(2025, 3, 3) + timedelta(days=n) for n in range(400)]
     open_days = [day for day in trading if day.weekday() < 5 and day not in (date(2025, 4, 18), date(2025, 5, 26))]
     assert days == open_days[: len(days)]
@@ -68,29 +68,29 @@ def test_with_a_fixed_schedule_every_trading_day_is_due_once_over_restarts(minut
 
 
 def test_a_day_moved_by_next_run_keeps_its_time_when_that_time_comes_near() -> None:
-    agenda = new_agenda(MemoryShelf(), START)
+    run_schedule = new_run_schedule(MemoryShelf(), START)
     moved = utc("2025-03-03 22:00")
     for minute in range(0, 9 * 60, 5):
         now = START + timedelta(minutes=minute)
         following = moved if now < moved else utc("2025-03-04 21:10")
-        agenda.learn(Schedule(trigger_time="16:10", next_run=following), now, now)
-        agenda.advance(now)
-        assert (agenda.current is None) == (now < moved)
-    assert agenda.coming is not None
-    assert agenda.coming.due == utc("2025-03-04 21:10")
+        run_schedule.learn(Schedule(trigger_time="16:10", next_run=following), now, now)
+        run_schedule.advance(now)
+        assert (run_schedule.current is None) == (now < moved)
+    assert run_schedule.coming is not None
+    assert run_schedule.coming.due == utc("2025-03-04 21:10")
 
 
 def test_a_next_run_read_at_the_due_moment_itself_is_already_tomorrow_s() -> None:
-    agenda = new_agenda(MemoryShelf(), START)
+    run_schedule = new_run_schedule(MemoryShelf(), START)
     near = utc("2025-03-03 21:09")  # its clock is ahead of ours
-    agenda.learn(Schedule(trigger_time="16:10", next_run=utc("2025-03-04 21:10")), near, near)
-    assert agenda.coming is not None
-    assert (agenda.coming.due, agenda.coming.is_planned) == (utc("2025-03-03 21:10"), True)
+    run_schedule.learn(Schedule(trigger_time="16:10", next_run=utc("2025-03-04 21:10")), near, near)
+    assert run_schedule.coming is not None
+    assert (run_schedule.coming.due, run_schedule.coming.is_planned) == (utc("2025-03-03 21:10"), True)
 
 
 def test_what_cannot_be_read_on_the_shelf_is_armed_anew() -> None:
     shelf = MemoryShelf()
-    shelf.put("agenda", "{")
-    coming = new_agenda(shelf, START).coming
+    shelf.put("run_schedule", "{")
+    coming = new_run_schedule(shelf, START).coming
     assert coming is not None
     assert coming.due == utc("2025-03-03 21:10")

@@ -4,13 +4,15 @@ from collections import Counter
 
 import pytest
 
-from relay.watchdog.start_decision import EventsShow, Hearing, HistoryShows, StatusShows, decide
+from relay.watchdog.start_decision import ConnectionShows, EventsShow, HistoryShows, StatusShows, decide
 from tests.support.missed_run_table import combinations
 
 
-@pytest.mark.parametrize(("events", "status", "history", "hearing", "follows"), combinations())
-def test_what_follows_from_each_combination(events: str, status: str, history: str, hearing: str, follows: str) -> None:
-    decision = decide(EventsShow(events), StatusShows(status), HistoryShows(history), Hearing(hearing))
+@pytest.mark.parametrize(("events", "status", "history", "connection", "follows"), combinations())
+def test_what_follows_from_each_combination(
+    events: str, status: str, history: str, connection: str, follows: str
+) -> None:
+    decision = decide(EventsShow(events), StatusShows(status), HistoryShows(history), ConnectionShows(connection))
     assert str(decision) == follows
 
 
@@ -22,4 +24,4 @@ def test_the_table_has_every_combination_once() -> None:
 
 
 def _all() -> list[tuple[str, str, str, str]]:
-    return [(e, s, h, w) for e in EventsShow for s in StatusShows for h in HistoryShows for w in Hearing]
+    return [(e, s, h, w) for e in EventsShow for s in StatusShows for h in HistoryShows for w in ConnectionShows]

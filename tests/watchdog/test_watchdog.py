@@ -14,9 +14,9 @@ def test_a_good_day_gives_no_alert() -> None:
     day.play(a_run(DUE))
     day.pass_(300)
     assert day.alerts_said == []
-    slot = day.watchdog.agenda.current
-    assert slot is not None
-    assert (slot.state, slot.run_id) == (State.RUNNING, "r1")
+    scheduled = day.watchdog.run_schedule.current
+    assert scheduled is not None
+    assert (scheduled.state, scheduled.run_id) == (State.RUNNING, "r1")
 
 
 def test_in_a_maintenance_window_nothing_is_said_and_what_lasts_is_said_after_it() -> None:
@@ -33,9 +33,9 @@ def test_auto_trigger_wants_one_start_a_day_even_over_restarts() -> None:
     wanted = []
     for minute in range(180):
         day.pass_(1)
-        slot = day.watchdog.trigger_wanted(day.now, day.view)
-        if slot is not None:
-            day.watchdog.auto_trigger.note(slot)
+        scheduled = day.watchdog.trigger_wanted(day.now, day.view)
+        if scheduled is not None:
+            day.watchdog.auto_trigger.note(scheduled)
             wanted.append(day.now)
         if minute % 20 == 0:
             day.start_relay()
