@@ -44,13 +44,13 @@ class Size:
     """How much of everything."""
 
     rows: int = 200_000
-    looks: int = 200
+    peeks: int = 200
     deliveries: int = 5_000
     messages: int = 200_000
     rate: float = 20_000
 
 
-SHORT = Size(rows=5_000, looks=20, deliveries=300, messages=4_000, rate=1_000)
+SHORT = Size(rows=5_000, peeks=20, deliveries=300, messages=4_000, rate=1_000)
 
 
 def fill(directory: Path, size: Size, keys: int) -> tuple[Store, Outbox]:
@@ -67,17 +67,17 @@ def fill(directory: Path, size: Size, keys: int) -> tuple[Store, Outbox]:
     return store, outbox
 
 
-def median_ms(call: Callable[[], object], looks: int) -> float:
+def median_ms(call: Callable[[], object], peeks: int) -> float:
     """The median of so many calls."""
     seconds = []
-    for _ in range(looks):
+    for _ in range(peeks):
         begin = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - begin)
-    return 1000 * sorted(seconds)[looks // 2]
+    return 1000 * sorted(seconds)[peeks // 2]
 
 
-def looks(size: Size) -> None:
+def peeks(size: Size) -> None:
     """Prints what each look at the outbox takes."""
     for shape, keys in SHAPES.items():
         directory = Path(tempfile.mkdtemp(prefix="backlog-", dir=system.CACHE))
@@ -188,7 +188,7 @@ def main() -> int:
     arguments = parser.parse_args()
     size = SHORT if arguments.short else Size()
     system.CACHE.mkdir(parents=True, exist_ok=True)
-    looks(size)
+    peeks(size)
     with Beside() as beside:
         deliveries(size, beside)
     with system.Valkey() as valkey:

@@ -157,8 +157,8 @@ class Contest:
             publisher.finish()
             self._finish(contender, run, result, count)
             watching.terminate()
-            said, _ = watching.communicate(timeout=60)
-            p50, p99, measured = said.split()
+            output, _ = watching.communicate(timeout=60)
+            p50, p99, measured = output.split()
             if int(measured):
                 result.latency_ms[str(rate)] = {"p50": float(p50), "p99": float(p99)}
             self._account(contender, run, result, count)

@@ -93,11 +93,11 @@ class Script(Running):
         (directory / "archive").mkdir(parents=True, exist_ok=True)
         words = [*contender.words, str(port), str(directory / "archive" / "events.jsonl")]
         super().__init__(words, directory, {"NODE_CLIENTS": str(contenders.NODE_HOME)}, talks=True)
-        if self._say(START_SECONDS) != "READY":
+        if self._answer(START_SECONDS) != "READY":
             self.end(signal.SIGKILL)
             raise RuntimeError(f"{contender.name} did not start:\n{self.complaint()}")
 
-    def _say(self, patience: float) -> str:
+    def _answer(self, patience: float) -> str:
         if self.process.stdout is None:
             raise RuntimeError("a contender has no stdout")
         with selectors.DefaultSelector() as selector:
@@ -106,7 +106,7 @@ class Script(Running):
 
     def wait_done(self, expected_webhooks: int, patience: float) -> int | None:  # noqa: ARG002 - it sends none
         """Waits for DONE."""
-        words = self._say(patience).split()
+        words = self._answer(patience).split()
         return int(words[1]) if words[:1] == ["DONE"] else None
 
 
@@ -124,8 +124,8 @@ class NotifySocket:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        while heard := self._socket.recv(65536):
-            if b"READY=1" in heard.splitlines() and not self.ready.is_set():
+        while message := self._socket.recv(65536):
+            if b"READY=1" in message.splitlines() and not self.ready.is_set():
                 self.ready_at = time.perf_counter()
                 self.ready.set()
 

@@ -24,16 +24,16 @@ PR_SET_TIMERSLACK = 29
 
 def watch(directory: Path) -> list[float]:
     """Watches until SIGTERM, which comes when the contender is done; then reads the lines."""
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
     ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1)  # else each nap is 50 µs longer
     times, sizes = array("q"), array("q")
-    while not (found := archive.files(directory)) and not told:
+    while not (found := archive.files(directory)) and not signals:
         time.sleep(NAP)
     if not found:
         return []
     descriptor, last = os.open(found[-1], os.O_RDONLY), 0
-    while not told:
+    while not signals:
         size = os.fstat(descriptor).st_size
         if size == last:
             time.sleep(NAP)

@@ -58,7 +58,7 @@ class AppendFile:
         Raises:
             OSError: nothing was written.
         """
-        self._look()
+        self._inspect()
         written = 0
         try:
             while written < len(data):
@@ -111,7 +111,7 @@ class AppendFile:
         """Another descriptor of the same open file; the lock lasts until the last one is closed."""
         return os.dup(self._fd)
 
-    def _look(self) -> None:
+    def _inspect(self) -> None:
         """See what the file is now, before something is written to it."""
         found = os.fstat(self._fd) if self._fd >= 0 else None
         if found is None or found.st_nlink == 0:

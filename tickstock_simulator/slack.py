@@ -54,8 +54,8 @@ class _RefusedError(Exception):
             return PlainTextResponse(self.error, self._status, self._headers)
         body: Json = {"ok": False, "error": self.error}
         if self._remarks:
-            said = [f"[ERROR] {each}" for each in self._remarks]
-            body |= {"errors": self._remarks, "response_metadata": {"messages": said}}
+            messages = [f"[ERROR] {each}" for each in self._remarks]
+            body |= {"errors": self._remarks, "response_metadata": {"messages": messages}}
         return JSONResponse(body, self._status, self._headers)
 
 

@@ -240,18 +240,18 @@ class Simulator(Served):
                 await self.clock.sleep_until(self.clock.now() + _MINUTE)
 
     async def _run_scheduled(self) -> None:
-        looked = self.clock.start - timedelta(microseconds=1)  # a start at the trigger time itself still counts
+        since = self.clock.start - timedelta(microseconds=1)  # a start at the trigger time itself still counts
         while self._runs_left is None or self._runs_left > 0:
-            due = self.timetable.next_run(looked)
+            due = self.timetable.next_run(since)
             if due is None:
                 await self._bell.wait(None)
-                looked = self.clock.now()
+                since = self.clock.now()
                 continue
             if self.clock.real_seconds_until(due) > 0:
                 if await self._bell.wait(self.clock.real_seconds_until(due)):
-                    looked = self.clock.now()
+                    since = self.clock.now()
                 continue
-            looked = due
+            since = due
             self._runs_left = None if self._runs_left is None else self._runs_left - 1
             if "never-starts" in self.faults:
                 self._say("run_never_starts", due=due.isoformat())

@@ -77,11 +77,11 @@ def shared(parts: Sequence[list[Text]], room: int) -> list[list[Text]]:
 
 def cell(value: object, width: int, *, right: bool = False) -> str:
     """`value` in exactly `width` cells: wide characters count for two."""
-    said = plain(str(value))
-    if cell_len(said) > width:
-        said = set_cell_size(said, width - 1).rstrip() + "…"
-    padding = " " * (width - cell_len(said))
-    return padding + said if right else said + padding
+    text = plain(str(value))
+    if cell_len(text) > width:
+        text = set_cell_size(text, width - 1).rstrip() + "…"
+    padding = " " * (width - cell_len(text))
+    return padding + text if right else text + padding
 
 
 def _answer(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
@@ -173,28 +173,28 @@ def _past_run(run: RunView, longest: float, zone: ZoneInfo) -> Text:
 
 
 def _alerts(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
-    firing = [_firing(one, snapshot.at) for one in snapshot.firing]
+    firing = [_firing(alert, snapshot.at) for alert in snapshot.firing]
     firing += [Text.assemble(("  ! ", "bold red"), plain(words)) for words in snapshot.trouble]
-    past = [_past_alert(one, zone) for one in snapshot.alerts if one.resolved_at or one.is_notice]
-    said = (f"{len(firing)} firing", "bold red") if firing else ("none firing", "green")
-    return [Text.assemble((cell("ALERTS", 11), "bold"), said), *firing, *past[:3]]
+    past = [_past_alert(alert, zone) for alert in snapshot.alerts if alert.resolved_at or alert.is_notice]
+    summary = (f"{len(firing)} firing", "bold red") if firing else ("none firing", "green")
+    return [Text.assemble((cell("ALERTS", 11), "bold"), summary), *firing, *past[:3]]
 
 
-def _firing(one: FiringAlert, now: datetime) -> Text:
-    style = "bold red" if one.severity in LOUD else "bold yellow"
-    lasts = lasting(max(0.0, (now - one.since).total_seconds()))
-    return Text.assemble(("  ! ", style), (plain(one.title), style), (f"  {one.severity}, for {lasts}", "dim"))
+def _firing(alert: FiringAlert, now: datetime) -> Text:
+    style = "bold red" if alert.severity in LOUD else "bold yellow"
+    lasts = lasting(max(0.0, (now - alert.since).total_seconds()))
+    return Text.assemble(("  ! ", style), (plain(alert.title), style), (f"  {alert.severity}, for {lasts}", "dim"))
 
 
-def _past_alert(one: PastAlert, zone: ZoneInfo) -> Text:
-    end = "" if one.resolved_at is None else f"  resolved {_clock(one.resolved_at, zone)}"
-    return Text.assemble(("    ", ""), (plain(one.title), "dim"), (end, "dim"))
+def _past_alert(alert: PastAlert, zone: ZoneInfo) -> Text:
+    end = "" if alert.resolved_at is None else f"  resolved {_clock(alert.resolved_at, zone)}"
+    return Text.assemble(("    ", ""), (plain(alert.title), "dim"), (end, "dim"))
 
 
 def _errors(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
     total = snapshot.intake.errors
-    said = f"{figure(total)} since {_clock(snapshot.started, zone)}" if total else "none since the start"
-    head = Text.assemble((cell("ERRORS", 11), "bold"), (said, "" if total else "green"))
+    summary = f"{figure(total)} since {_clock(snapshot.started, zone)}" if total else "none since the start"
+    head = Text.assemble((cell("ERRORS", 11), "bold"), (summary, "" if total else "green"))
     return [head, *(_error(group, zone) for group in snapshot.errors)]
 
 
@@ -210,11 +210,11 @@ def _error(group: ErrorGroup, zone: ZoneInfo) -> Text:
 
 def _sinks(snapshot: Snapshot) -> list[Text]:
     failing = sum(bool(sink.error) for sink in snapshot.sinks)
-    said = (
+    summary = (
         (f"{failing} failing", "bold red") if failing else ("all work", "green") if snapshot.sinks else ("none", "dim")
     )
     ordered = sorted(snapshot.sinks, key=lambda sink: not sink.error)
-    return [Text.assemble((cell("SINKS", 11), "bold"), said), *(_sink(sink, snapshot.at) for sink in ordered)]
+    return [Text.assemble((cell("SINKS", 11), "bold"), summary), *(_sink(sink, snapshot.at) for sink in ordered)]
 
 
 def _sink(sink: SinkView, now: datetime) -> Text:
@@ -232,18 +232,18 @@ def _sink(sink: SinkView, now: datetime) -> Text:
 
 
 def _intake(snapshot: Snapshot) -> list[Text]:
-    its = snapshot.intake
-    heard = ("subscribed", "green") if its.subscribed else (plain(its.reason) or "not subscribed", "bold red")
+    view = snapshot.intake
+    subscribed = ("subscribed", "green") if view.subscribed else (plain(view.reason) or "not subscribed", "bold red")
     facts = [
-        f"{figure(round(its.rate, 1))} events/s",
-        f"lag {its.lag:.1f} s" if its.lag else "no lag",
-        f"{figure(its.gaps)} gaps" if its.gaps else "no gaps",
+        f"{figure(round(view.rate, 1))} events/s",
+        f"lag {view.lag:.1f} s" if view.lag else "no lag",
+        f"{figure(view.gaps)} gaps" if view.gaps else "no gaps",
     ]
-    if its.unread_bytes:
-        facts.insert(2, f"{its.unread_bytes:,} bytes unread")
+    if view.unread_bytes:
+        facts.insert(2, f"{view.unread_bytes:,} bytes unread")
     api = {"answers": ("API answers", "green"), "fails": ("API does not answer", "bold red")}
-    shown = api.get(its.api, ("API not asked", "dim"))
-    return [Text.assemble((cell("INTAKE", 11), "bold"), heard, f" · {' · '.join(facts)} · ", shown)]
+    shown = api.get(view.api, ("API not asked", "dim"))
+    return [Text.assemble((cell("INTAKE", 11), "bold"), subscribed, f" · {' · '.join(facts)} · ", shown)]
 
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:

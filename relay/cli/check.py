@@ -101,11 +101,11 @@ def _print(report: Report) -> None:
     for what in report.missing:
         out.print(_line("failed", "bold red", what), soft_wrap=True)
     for test in report.tests:
-        said = test.name if test.passed else f"{test.name}: {test.difference}"
-        out.print(_line("test ok" if test.passed else "test failed", _style(test.passed), said), soft_wrap=True)
+        text = test.name if test.passed else f"{test.name}: {test.difference}"
+        out.print(_line("test ok" if test.passed else "test failed", _style(test.passed), text), soft_wrap=True)
     for trial in report.trials:
-        said = f"{trial.what}: {trial.detail} ({trial.seconds * 1000:.0f} ms)"
-        out.print(_line("ok" if trial.works else "failed", _style(trial.works), said), soft_wrap=True)
+        text = f"{trial.what}: {trial.detail} ({trial.seconds * 1000:.0f} ms)"
+        out.print(_line("ok" if trial.works else "failed", _style(trial.works), text), soft_wrap=True)
     out.print(_summary(report), soft_wrap=True)
 
 

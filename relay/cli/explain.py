@@ -160,8 +160,8 @@ def _headline(event: Event) -> Text:
     known_as = f" (published as {event.wire_event})" if event.wire_event else ""
     facts = {"phase": event.phase, "run": event.run_id, "source": event.source}
     rest = "".join(f" {name}={value}" for name, value in facts.items() if value is not None)
-    said = f"{event.event}{known_as} on {event.channel}, {event.severity.label},{rest}{marks}".rstrip(",")
-    return Text.assemble(("event       ", "bold"), plain(said))
+    text = f"{event.event}{known_as} on {event.channel}, {event.severity.label},{rest}{marks}".rstrip(",")
+    return Text.assemble(("event       ", "bold"), plain(text))
 
 
 def _verdict_line(verdict: Verdict) -> Text:

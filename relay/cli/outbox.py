@@ -110,8 +110,8 @@ def list_(selection: Selection, limit: int, as_json: bool, config: Path) -> None
         return
     if rows:
         console().print(_table(rows))
-    told = ", ".join(f"{lane}: {count:,} {state}" for (lane, state), count in sorted(counts.items()))
-    click.echo(plain(told) or "nothing waits, and nothing was given up")
+    summary = ", ".join(f"{lane}: {count:,} {state}" for (lane, state), count in sorted(counts.items()))
+    click.echo(plain(summary) or "nothing waits, and nothing was given up")
     if len(rows) < sum(counts.values()):
         click.echo(f"(the oldest {len(rows)} are shown; --limit shows more)")
 
@@ -168,9 +168,9 @@ def drop(selection: Selection, everything: bool, yes: bool, config: Path) -> Non
     _must_choose(selection, everything=everything)
     with _opened(config) as outbox:
         counts = outbox.counts(selection)
-        told = ", ".join(f"{count:,} {state} for {lane}" for (lane, state), count in sorted(counts.items()))
+        totals = ", ".join(f"{count:,} {state} for {lane}" for (lane, state), count in sorted(counts.items()))
         if counts and not yes:
-            click.confirm(plain(f"Forget {told}? They cannot be brought back"), abort=True, err=True)
+            click.confirm(plain(f"Forget {totals}? They cannot be brought back"), abort=True, err=True)
         count = outbox.drop(selection)
     click.echo(f"{count:,} dropped")
     _nothing_found(selection, count)

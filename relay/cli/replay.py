@@ -124,23 +124,23 @@ def _replay(
         with progress:
             pieces = paced(archive.blocks(), pace)
             if settings is None:
-                told, well = _to_stdout(pieces), True
+                summary, well = _to_stdout(pieces), True
             else:
                 events = ((wait, archive.decoded(block)) for wait, block in pieces)
                 if target == "redis":
-                    told, well = _to_redis(events, settings, mark=mark, yes=yes), True
+                    summary, well = _to_redis(events, settings, mark=mark, yes=yes), True
                 else:
-                    told, well = asyncio.run(_to_sinks(events, settings, sinks))
+                    summary, well = asyncio.run(_to_sinks(events, settings, sinks))
     except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
-    _summary(archive, told)
+    _summary(archive, summary)
     is_archive = archive.events or archive.passed_over or not archive.damaged
     return 0 if well and is_archive else 1
 
 
-def _summary(archive: Archive, told: str) -> None:
+def _summary(archive: Archive, summary: str) -> None:
     damaged = f", {archive.damaged:,} lines that are no events left out" if archive.damaged else ""
-    click.echo(f"{archive.events:,} events{told}{damaged}", err=True)
+    click.echo(f"{archive.events:,} events{summary}{damaged}", err=True)
 
 
 def _settings(path: Path, target: str) -> Settings:
@@ -203,11 +203,11 @@ async def _to_sinks(
         if not await replay.feed(events):
             break
     left = await replay.drain()
-    told = "".join(f", {count:,} to {name}" for name, count in replay.delivered.items())
-    told += f", {replay.muted:,} kept from alerting sinks" if replay.muted else ""
-    told += f", {replay.unrouted:,} for none of them" if replay.unrouted else ""
-    told += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
-    return plain(told), not left
+    summary = "".join(f", {count:,} to {name}" for name, count in replay.delivered.items())
+    summary += f", {replay.muted:,} kept from alerting sinks" if replay.muted else ""
+    summary += f", {replay.unrouted:,} for none of them" if replay.unrouted else ""
+    summary += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
+    return plain(summary), not left
 
 
 def _usable_sinks(settings: Settings, names: tuple[str, ...]) -> None:

@@ -70,8 +70,8 @@ def _local_time(schedule: Schedule) -> str | None:
 def _compare(schedule: Schedule, trigger_time: str | None, enabled: bool | None) -> None:
     wanted = {"trigger_time": trigger_time, "enabled": enabled}
     for name, value in wanted.items():
-        said = getattr(schedule, name)
-        if value is not None and said != value:
+        answered = getattr(schedule, name)
+        if value is not None and answered != value:
             raise click.ClickException(
-                plain(f"TickStockPL took the request, but its schedule says {name} = {said}, not {value}")
+                plain(f"TickStockPL took the request, but its schedule says {name} = {answered}, not {value}")
             )

@@ -119,14 +119,14 @@ def command(
             seed=seed,
             items=items,
             history_days=history_days,
-            say=_say_json if as_json else _say,
+            say=_log_json if as_json else _log_text,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     slack = None
     if slack_listen is not None:
         slack = SlackStandIn(host=slack_listen.host, port=slack_listen.port, token=slack_token)
-    say = _say_json if as_json else _say
+    say = _log_json if as_json else _log_text
     say("publishing", redis=address(redis_url), speed=speed, faults=str(simulator.faults))
     try:
         asyncio.run(_simulate(simulator, slack, runs=runs, duration=duration, as_json=as_json))
@@ -137,7 +137,7 @@ def command(
 async def _simulate(
     simulator: Simulator, slack: SlackStandIn | None, *, runs: int | None, duration: float | None, as_json: bool
 ) -> None:
-    say = _say_json if as_json else _say
+    say = _log_json if as_json else _log_text
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -170,11 +170,11 @@ def _loopback_only(where: Listen, *, allow_remote: bool) -> None:
         )
 
 
-def _say(event: str, **facts: object) -> None:
+def _log_text(event: str, **facts: object) -> None:
     now = datetime.now().astimezone()
-    told = "  ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
-    click.echo(f"{now:%H:%M:%S}  {event.replace('_', ' '):<18} {told}".rstrip())
+    details = "  ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
+    click.echo(f"{now:%H:%M:%S}  {event.replace('_', ' '):<18} {details}".rstrip())
 
 
-def _say_json(event: str, **facts: object) -> None:
+def _log_json(event: str, **facts: object) -> None:
     click.echo(json.dumps({"time": datetime.now().astimezone().isoformat(), "event": event, **facts}, default=str))

@@ -133,7 +133,7 @@ def _fetch(client: httpx.Client) -> bytes:
     return answer.content
 
 
-def _look(client: httpx.Client) -> Snapshot:
+def _snapshot(client: httpx.Client) -> Snapshot:
     from relay.status.snapshot import Snapshot  # noqa: PLC0415
 
     try:
@@ -147,7 +147,7 @@ def _print_once(client: httpx.Client, *, as_json: bool) -> None:
         if as_json:
             click.echo(msgspec.json.format(_fetch(client), indent=2).decode())
             return
-        snapshot = _look(client)
+        snapshot = _snapshot(client)
     except (UnreachableError, msgspec.MsgspecError) as error:
         raise click.ClickException(f"{plain(str(client.base_url))}: {error}") from None
     console = Console(highlight=False, markup=False, emoji=False)
@@ -167,7 +167,7 @@ def _watch(client: httpx.Client, url: str, interval: float) -> None:
     with stopped, _keys() as pressed, Live(first, console=console, screen=True, auto_refresh=False) as live:
         while True:
             try:
-                view.snapshot, view.error = _look(client), ""
+                view.snapshot, view.error = _snapshot(client), ""
             except UnreachableError as error:
                 view.since = view.since if view.error else time.monotonic()
                 view.error = str(error)

@@ -40,8 +40,8 @@ def bar(run: RunView, seconds: float, usual: Band | None) -> Html:
             width = min(max(LEAST, _x(phase.seconds, seconds)), WIDTH - begins)
             state = "" if phase.state == "completed" else f" is-{phase.state}"
             parts.append(_rect(f"p-{phase.name}{state}", begins, width, ROW * 0.15, ROW * 0.7))
-    told = ", ".join(_told(phase) for phase in run.phases)
-    return _svg("bar", ROW, f"Phases: {told}", parts)
+    description = ", ".join(_phase_text(phase) for phase in run.phases)
+    return _svg("bar", ROW, f"Phases: {description}", parts)
 
 
 def span(runs: Sequence[RunView], usual: Band | None) -> tuple[float, float]:
@@ -70,10 +70,10 @@ def trend(runs: Sequence[RunView], usual: Band | None, least: float, most: float
         tag("path", tag("title", _point(run)), class_=f"dot is-{run.state}", d=f"M{x:.1f} {height:.1f}h.01")
         for x, height, run in points
     ]
-    span_told = f"; usual {lasting(usual.low)} to {lasting(usual.high)}" if usual else ""
-    told = ", ".join(lasting(run.seconds) for run in runs if run.seconds is not None)
+    usual_span = f"; usual {lasting(usual.low)} to {lasting(usual.high)}" if usual else ""
+    durations = ", ".join(lasting(run.seconds) for run in runs if run.seconds is not None)
     return _svg(
-        "trend", HEIGHT, f"Duration of the last {len(runs)} runs", parts, f"The oldest first: {told}{span_told}."
+        "trend", HEIGHT, f"Duration of the last {len(runs)} runs", parts, f"The oldest first: {durations}{usual_span}."
     )
 
 
@@ -114,7 +114,7 @@ def _x(seconds: float, most: float) -> float:
     return WIDTH * min(seconds / most, 1.0)
 
 
-def _told(phase: PhaseView) -> str:
+def _phase_text(phase: PhaseView) -> str:
     took = f" {lasting(phase.seconds)}" if phase.seconds is not None else ""
     state = "" if phase.state == "completed" else f" {phase.state}"
     return f"{phase.name}{state}{took}"

@@ -17,18 +17,18 @@ LOUD = ("error", "critical", "emergency", "fatal")
 def alerts(snapshot: Snapshot) -> Html:
     """What fires now, and what is wrong with the relay itself; nothing at all when nothing is."""
     rows = [tag("li", tag("strong", "The relay itself"), tag("p", text), class_="is-bad") for text in snapshot.trouble]
-    rows += [_firing(one, snapshot.at) for one in snapshot.firing]
+    rows += [_firing(alert, snapshot.at) for alert in snapshot.firing]
     return markup(tag("h2", "Firing now", id="alerts-title"), tag("ul", rows, class_="alerts")) if rows else markup()
 
 
-def _firing(one: FiringAlert, now: datetime) -> Html:
-    for_ = lasting(max(0.0, (now - one.since).total_seconds()))
+def _firing(alert: FiringAlert, now: datetime) -> Html:
+    for_ = lasting(max(0.0, (now - alert.since).total_seconds()))
     return tag(
         "li",
-        tag("strong", wired(one.title)),
-        tag("span", f"{one.severity} · for {for_}", class_="dim"),
-        tag("p", wired(one.message)) if one.message else None,
-        class_=f"is-{_loudness(one.severity)}",
+        tag("strong", wired(alert.title)),
+        tag("span", f"{alert.severity} · for {for_}", class_="dim"),
+        tag("p", wired(alert.message)) if alert.message else None,
+        class_=f"is-{_loudness(alert.severity)}",
     )
 
 
@@ -38,25 +38,25 @@ def past(snapshot: Snapshot) -> Html:
     if not snapshot.alerts:
         return markup(title, tag("p", "None so far.", class_="calm"))
     zone = ZoneInfo(snapshot.timezone)
-    rows = [_past(one, zone, snapshot.at) for one in snapshot.alerts[:SHOWN]]
+    rows = [_past(alert, zone, snapshot.at) for alert in snapshot.alerts[:SHOWN]]
     return markup(title, tag("ul", rows, class_="log"))
 
 
-def _past(one: PastAlert, zone: ZoneInfo, now: datetime) -> Html:
-    if one.is_notice:
+def _past(alert: PastAlert, zone: ZoneInfo, now: datetime) -> Html:
+    if alert.is_notice:
         end = "notice"
-    elif one.resolved_at:
-        end = f"resolved after {lasting((one.resolved_at - one.fired_at).total_seconds())}"
+    elif alert.resolved_at:
+        end = f"resolved after {lasting((alert.resolved_at - alert.fired_at).total_seconds())}"
     else:
         end = "firing"
-    words = one.message if one.is_notice else one.resolution  # what still fires is told above
-    state = "ok" if one.resolved_at else "notice" if one.is_notice else _loudness(one.severity)
+    words = alert.message if alert.is_notice else alert.resolution  # what still fires is told above
+    state = "ok" if alert.resolved_at else "notice" if alert.is_notice else _loudness(alert.severity)
     return tag(
         "li",
-        _moment(one.fired_at, zone, now),
+        _moment(alert.fired_at, zone, now),
         tag(
             "div",
-            tag("strong", wired(one.title)),
+            tag("strong", wired(alert.title)),
             tag("p", wired(words), class_="dim") if words else None,
         ),
         tag("span", end, class_=f"state is-{state}"),
@@ -119,47 +119,53 @@ def _sink(sink: SinkView, now: datetime) -> Html:
 
 def intake(snapshot: Snapshot) -> Html:
     """How the relay hears."""
-    zone, its, now = ZoneInfo(snapshot.timezone), snapshot.intake, snapshot.at
+    zone, view, now = ZoneInfo(snapshot.timezone), snapshot.intake, snapshot.at
     state = tag(
-        "span", "subscribed" if its.subscribed else "not subscribed", class_=f"state is-{_good(its.subscribed)}"
+        "span",
+        "subscribed" if view.subscribed else "not subscribed",
+        class_=f"state is-{_good(view.subscribed)}",
     )
-    since = markup(" since ", _moment(its.since, zone, now)) if its.since else None
-    gaps = f"{figure(its.gaps)}, together {lasting(its.gap_seconds)}" if its.gaps else "none since the start"
+    since = markup(" since ", _moment(view.since, zone, now)) if view.since else None
+    gaps = f"{figure(view.gaps)}, together {lasting(view.gap_seconds)}" if view.gaps else "none since the start"
     facts: dict[str, object] = {
-        "Redis": markup(state, since, f" – {its.reason}" if its.reason else None),  # noqa: RUF001 - typography
+        "Redis": markup(state, since, f" – {view.reason}" if view.reason else None),  # noqa: RUF001 - typography
         "API": _api(snapshot, zone),
-        "Last event": _moment(its.last_event_at, zone, now) if its.last_event_at else "none yet",
-        "Received": f"{figure(its.received)} events since the start",
-        "Lag": f"{its.lag:.1f} s" if its.lag else "none, all is read",
+        "Last event": _moment(view.last_event_at, zone, now) if view.last_event_at else "none yet",
+        "Received": f"{figure(view.received)} events since the start",
+        "Lag": f"{view.lag:.1f} s" if view.lag else "none, all is read",
         "Gaps": gaps,
     }
-    if its.unread_bytes:
-        facts["Unread"] = f"{its.unread_bytes:,} bytes"
-    if its.quarantined:
-        facts["Quarantined"] = f"{figure(its.quarantined)} messages that could not be read"
+    if view.unread_bytes:
+        facts["Unread"] = f"{view.unread_bytes:,} bytes"
+    if view.quarantined:
+        facts["Quarantined"] = f"{figure(view.quarantined)} messages that could not be read"
     facts["Relay"] = markup(f"{snapshot.version}, up ", lasting((now - snapshot.started).total_seconds()))
     rate = tag(
-        "p", tag("strong", figure(round(its.rate, 1)), class_="big"), tag("span", "events a second", class_="dim")
+        "p",
+        tag("strong", figure(round(view.rate, 1)), class_="big"),
+        tag("span", "events a second", class_="dim"),
     )
     rows = [tag("div", tag("dt", name), tag("dd", fact)) for name, fact in facts.items()]
     return markup(
         tag("h2", "Intake", id="intake-title"),
-        tag("div", rate, charts.sparkline(its.rates), class_="rate"),
+        tag("div", rate, charts.sparkline(view.rates), class_="rate"),
         tag("dl", rows),
     )
 
 
 def _api(snapshot: Snapshot, zone: ZoneInfo) -> Html:
-    its = snapshot.intake
-    if its.api == "unknown":
+    view = snapshot.intake
+    if view.api == "unknown":
         return markup("not asked yet")
     word = tag(
         "span",
-        "answers" if its.api == "answers" else "does not answer",
-        class_=f"state is-{_good(its.api == 'answers')}",
+        "answers" if view.api == "answers" else "does not answer",
+        class_=f"state is-{_good(view.api == 'answers')}",
     )
     since = (
-        markup(" since ", _moment(its.api_since, zone, snapshot.at)) if its.api == "fails" and its.api_since else None
+        markup(" since ", _moment(view.api_since, zone, snapshot.at))
+        if view.api == "fails" and view.api_since
+        else None
     )
     return markup(word, since)
 

@@ -25,8 +25,8 @@ def markup(*children: Child) -> Html:
 
 def tag(name: str, /, *children: Child, **attributes: object) -> Html:
     """An element. `class_` is `class`, `aria_label` is `aria-label`; None and False leave an attribute out."""
-    told = "".join(_attribute(key, value) for key, value in attributes.items())
-    return Html(f"<{name}{told}>" if name in _VOID else f"<{name}{told}>{markup(*children)}</{name}>")
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    return Html(f"<{name}{written}>" if name in _VOID else f"<{name}{written}>{markup(*children)}</{name}>")
 
 
 def wired(text: object) -> Html:

@@ -29,7 +29,7 @@ PARTS = {
 def parts(snapshot: Snapshot) -> dict[str, str]:
     """The parts by name; beside them `title` and `said` (one sentence for those who listen), as text, and `mood`."""
     made: dict[str, str] = {name: str(part(snapshot)) for name, part in PARTS.items()}  # a plain str, for JSON
-    return made | {"title": title(snapshot), "said": said(snapshot), "mood": snapshot.today.mood}
+    return made | {"title": title(snapshot), "said": announcement(snapshot), "mood": snapshot.today.mood}
 
 
 def title(snapshot: Snapshot) -> str:
@@ -37,7 +37,7 @@ def title(snapshot: Snapshot) -> str:
     return f"{snapshot.today.headline} – TickStock Relay"  # noqa: RUF001 - typography
 
 
-def said(snapshot: Snapshot) -> str:
+def announcement(snapshot: Snapshot) -> str:
     """What a screen reader says when it changes: the verdict and the alerts, not every tick of a bar."""
     alerts = "; ".join(one.title for one in snapshot.firing)
     return f"{snapshot.today.headline}. {f'Firing: {alerts}.' if alerts else 'Nothing is firing.'}"
@@ -62,7 +62,7 @@ def page(snapshot: Snapshot) -> str:
         tag("a", "Skip to the answer", class_="skip", href="#verdict"),
         _header(snapshot),
         tag("main", shown, id="main"),
-        tag("p", said(snapshot), id="said", class_="sr", role="status", aria_live="polite"),
+        tag("p", announcement(snapshot), id="said", class_="sr", role="status", aria_live="polite"),
         _footer(snapshot),
     )
     return f"<!doctype html>\n{tag('html', _head(snapshot), body, lang='en')}\n"

@@ -62,11 +62,11 @@ def _cut(text: str, limit: int, *, longer: bool, keep_end: bool = False) -> str:
     escaped = [_ENTITIES.get(character, character) for character in text]
     if not longer and sum(map(width, escaped)) <= limit:
         return "".join(escaped)
-    kept = list(_fitting(escaped[::-1] if keep_end else escaped, limit - 1))
+    kept = list(_within(escaped[::-1] if keep_end else escaped, limit - 1))
     return ELLIPSIS + "".join(kept[::-1]) if keep_end else "".join(kept) + ELLIPSIS
 
 
-def _fitting(pieces: list[str], room: int) -> Iterator[str]:
+def _within(pieces: list[str], room: int) -> Iterator[str]:
     for piece in pieces:
         room -= width(piece)
         if room < 0:

@@ -125,8 +125,8 @@ class SocketIoSink(QueuedSink):
             for emit, data, event in plain:
                 self._states.take(emit, data, event, self.context.now())
             self._taken_over = delivery_id
-        told = {event.run_id for emit, _, event in plain if emit.name in {"run_state", "processing_status"}}
-        states = [state for id_ in told if (state := self._states.of(id_)) is not None]
+        run_ids = {event.run_id for emit, _, event in plain if emit.name in {"run_state", "processing_status"}}
+        states = [state for id_ in run_ids if (state := self._states.of(id_)) is not None]
         return await self._publish([self._message("run_state", state) for state in states])
 
     def _newest(self, events: Sequence[Event]) -> list[Event]:

@@ -50,8 +50,8 @@ def phases(payload: Mapping[str, Any]) -> list[str] | None:
 def percent_done(payload: Mapping[str, Any]) -> float | None:
     """0 to 100, from what is said or from the symbols."""
     done, total = symbols_done(payload), symbols_total(payload)
-    said = next((payload[key] for key in _PERCENT if payload.get(key) is not None), None)
-    found = percent(said, done, total)
+    stated = next((payload[key] for key in _PERCENT if payload.get(key) is not None), None)
+    found = percent(stated, done, total)
     if found is None and total and done is not None:
         return min(100.0, 100 * done / total)
     return found
@@ -81,8 +81,8 @@ def symbols_failed(payload: Mapping[str, Any]) -> int | None:
 
 def symbols_succeeded(payload: Mapping[str, Any]) -> int | None:
     """As said, or those that were done without those that failed."""
-    if (said := count(payload.get("successful_symbols"))) is not None:
-        return said
+    if (stated := count(payload.get("successful_symbols"))) is not None:
+        return stated
     done = symbols_done(payload)
     done = symbols_total(payload) if done is None else done
     return None if done is None else max(0, done - (symbols_failed(payload) or 0))
@@ -95,10 +95,10 @@ def seconds(payload: Mapping[str, Any]) -> float | None:
 
 def seconds_left(event: Event) -> float | None:
     """As said, or until the time at which it is expected to end."""
-    said = amount(event.payload.get("eta_seconds"))
-    if said is None and (end := moment(event.payload.get("estimated_completion"))) is not None:
+    stated = amount(event.payload.get("eta_seconds"))
+    if stated is None and (end := moment(event.payload.get("estimated_completion"))) is not None:
         return max(0.0, (end - event.time).total_seconds())
-    return said
+    return stated
 
 
 def symbol(payload: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ Needs pytest and pytest-asyncio. docs/sinks.md shows it in use; nothing of the d
 """
 
 from sinks.testing.contract import HOSTILE_TEXTS, STATUS_REASONS, SinkContract
-from sinks.testing.lent import EXAMPLE_ERROR, NOON, MemoryState, make_context, make_event
+from sinks.testing.fixtures import EXAMPLE_ERROR, NOON, MemoryState, make_context, make_event
 from sinks.testing.server import Fault, FaultyServer, Reply, Request
 
 __all__ = [

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from relay.events import Event
 from sinks.base import Outcome, QueuedSink, Reason, SinkError
-from sinks.testing.lent import make_context, make_event
+from sinks.testing.fixtures import make_context, make_event
 from sinks.testing.server import Fault, FaultyServer, Reply
 
 DEADLINE = 120.0
@@ -189,20 +189,20 @@ class SinkContract(ABC):
         assert (await _deliver(sink, make_event({"message": "x" * (1 << 20)}))).delivered
 
     @pytest.mark.parametrize("status", [200, 400, 403, 429, 500])
-    async def test_no_secret_is_told(
+    async def test_no_secret_is_shown(
         self, server: FaultyServer, sink: QueuedSink, status: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Even when the place sends everything back: not in outcomes, logs or exceptions."""
         caplog.set_level(logging.DEBUG)
         server.always = Reply(status, fault=Fault.ECHO)
         with capture_logs() as logs:
-            told = [str(await _deliver(sink, make_event()))]
-            told += [await _checked(sink)]
+            texts = [str(await _deliver(sink, make_event()))]
+            texts += [await _checked(sink)]
             await server.stop()
-            told += [str(await _deliver(sink, make_event())), await _checked(sink)]
-        told += [repr(sink.options), str(logs), caplog.text]
+            texts += [str(await _deliver(sink, make_event())), await _checked(sink)]
+        texts += [repr(sink.options), str(logs), caplog.text]
         for secret in self.secrets:
-            assert all(secret not in text for text in told), told
+            assert all(secret not in text for text in texts), texts
 
 
 @asynccontextmanager

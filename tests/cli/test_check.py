@@ -59,16 +59,16 @@ def closed_port() -> Iterator[int]:
 
 
 def test_the_default_configuration_passes_its_own_tests() -> None:
-    said = check("--config", DEFAULT).stdout
-    assert "no problems" in said
-    assert "3 of 3 tests passed" in said
+    output = check("--config", DEFAULT).stdout
+    assert "no problems" in output
+    assert "3 of 3 tests passed" in output
 
 
 def test_five_mistakes_are_all_told_with_line_and_key_and_end_with_exit_code_2() -> None:
-    said = check("--config", MISTAKES / "five_mistakes.yaml", code=2).stdout
+    output = check("--config", MISTAKES / "five_mistakes.yaml", code=2).stdout
     expected = (MISTAKES / "five_mistakes.expected").read_text().splitlines()
-    assert [line.removeprefix("error").strip() for line in said.splitlines()[:-1]] == expected
-    assert said.splitlines()[-1].endswith("5 problems")
+    assert [line.removeprefix("error").strip() for line in output.splitlines()[:-1]] == expected
+    assert output.splitlines()[-1].endswith("5 problems")
 
 
 def test_json_tells_the_same_mistakes_as_facts() -> None:
@@ -90,9 +90,9 @@ def test_a_configuration_that_does_not_do_what_its_tests_say_fails(write: Any) -
         {"name": "as it is not", "given": {"channel": "tickstock:errors"}, "expect": []},
     ]
     path = write(tests=tests)
-    said = check("--config", path, code=1).stdout
-    assert "test ok     as it is" in said
-    assert "test failed as it is not: reached metrics too" in said
+    output = check("--config", path, code=1).stdout
+    assert "test ok     as it is" in output
+    assert "test failed as it is not: reached metrics too" in output
     assert [test["passed"] for test in facts("--config", path, code=1)["tests"]] == [True, False]
 
 
@@ -146,9 +146,9 @@ def test_a_route_behind_one_that_takes_all_and_stops_is_warned_about(write: Any)
         {"name": "narrower than one that does not stop", "match": {"severity": ["error"], "event": "x"}, "to": []},
         {"name": "never", "match": {"severity": ["error"], "domain": "errors", "source": "x"}, "to": ["metrics"]},
     ]
-    said = warned(write(routes=routes))
-    assert "the route never is never reached: errors takes" in said
-    assert said.count("never reached") == 1
+    output = warned(write(routes=routes))
+    assert "the route never is never reached: errors takes" in output
+    assert output.count("never reached") == 1
 
 
 def test_alerts_that_reach_nobody_are_warned_about(write: Any) -> None:
@@ -177,17 +177,17 @@ def test_connect_tries_redis_the_api_each_sink_and_the_state_directory(write: An
         "state_dir": True,
     }
     assert all(0 <= trial["seconds"] < 20 for trial in found["connect"])
-    said = check("--config", path, "--connect", code=1).stdout
-    assert "ok          redis: answers, and lets us subscribe to tickstock:errors" in said
-    assert "failed      tickstockpl: cannot reach http://127.0.0.1:9" in said
+    output = check("--config", path, "--connect", code=1).stdout
+    assert "ok          redis: answers, and lets us subscribe to tickstock:errors" in output
+    assert "failed      tickstockpl: cannot reach http://127.0.0.1:9" in output
     assert shared_valkey.listeners() == 0
 
 
 def test_a_redis_that_is_not_there_fails_without_showing_the_password(write: Any, closed_port: int) -> None:
     path = write(redis={"url": f"redis://relay:hunter2-hunter2@127.0.0.1:{closed_port}/0", "patterns": ["x"]})
-    said = check("--config", path, "--connect", code=1).stdout
-    assert "failed      redis: ConnectionError" in said
-    assert "hunter2" not in said
+    output = check("--config", path, "--connect", code=1).stdout
+    assert "failed      redis: ConnectionError" in output
+    assert "hunter2" not in output
 
 
 def test_a_user_who_may_not_subscribe_is_told_so(write: Any, valkey: Valkey) -> None:
@@ -196,8 +196,8 @@ def test_a_user_who_may_not_subscribe_is_told_so(write: Any, valkey: Valkey) -> 
     allowed = write(redis={"url": url, "patterns": ["tickstock:errors"]})
     assert "ok          redis: answers" in check("--config", allowed, "--connect", code=1).stdout
     refused = write(redis={"url": url, "patterns": ["tickstock:errors", "tickstock:import:*"]})
-    said = check("--config", refused, "--connect", code=1).stdout
-    assert "failed      redis: refused PSUBSCRIBE: NOPERM" in said
+    output = check("--config", refused, "--connect", code=1).stdout
+    assert "failed      redis: refused PSUBSCRIBE: NOPERM" in output
 
 
 def test_a_user_who_may_subscribe_and_nothing_else_is_enough(write: Any, valkey: Valkey) -> None:
@@ -209,16 +209,16 @@ def test_a_user_who_may_subscribe_and_nothing_else_is_enough(write: Any, valkey:
 def test_a_replica_without_its_master_fails(write: Any, closed_port: int) -> None:
     with Valkey(*replica_of(closed_port)) as replica:
         path = write(redis={"url": replica.url, "patterns": ["tickstock:errors"]})
-        said = check("--config", path, "--connect", code=1).stdout
-    assert "failed      redis: this replica has no connection to its master" in said
+        output = check("--config", path, "--connect", code=1).stdout
+    assert "failed      redis: this replica has no connection to its master" in output
 
 
 def test_a_state_directory_that_cannot_be_written_fails(write: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = write(state_dir=str(tmp_path / "file" / "state"))
-    said = check("--config", path, "--connect", code=1).stdout
-    assert "failed      state_dir" in said
-    assert "is no directory" in said
+    output = check("--config", path, "--connect", code=1).stdout
+    assert "failed      state_dir" in output
+    assert "is no directory" in output
 
 
 def test_a_check_leaves_the_archive_of_a_running_relay_as_it_is(write: Any, tmp_path: Path) -> None:
@@ -234,9 +234,9 @@ def test_a_check_leaves_the_archive_of_a_running_relay_as_it_is(write: Any, tmp_
 
 
 def test_terminal_controls_in_a_configuration_do_not_reach_the_terminal(write: Any) -> None:
-    said = check("--config", write(routes=[{"name": "a", "to": ["\x1b[31mx[/bold]"]}]), code=2).output
-    assert "\x1b[31m" not in said
-    assert "[/bold]" in said
+    output = check("--config", write(routes=[{"name": "a", "to": ["\x1b[31mx[/bold]"]}]), code=2).output
+    assert "\x1b[31m" not in output
+    assert "[/bold]" in output
 
 
 def test_a_file_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def explain(config: Path) -> Any:
 
 
 def test_a_message_is_normalised_and_shown_with_each_route_and_its_sinks(explain: Any) -> None:
-    said = explain("--channel", "tickstock:errors", "--json", json.dumps(ERROR)).stdout.splitlines()
-    assert said == [
+    output = explain("--channel", "tickstock:errors", "--json", json.dumps(ERROR)).stdout.splitlines()
+    assert output == [
         "event       error on tickstock:errors, error",
         "matches     everything -> archive",
         "matches     errors -> ops; stop",
@@ -57,13 +57,13 @@ def test_a_message_is_normalised_and_shown_with_each_route_and_its_sinks(explain
 
 def test_the_matcher_that_failed_is_shown_with_what_was_found(explain: Any) -> None:
     message = {"event": "pattern_detected", "timestamp": "2025-01-27T21:10:00Z", "payload": {"confidence": 0.4}}
-    said = explain("--channel", "tickstock:patterns:detected", stdin=json.dumps(message)).stdout
-    assert "no match    strong: wants payload.confidence: >=0.9, but found 0.4" in said
-    assert "no match    errors: wants severity: >=error, but found info" in said
-    assert "no match    not ticks: wants not: {domain: patterns}, and all of that holds" in said
+    output = explain("--channel", "tickstock:patterns:detected", stdin=json.dumps(message)).stdout
+    assert "no match    strong: wants payload.confidence: >=0.9, but found 0.4" in output
+    assert "no match    errors: wants severity: >=error, but found info" in output
+    assert "no match    not ticks: wants not: {domain: patterns}, and all of that holds" in output
     del message["payload"]["confidence"]  # type: ignore[attr-defined]
-    said = explain("--channel", "tickstock:patterns:detected", stdin=json.dumps(message)).stdout
-    assert "payload.confidence: >=0.9, but the event has none" in said
+    output = explain("--channel", "tickstock:patterns:detected", stdin=json.dumps(message)).stdout
+    assert "payload.confidence: >=0.9, but the event has none" in output
 
 
 def test_lines_of_the_archive_are_explained_one_after_the_other(explain: Any, tmp_path: Path) -> None:
@@ -101,17 +101,17 @@ def test_json_has_the_event_the_verdicts_and_the_sinks(explain: Any) -> None:
     ],
 )
 def test_what_is_no_message_is_for_the_quarantine(explain: Any, data: bytes, reason: str) -> None:
-    said = explain("--channel", "tickstock:errors", stdin=data, code=1).stdout
-    assert said.startswith(f"quarantine  {reason}")
+    output = explain("--channel", "tickstock:errors", stdin=data, code=1).stdout
+    assert output.startswith(f"quarantine  {reason}")
     found = json.loads(explain("--channel", "tickstock:errors", "--as-json", stdin=data, code=1).stdout)
     assert found == {"quarantine": reason, "channel": "tickstock:errors", "bytes": len(data)}
 
 
 def test_text_from_the_wire_does_not_steer_the_terminal(explain: Any) -> None:
     message = json.dumps({"event": HOSTILE, "source": HOSTILE, "payload": {"run_id": HOSTILE}})
-    said = explain("--channel", f"tickstock:{HOSTILE}", "--json", message).output
-    assert not set("\x1b\x07\u202e") & set(said)
-    assert "[bold red]x[/]" in said
+    output = explain("--channel", f"tickstock:{HOSTILE}", "--json", message).output
+    assert not set("\x1b\x07\u202e") & set(output)
+    assert "[bold red]x[/]" in output
 
 
 def test_a_message_without_a_channel_and_other_wrong_usage_end_with_exit_code_2(explain: Any, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_message_without_a_channel_and_other_wrong_usage_end_with_exit_code_2(
 
 
 def test_older_names_are_shown_as_what_they_became(explain: Any) -> None:
-    said = explain("--channel", "tickstock:import:completed", "--json", '{"event": "data_import_completed"}').stdout
-    assert "event       import_completed (published as data_import_completed) on" in said
-    assert "phase=import" in said
-    assert "undated" in said
+    output = explain("--channel", "tickstock:import:completed", "--json", '{"event": "data_import_completed"}').stdout
+    assert "event       import_completed (published as data_import_completed) on" in output
+    assert "phase=import" in output
+    assert "undated" in output

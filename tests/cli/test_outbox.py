@@ -98,9 +98,9 @@ def test_what_waits_is_listed_shown_and_exported_while_the_relay_tries(
     assert [row["event"]["payload"]["n"] for row in found["events"]] == [1, 2]
     assert "503" in found["events"][0]["error"]
     assert listed(relay, "--dead")["events"] == listed(relay, "--lane", "other")["events"] == []
-    said = outbox(relay, "list").stdout
-    assert "app: 3 waiting" in said
-    assert "numbered" in said
+    output = outbox(relay, "list").stdout
+    assert "app: 3 waiting" in output
+    assert "numbered" in output
     first = str(found["events"][0]["id"])
     assert '"n": 1' in outbox(relay, "show", first).stdout
     assert json.loads(outbox(relay, "show", first, "--json").stdout)["event"]["payload"] == {"n": 1}
@@ -182,9 +182,9 @@ def test_text_from_the_wire_does_not_steer_the_terminal(relay: RelayProcess, val
     valkey.publish(f"tickstock:{HOSTILE}", message)
     until(lambda: total(relay, "waiting") == 1)
     (row,) = listed(relay)["events"]
-    for said in (outbox(relay, "list").stdout, outbox(relay, "show", str(row["id"])).stdout):
-        assert not set("\x1b\u202e") & set(said)
-        assert "[bold red]x[/]" in said
+    for output in (outbox(relay, "list").stdout, outbox(relay, "show", str(row["id"])).stdout):
+        assert not set("\x1b\u202e") & set(output)
+        assert "[bold red]x[/]" in output
 
 
 def test_a_store_that_is_not_there_is_told_in_one_line_and_not_made(tmp_path: Path) -> None:

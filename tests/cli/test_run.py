@@ -11,5 +11,5 @@ def test_a_daemon_carries_no_packages_for_colours_and_hides_them_from_nobody() -
         "print(sorted(name for name in ('rich', 'pygments') if name in sys.modules))\n"
         "import rich, pygments"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (said.stdout, said.stderr) == ("[]\n", "")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("[]\n", "")

@@ -103,8 +103,8 @@ def error(message: str) -> str:
 
 async def test_a_running_run_fits_the_terminal_and_does_not_flicker(tmp_path: Path, valkey: Valkey) -> None:
     hostile = "\x1b[2J\x1b]0;owned\x07 東京証券取引所の銘柄が見つかりません " * 4 + "\u202eend\r\n\x9b31m"
-    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(minutes=3), speed=120) as its:
-        with top("--url", its.relay.url, "--interval", "0.1") as terminal:
+    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(minutes=3), speed=120) as day:
+        with top("--url", day.relay.url, "--interval", "0.1") as terminal:
             await eventually(lambda: "\nimport" in terminal.text, what="the run")
             begun = len(terminal.first_rows)
             valkey.client.publish("tickstock:errors", error(hostile))
@@ -158,12 +158,12 @@ def test_once_prints_the_state_and_a_wrong_token_is_said(tmp_path: Path, valkey:
     with relay:
         seen = CliRunner().invoke(main, ["top", "--once", "--config", str(relay.config_path)])
         refused = CliRunner().invoke(main, ["top", "--once", "--url", relay.url])
-        told = CliRunner().invoke(main, ["top", "--json", "--url", relay.url], env={"TICKSTOCK_RELAY_TOKEN": "geheim"})
+        state = CliRunner().invoke(main, ["top", "--json", "--url", relay.url], env={"TICKSTOCK_RELAY_TOKEN": "geheim"})
     assert seen.exit_code == 0, seen.output
     assert "INTAKE" in seen.output
     assert refused.exit_code == 1
     assert "asks for a token" in refused.output
-    assert json.loads(told.output)["intake"]["subscribed"] is True
+    assert json.loads(state.output)["intake"]["subscribed"] is True
 
 
 @pytest.mark.parametrize("arguments", [["--url", "no url"], []])

@@ -103,11 +103,11 @@ def test_a_service_manager_that_reads_nothing_is_not_waited_for(tmp_path: Path, 
         with RelayProcess(tmp_path, valkey.url, config=config, environment=environment) as relay:
             receives(relay, valkey)
             relay.send(signal.SIGHUP)
-            said: list[str] = []
+            messages: list[str] = []
             manager.settimeout(60)
-            while not any("FDSTORE=1" in each for each in said):
-                said.append(manager.recv(4096).decode())
-            assert any(each.startswith("READY=1") for each in said)
+            while not any("FDSTORE=1" in each for each in messages):
+                messages.append(manager.recv(4096).decode())
+            assert any(each.startswith("READY=1") for each in messages)
             fill(address)
             works_and_ends(relay, valkey, first=MESSAGES)
     report("notify socket unread", injections=2, messages=2 * MESSAGES)

@@ -34,7 +34,7 @@ def account(relay: RelayProcess, ticks: Numbered, report: Report, fault: str, se
     drained(relay)
     found = relay.numbers()
     lost, repeated = set(range(1, ticks.sent + 1)) - found.keys(), found.total() - len(found)
-    said = relay.heard("gap")
+    gaps_announced = relay.heard("gap")
     report(
         fault,
         injections=1,
@@ -42,10 +42,10 @@ def account(relay: RelayProcess, ticks: Numbered, report: Report, fault: str, se
         lost=len(lost),
         duplicated=repeated,
         seconds=seconds,
-        remark=f"gaps said: {len(said)}",
+        remark=f"gaps said: {len(gaps_announced)}",
     )
     assert repeated == 0
-    assert len(said) == gaps
+    assert len(gaps_announced) == gaps
     assert not lost or max(lost) == len(lost), "only what was published before the relay had come"
 
 

@@ -83,7 +83,7 @@ async def test_slack_down_for_a_while_gets_every_alert_once(tmp_path: Path, valk
             assert_counters_add_up(relay)
             events = [each for each in relay.archive() if each["channel"] == ERRORS]
     shown = [json.dumps(message.payload) for message in slack.messages]
-    told = [sum(f"{each['id']}" in text for text in shown) for each in events]
+    times_shown = [sum(f"{each['id']}" in text for text in shown) for each in events]
     report(
         f"Slack down for {SLACK_DOWN:g} s",
         injections=1,
@@ -93,4 +93,4 @@ async def test_slack_down_for_a_while_gets_every_alert_once(tmp_path: Path, valk
         seconds=recovered,
     )
     assert len(slack.messages) == errors.sent == len(events)
-    assert told == [1] * errors.sent, shown[:2]
+    assert times_shown == [1] * errors.sent, shown[:2]

@@ -23,7 +23,7 @@ class Hearing:
 
     def events(self, channel: str = "*", event: str | None = None) -> list[Json]:
         """The JSON objects on channels that match, with that event name."""
-        bodies = [_parsed(body) for heard, body in self.messages if fnmatch.fnmatchcase(heard, channel)]
+        bodies = [_parsed(body) for name, body in self.messages if fnmatch.fnmatchcase(name, channel)]
         return [each for each in bodies if each is not None and event in (None, each.get("event"))]
 
     async def until(self, condition: Callable[[], object], seconds: float = 120) -> None:

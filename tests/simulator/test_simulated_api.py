@@ -181,6 +181,6 @@ async def test_the_schedule_is_read_and_moved_as_in_the_contract(
 
 async def test_the_clock_can_be_followed(redis_url: str, client: httpx.AsyncClient) -> None:
     async with simulator_on(redis_url, speed=60) as simulator:
-        told = (await client.get(f"{simulator.url}/simulator/clock")).json()
-    assert (told["speed"], told["kind"]) == (60, "simulated")
-    assert told["now"].startswith("2025-01-27T21:09")
+        clock = (await client.get(f"{simulator.url}/simulator/clock")).json()
+    assert (clock["speed"], clock["kind"]) == (60, "simulated")
+    assert clock["now"].startswith("2025-01-27T21:09")

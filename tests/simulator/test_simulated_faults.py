@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.simulator.hearing import Hearing
-from tests.simulator.test_simulated_runs import FAST, MONDAY, Said
+from tests.simulator.test_simulated_runs import FAST, MONDAY, Log
 from tests.support import eventually
 from tickstock_simulator.disturbance import SCRIPT
 from tickstock_simulator.faults import ALIASES, FAULTS
@@ -49,13 +49,13 @@ def test_every_fault_is_tried_here() -> None:
 
 
 async def test_never_starts_publishes_nothing_but_a_manual_trigger_works(redis_url: str, hearing: Hearing) -> None:
-    said = Said()
+    log = Log()
     async with Simulator(
-        redis_url, speed=FAST, start=MONDAY, run="scheduled", runs=1, faults=["never-starts"], say=said
+        redis_url, speed=FAST, start=MONDAY, run="scheduled", runs=1, faults=["never-starts"], say=log
     ) as simulator:
         async with asyncio.timeout(120):
             await simulator.wait_until_done()
-        assert said.count("run_never_starts") == 1
+        assert log.count("run_never_starts") == 1
         assert hearing.messages == []
         assert simulator.trigger() is not None
         await hearing.completed()
@@ -63,9 +63,9 @@ async def test_never_starts_publishes_nothing_but_a_manual_trigger_works(redis_u
 
 
 async def test_a_run_that_never_starts_starts_late_when_the_fault_is_cleared(redis_url: str, hearing: Hearing) -> None:
-    said = Said()
-    async with Simulator(redis_url, speed=FAST, run="now", faults=["never-starts"], say=said) as simulator:
-        await eventually(lambda: said.count("run_never_starts"))
+    log = Log()
+    async with Simulator(redis_url, speed=FAST, run="now", faults=["never-starts"], say=log) as simulator:
+        await eventually(lambda: log.count("run_never_starts"))
         await simulator.inject(clear=True)
         await hearing.completed()
 
@@ -85,9 +85,9 @@ async def test_a_stall_halts_the_phase_half_way_and_all_later_times_move(redis_u
 
 
 async def test_a_stall_without_end_lasts_until_it_is_cleared(redis_url: str, hearing: Hearing) -> None:
-    said = Said()
-    async with Simulator(redis_url, speed=FAST, run="now", faults=["stall:indicators"], say=said) as simulator:
-        await eventually(lambda: said.count("run_stalls"))
+    log = Log()
+    async with Simulator(redis_url, speed=FAST, run="now", faults=["stall:indicators"], say=log) as simulator:
+        await eventually(lambda: log.count("run_stalls"))
         await hearing.until(lambda: len(hearing.messages) == simulator.sent.total())
         heard = len(hearing.messages)
         assert simulator.current is not None
@@ -96,7 +96,7 @@ async def test_a_stall_without_end_lasts_until_it_is_cleared(redis_url: str, hea
         assert len(hearing.messages) == heard
         await simulator.inject(clear=True)
         await hearing.completed()
-    assert said.count("run_goes_on") == 1
+    assert log.count("run_goes_on") == 1
 
 
 async def test_an_error_burst_repeats_one_error(redis_url: str, hearing: Hearing) -> None:
@@ -169,16 +169,16 @@ async def test_api_down_refuses_connections_and_comes_back_on_the_same_port(redi
 
 
 async def test_api_down_for_a_time_is_over_after_it(redis_url: str) -> None:
-    said = Said()
+    log = Log()
     async with (
-        Simulator(redis_url, speed=60, faults=["api-down:30"], say=said) as simulator,
+        Simulator(redis_url, speed=60, faults=["api-down:30"], say=log) as simulator,
         httpx.AsyncClient() as client,
     ):
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{simulator.url}/health")
         await eventually(lambda: simulator.is_up)
         assert (await client.get(f"{simulator.url}/health")).status_code == 200
-    assert said.count("api_up") == 1
+    assert log.count("api_up") == 1
 
 
 async def test_api_slow_answers_late_in_real_seconds(redis_url: str) -> None:

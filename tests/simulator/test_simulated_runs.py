@@ -19,7 +19,7 @@ FAST = 6000.0  # a run in a third of a second
 MONDAY = datetime(2025, 1, 27, 16, 9, 30, tzinfo=NEW_YORK)
 
 
-class Said:
+class Log:
     """What the simulator said, event by event."""
 
     def __init__(self) -> None:
@@ -29,14 +29,14 @@ class Said:
         self.lines.append((event, facts))
 
     def count(self, event: str) -> int:
-        return sum(said == event for said, _ in self.lines)
+        return sum(logged == event for logged, _ in self.lines)
 
 
 async def test_a_run_arrives_in_the_contracts_order_and_byte_for_byte(redis_url: str, hearing: Hearing) -> None:
     published: list[tuple[str, bytes]] = []
-    said = Said()
+    log = Log()
     async with Simulator(
-        redis_url, speed=FAST, run="now", say=said, on_publish=lambda *message: published.append(message)
+        redis_url, speed=FAST, run="now", say=log, on_publish=lambda *message: published.append(message)
     ) as simulator:
         await hearing.completed()
         await simulator.wait_until_done()
@@ -45,7 +45,7 @@ async def test_a_run_arrives_in_the_contracts_order_and_byte_for_byte(redis_url:
     assert hearing.messages == published
     assert simulator.sent.total() == len(published) > 800
     assert simulator.lost == 0
-    assert said.count("phase_completed") == 4
+    assert log.count("phase_completed") == 4
 
 
 async def test_with_the_simulated_clock_events_tell_the_simulated_day(redis_url: str, hearing: Hearing) -> None:
@@ -110,41 +110,41 @@ async def test_a_moved_schedule_is_published_and_obeyed(redis_url: str, hearing:
 
 
 async def test_redis_down_at_the_start_is_said_once_and_the_run_waits_for_it() -> None:
-    port, said = free_port(), Said()
-    async with Simulator(f"redis://user:secret@127.0.0.1:{port}/0", speed=FAST, run="now", say=said) as simulator:
-        await eventually(lambda: said.count("redis_unreachable"))
+    port, log = free_port(), Log()
+    async with Simulator(f"redis://user:secret@127.0.0.1:{port}/0", speed=FAST, run="now", say=log) as simulator:
+        await eventually(lambda: log.count("redis_unreachable"))
         async with httpx.AsyncClient() as client:
             health = (await client.get(f"{simulator.url}/health")).json()
         assert health["status"] == "degraded"
         assert health["services"]["redis"] == "unhealthy"
         assert simulator.current is None
-    assert "secret" not in str(said.lines)
+    assert "secret" not in str(log.lines)
 
-    said = Said()
-    async with Simulator(f"redis://127.0.0.1:{port}/0", speed=FAST, run="now", say=said) as simulator:
-        await eventually(lambda: said.count("redis_unreachable"))
+    log = Log()
+    async with Simulator(f"redis://127.0.0.1:{port}/0", speed=FAST, run="now", say=log) as simulator:
+        await eventually(lambda: log.count("redis_unreachable"))
         with Valkey(port=port):
             async with asyncio.timeout(120):
                 await simulator.wait_until_done()
-    assert [event for event, _ in said.lines if event.startswith("redis")][:2] == [
+    assert [event for event, _ in log.lines if event.startswith("redis")][:2] == [
         "redis_unreachable",
         "redis_connected",
     ]
-    assert said.count("redis_unreachable") == 1
+    assert log.count("redis_unreachable") == 1
     assert simulator.sent["tickstock:processing:status"] == 2
 
 
 async def test_what_is_published_while_redis_is_away_is_lost_and_counted() -> None:
-    port, said = free_port(), Said()
-    async with Simulator(f"redis://127.0.0.1:{port}/0", speed=600, run="now", say=said) as simulator:
+    port, log = free_port(), Log()
+    async with Simulator(f"redis://127.0.0.1:{port}/0", speed=600, run="now", say=log) as simulator:
         with Valkey(port=port):
             await eventually(lambda: simulator.sent.total() >= 20)
         await eventually(lambda: simulator.lost >= 20)
         with Valkey(port=port) as valkey:
             async with listening(valkey.url) as hearing:
                 await hearing.completed()
-    assert said.count("redis_lost") == 1
-    assert said.count("redis_connected") == 2
+    assert log.count("redis_lost") == 1
+    assert log.count("redis_connected") == 2
     assert 20 <= simulator.lost < 856
 
 

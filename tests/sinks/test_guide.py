@@ -54,7 +54,7 @@ def test_the_entry_point_is_in_the_relays_group() -> None:
 
 
 def test_every_reason_is_explained() -> None:
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \|.*\| ([^|]+) \|$", GUIDE, re.MULTILINE))
-    assert set(told) == set(Reason.__members__)
-    for name, again in told.items():
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \|.*\| ([^|]+) \|$", GUIDE, re.MULTILINE))
+    assert set(documented) == set(Reason.__members__)
+    for name, again in documented.items():
         assert again.startswith("yes") == (Reason[name] not in FINAL_REASONS), name

@@ -103,12 +103,15 @@ def test_long_names_do_not_pile_up_until_somebody_asks() -> None:
 def test_durations_of_phases_and_runs_go_into_their_histograms(seconds: object, *, counted: bool) -> None:
     metrics = Metrics()
 
-    def said(event: str, phase: Phase | None = None) -> Event:
+    def of(event: str, phase: Phase | None = None) -> Event:
         channel = f"relay:run:{event}"
         return make_event({"duration_seconds": seconds}, channel=channel, event=event, phase=phase)
 
     metrics.write(
-        said("phase_completed", Phase.PATTERNS), said("run_completed"), said("run_failed"), said("run_started")
+        of("phase_completed", Phase.PATTERNS),
+        of("run_completed"),
+        of("run_failed"),
+        of("run_started"),
     )
     assert metrics.value("tickstock_phase_duration_seconds_count", phase="patterns") == counted
     assert metrics.value("tickstock_run_duration_seconds_count") == 2 * counted

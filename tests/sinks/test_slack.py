@@ -49,10 +49,10 @@ def bot(url: str, **more: Any) -> dict[str, Any]:
 def alert(state: str, minutes: int = 0, **more: Any) -> Event:
     title = "No run today" if state == "firing" else "Resolved: No run today"
     payload = {"alert": "run_missing", "state": state, "title": title, "message": "Due 16:10.", **more}
-    said = Announcement(
+    announcement = Announcement(
         channel="relay:alert:run_missing", event="run_missing", severity=Severity.CRITICAL, payload=payload
     )
-    return said.as_event("kit", minutes, NOON + timedelta(minutes=minutes))
+    return announcement.as_event("kit", minutes, NOON + timedelta(minutes=minutes))
 
 
 async def test_the_exact_request_with_a_bot_token(server: FaultyServer) -> None:

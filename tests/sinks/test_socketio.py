@@ -174,12 +174,12 @@ async def test_every_row_of_the_table_has_its_keys(server: fakeredis.FakeServer,
     assert seen.keys() == TABLE.keys()
 
 
-@pytest.mark.parametrize("said", [49.5, "49.5", "49.5%", 0.495])
+@pytest.mark.parametrize("published", [49.5, "49.5", "49.5%", 0.495])
 async def test_a_percentage_is_the_same_in_every_dialect(
-    server: fakeredis.FakeServer, queue: Queue, said: object
+    server: fakeredis.FakeServer, queue: Queue, published: object
 ) -> None:
     async with started(server) as sink:
-        await sink.deliver([progress(said)], "d1")
+        await sink.deliver([progress(published)], "d1")
     assert queue.emits()[0][1]["percent"] == 49.5
 
 

@@ -176,7 +176,7 @@ def _wait_for_leader(nspawn: subprocess.Popen[bytes]) -> int:
     children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
     found: list[int] = []
 
-    def look() -> bool:
+    def is_there() -> bool:
         if nspawn.poll() is not None:
             raise LabError(f"systemd-nspawn exited {nspawn.returncode}")
         for child in children.read_text().split():
@@ -185,7 +185,7 @@ def _wait_for_leader(nspawn: subprocess.Popen[bytes]) -> int:
                 found.append(int(child))
         return bool(found)
 
-    wait_until(look, "there is a PID 1")
+    wait_until(is_there, "there is a PID 1")
     return found[0]
 
 

@@ -69,8 +69,8 @@ class Tally:
         return self.seen.total() - len(self.seen)
 
     def __str__(self) -> str:
-        told = f"published {self.published:,}  archived {self.seen.total():,}"
-        return f"{told}  missing {self.missing:,}  duplicated {self.duplicated:,}"
+        output = f"published {self.published:,}  archived {self.seen.total():,}"
+        return f"{output}  missing {self.missing:,}  duplicated {self.duplicated:,}"
 
 
 @pytest.mark.parametrize("delay", [0, 20])
@@ -135,8 +135,8 @@ def publish_and_replace(machine: Machine) -> Tally:
         else:
             machine.lab.systemctl("restart", UNIT)
         assert publisher.poll() is None
-    told, _ = publisher.communicate(timeout=AT_LEAST / RATE + 60)
-    facts = json.loads(told)
+    output, _ = publisher.communicate(timeout=AT_LEAST / RATE + 60)
+    facts = json.loads(output)
     wait_for_drain(machine, facts["published"] - 1)
     return Tally(facts["published"], facts["fewest_listeners"], archived(machine))
 

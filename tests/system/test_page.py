@@ -27,16 +27,16 @@ CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / ".cache" / "screenshots"
 IN_DOCS = CHECKOUT / "docs" / "images" / "status.png"
 SIZES = {"wide": 1240, "phone": 390}
-SAYS = "document.querySelector('.hero h2').textContent.endsWith({!r})"
+HEADLINE_ENDS_WITH = "document.querySelector('.hero h2').textContent.endsWith({!r})"
 WIDEST = "document.documentElement.scrollWidth"
 
 
 @asynccontextmanager
-async def seen(its: Scene, directory: Path) -> AsyncIterator[Browser]:
+async def seen(day: Scene, directory: Path) -> AsyncIterator[Browser]:
     """Its page, open in a browser."""
     async with chromium(directory / "profile") as browser:
         await browser.look_like(width=SIZES["wide"])
-        await browser.go(its.relay.url)
+        await browser.go(day.relay.url)
         await browser.until("document.documentElement.dataset.live === 'yes'")
         yield browser
 
@@ -58,8 +58,8 @@ async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_t
 ) -> None:
     burst = ("html-in-error", "error-burst:12")
     starts = MONDAY - timedelta(minutes=5)
-    async with scene(tmp_path, valkey, starts=starts, faults=burst) as its, seen(its, tmp_path) as browser:
-        await browser.until(SAYS.format("run is in progress"))
+    async with scene(tmp_path, valkey, starts=starts, faults=burst) as day, seen(day, tmp_path) as browser:
+        await browser.until(HEADLINE_ENDS_WITH.format("run is in progress"))
         await browser.until("document.querySelector('#errors').textContent.includes('<script>')")
         await browser.until("document.querySelector('#current .p-indicators progress').value > 30")
         await photograph(browser, "running")
@@ -69,7 +69,7 @@ async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_t
         bars = "[...document.querySelectorAll('#current progress')].reduce((sum, bar) => sum + bar.value, 0)"
         at_first = await browser.ask(bars)
         await browser.until(f"{bars} > {at_first} + 5 && {bars} < 400")
-        await browser.until(SAYS.format("run completed"))
+        await browser.until(HEADLINE_ENDS_WITH.format("run completed"))
         assert await browser.ask("document.scripts.length") == 1
         assert await browser.ask("document.querySelector('#errors script, #errors img')") is None
         assert browser.complaints == []
@@ -77,8 +77,8 @@ async def test_a_running_run_is_shown_and_moves_and_a_script_in_an_error_stays_t
 
 async def test_a_finished_run_is_all_right_at_a_glance(tmp_path: Path, valkey: Valkey) -> None:
     starts = MONDAY - timedelta(minutes=2)
-    async with scene(tmp_path, valkey, starts=starts, speed=180) as its, seen(its, tmp_path) as browser:
-        await browser.until(SAYS.format("run completed"))
+    async with scene(tmp_path, valkey, starts=starts, speed=180) as day, seen(day, tmp_path) as browser:
+        await browser.until(HEADLINE_ENDS_WITH.format("run completed"))
         has_good_icon = "document.querySelector('#icon').href.endsWith('icon-good.svg')"
         await browser.until(f"document.querySelector('.hero.mood-good') && {has_good_icon}")
         await photograph(browser, "finished")  # takes minutes of this scene's clock, in which the mood may change again
@@ -88,12 +88,12 @@ async def test_a_finished_run_is_all_right_at_a_glance(tmp_path: Path, valkey: V
 async def test_a_run_that_never_starts_is_seen_at_once(tmp_path: Path, valkey: Valkey) -> None:
     starts = MONDAY - timedelta(minutes=20)
     async with (
-        scene(tmp_path, valkey, starts=starts, speed=400, faults=("never-starts",)) as its,
-        seen(its, tmp_path) as browser,
+        scene(tmp_path, valkey, starts=starts, speed=400, faults=("never-starts",)) as day,
+        seen(day, tmp_path) as browser,
     ):
         await browser.until("document.querySelector('.hero.mood-bad')")
-        await browser.until(SAYS.format("run is late"))
-        await browser.until(SAYS.format("run never started"))
+        await browser.until(HEADLINE_ENDS_WITH.format("run is late"))
+        await browser.until(HEADLINE_ENDS_WITH.format("run never started"))
         await photograph(browser, "missed")
         assert browser.complaints == []
 
@@ -101,27 +101,27 @@ async def test_a_run_that_never_starts_is_seen_at_once(tmp_path: Path, valkey: V
 async def test_a_failed_run_says_where_and_why(tmp_path: Path, valkey: Valkey) -> None:
     starts = MONDAY - timedelta(minutes=2)
     async with (
-        scene(tmp_path, valkey, starts=starts, speed=120, faults=("fails-at:indicators",)) as its,
-        seen(its, tmp_path) as browser,
+        scene(tmp_path, valkey, starts=starts, speed=120, faults=("fails-at:indicators",)) as day,
+        seen(day, tmp_path) as browser,
     ):
-        await browser.until(SAYS.format("run failed"))
+        await browser.until(HEADLINE_ENDS_WITH.format("run failed"))
         await photograph(browser, "failed")
         assert browser.complaints == []
 
 
 async def test_the_page_says_that_it_has_lost_the_relay_and_comes_back(tmp_path: Path, valkey: Valkey) -> None:
-    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as its, seen(its, tmp_path) as browser:
+    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as day, seen(day, tmp_path) as browser:
         began = time.monotonic()
-        assert its.relay.terminate() == 0
+        assert day.relay.terminate() == 0
         assert time.monotonic() - began < 5
         await browser.until("document.documentElement.dataset.live === 'no'")
-        its.relay.start()
+        day.relay.start()
         await browser.until("document.documentElement.dataset.live === 'yes'")
 
 
 async def test_the_page_answers_without_javascript(tmp_path: Path, valkey: Valkey) -> None:
-    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as its, chromium(tmp_path / "b") as browser:
+    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as day, chromium(tmp_path / "b") as browser:
         await browser.do("Emulation.setScriptExecutionDisabled", value=True)
-        await browser.go(its.relay.url)
+        await browser.go(day.relay.url)
         assert await browser.ask("document.querySelector('.hero h2').textContent.includes('run')")
         assert await browser.ask("document.querySelector('noscript meta').content") == "30"

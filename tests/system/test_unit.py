@@ -52,9 +52,9 @@ def test_systemd_has_nothing_to_say_against_the_unit(machine: Machine) -> None:
 
 
 def test_the_sandbox_is_as_tight_as_promised(machine: Machine) -> None:
-    told = machine.lab.run("systemd-analyze", "security", "--no-pager", UNIT).stdout
-    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
-    assert found, told
+    analysis = machine.lab.run("systemd-analyze", "security", "--no-pager", UNIT).stdout
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", analysis)
+    assert found, analysis
     assert float(found[1]) <= MOST_EXPOSED
 
 
@@ -179,8 +179,8 @@ def let_through(machine: Machine, name: str, settings: str) -> list[str]:
     machine.lab.write(f"/etc/systemd/system/{name}.service", f"{settings}\nExecStart=/usr/bin/python3 {PROBE}\n")
     machine.lab.systemctl("daemon-reload")
     machine.lab.systemctl("start", name)
-    said = machine.lab.run("journalctl", "--output=cat", "--identifier=python3", f"--unit={name}").stdout
-    found: list[str] = json.loads(said)
+    output = machine.lab.run("journalctl", "--output=cat", "--identifier=python3", f"--unit={name}").stdout
+    found: list[str] = json.loads(output)
     return found
 
 

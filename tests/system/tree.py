@@ -55,8 +55,8 @@ def _dependencies() -> list[str]:
 
 
 def _fingerprint() -> str:
-    told = [PACKAGES, *_dependencies(), (CHECKOUT / "constraints.txt").read_text(), Path(__file__).read_text()]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+    inputs = [PACKAGES, *_dependencies(), (CHECKOUT / "constraints.txt").read_text(), Path(__file__).read_text()]
+    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:12]
 
 
 def _build(release: str, place: Path) -> None:

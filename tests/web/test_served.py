@@ -80,10 +80,10 @@ def test_the_stream_brings_an_error_and_its_script_as_text(relay: RelayProcess, 
         payload = {"severity": "error", "message": "<script>alert(1)</script>"}
         valkey.client.publish("tickstock:errors", json.dumps({"event": "error", "payload": payload}))
         deadline = time.monotonic() + 120
-        while "alert(1)" not in (told := news(answer)).get("errors", ""):
+        while "alert(1)" not in (parts_seen := news(answer)).get("errors", ""):
             assert time.monotonic() < deadline
-        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in told["errors"]
-        assert "<script" not in told["errors"]
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in parts_seen["errors"]
+        assert "<script" not in parts_seen["errors"]
 
 
 def test_viewers_do_not_delay_the_end(tmp_path: Path, valkey: Valkey) -> None:

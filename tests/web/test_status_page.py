@@ -71,9 +71,9 @@ def test_no_text_from_the_wire_changes_the_document(text: str) -> None:
 
 @given(st.text(max_size=40))
 def test_what_is_escaped_reads_as_it_was_apart_from_what_cannot_be_seen(text: str) -> None:
-    told = "".join(Reading(tag("p", text)).words)
-    assert all(shown in (given, "\ufffd") for given, shown in zip(text, told, strict=True))
-    assert not set(told) & set("\x00\x1b\x9b\u202a\u202b\u202d\u202e\u2066\u2067")
+    page_text = "".join(Reading(tag("p", text)).words)
+    assert all(shown in (given, "\ufffd") for given, shown in zip(text, page_text, strict=True))
+    assert not set(page_text) & set("\x00\x1b\x9b\u202a\u202b\u202d\u202e\u2066\u2067")
 
 
 def test_markup_is_escaped_once_and_attributes_too() -> None:
@@ -129,9 +129,9 @@ def test_an_empty_relay_has_a_calm_page() -> None:
 
 def test_times_are_new_yorks_with_the_day_where_it_is_another() -> None:
     late = NOW.replace(hour=2)  # 21:30 of the day before in New York
-    told = parts(snapshot(intake=IntakeView(subscribed=True, since=late)))["intake"]
-    assert "26 Jan 21:30" in told
-    assert 'title="2025-01-26 21:30:00 EST"' in told
+    section = parts(snapshot(intake=IntakeView(subscribed=True, since=late)))["intake"]
+    assert "26 Jan 21:30" in section
+    assert 'title="2025-01-26 21:30:00 EST"' in section
 
 
 def test_each_mood_has_its_icon() -> None:

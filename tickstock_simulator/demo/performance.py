@@ -65,7 +65,7 @@ class Performance:
         self._interrupted = asyncio.Event()
         self._output = Output(closed=self._interrupted.set)
         self._shows: list[Callable[[Note], None]] = []
-        self._notes = Notes(self._now, self._tell)
+        self._notes = Notes(self._now, self._show_note)
         self._stage = Stage(directory, start=START, speed=speed_for(seconds), say=self._notes.say)
         self._story = Story(self._stage, self._notes.tell_scene)
 
@@ -84,7 +84,7 @@ class Performance:
             try:
                 await self._play(show)
                 self._notes.slack(stage.slack.messages)
-                show.show(await stage.look())
+                show.show(await stage.snapshot())
                 await self._keep_pages()
             finally:
                 show.close()
@@ -102,9 +102,9 @@ class Performance:
     def _now(self) -> datetime:
         return self._stage.simulator.clock.now()
 
-    def _tell(self, note: Note) -> None:
-        for tell in self._shows:
-            tell(note)
+    def _show_note(self, note: Note) -> None:
+        for show_note in self._shows:
+            show_note(note)
 
     def _make_show(self) -> Show:
         if not self._console.is_terminal or self._console.is_dumb_terminal:
@@ -135,7 +135,7 @@ class Performance:
     async def _watch(self, show: Show) -> None:
         while True:
             self._notes.slack(self._stage.slack.messages)
-            show.show(await self._stage.look())
+            show.show(await self._stage.snapshot())
             await asyncio.sleep(1 / PICTURES)
 
     async def _keep_pages(self) -> None:

@@ -161,7 +161,7 @@ class Stage:
             return False
         return answer.is_success
 
-    async def look(self) -> Snapshot:
+    async def snapshot(self) -> Snapshot:
         """What the relay knows now.
 
         Raises:

@@ -65,9 +65,9 @@ class Story:
         tell: told each scene as it begins.
     """
 
-    def __init__(self, stage: Stage, tell: Callable[[str], None]) -> None:
+    def __init__(self, stage: Stage, note: Callable[[str], None]) -> None:
         self._stage = stage
-        self._tell = tell
+        self._note = note
         self.good_run = Expected("a good run, archived to its end")
         self.errors = Expected(f"{ERRORS} errors, alerted in Slack and counted one by one")
         self.missed = Expected("the run that never started, alerted in Slack")
@@ -91,28 +91,28 @@ class Story:
         """
         clock = self._stage.simulator.clock
         async with TickStockPL(self._stage.simulator.url) as client:
-            self._tell("An operator starts a run by hand: all goes well")
+            self._note("An operator starts a run by hand: all goes well")
             good = await self._trigger(client)
             await self._run_over(1)
             await self._until(lambda: self._is_archived(good))
             self.good_run.seen = True
-            self._tell(f"The data vendor refuses: the same error {ERRORS} times within seconds")
+            self._note(f"The data vendor refuses: the same error {ERRORS} times within seconds")
             await self._stage.simulator.inject(f"error-burst:{ERRORS}")
-            await self._until(self._errors_are_told)
+            await self._until(self._errors_are_reported)
             self.errors.seen = True
             await clock.sleep_until(DUE - MINUTE)
-            self._tell(f"The day's run is due at {DUE:%H:%M}")
-            await self._until(lambda: self._slack_says("has not started"))
+            self._note(f"The day's run is due at {DUE:%H:%M}")
+            await self._until(lambda: self._slack_shows("has not started"))
             self.missed.seen = True
             await clock.sleep_until(clock.now() + 5 * MINUTE)
-            self._tell("The operator has read the alert and starts the run by hand")
+            self._note("The operator has read the alert and starts the run by hand")
             late = await self._trigger(client)
-            await self._until(lambda: self._slack_says("has not started", resolved=True))
+            await self._until(lambda: self._slack_shows("has not started", resolved=True))
             self.resolved.seen = True
             await self._run_over(2)
             await self._until(lambda: self._is_archived(late))
             self.late_run.seen = True
-            self._tell("The demo is over")
+            self._note("The demo is over")
 
     async def settle(self) -> None:
         """Judge what can be judged only at the end. What the story did not come to is not judged.
@@ -161,10 +161,10 @@ class Story:
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - it comes true in another process
             await asyncio.sleep(0.1)
 
-    def _errors_are_told(self) -> bool:
-        return self._slack_says(ERROR_CODE) and sum(line.event == "error" for line in self._archived()) >= ERRORS
+    def _errors_are_reported(self) -> bool:
+        return self._slack_shows(ERROR_CODE) and sum(line.event == "error" for line in self._archived()) >= ERRORS
 
-    def _slack_says(self, words: str, *, resolved: bool = False) -> bool:
+    def _slack_shows(self, words: str, *, resolved: bool = False) -> bool:
         """Whether a message has these words; a resolved alert is a message of its own, in the thread."""
         texts = [message.plain() for message in self._stage.slack.messages]
         return any(words in text and (not resolved or "Resolved" in text) for text in texts)

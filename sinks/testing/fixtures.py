@@ -1,4 +1,4 @@
-"""What the daemon would lend and hand to a sink: a context, and events."""
+"""What the daemon hands to a sink, for its tests: a context, and events."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def make_context(
     state: MemoryState | None = None,
     redis: Callable[[SecretStr | None, float], Any] | None = None,
 ) -> SinkContext:
-    """What the daemon would lend a sink; its clock stands still at `now`."""
+    """The context that the daemon would hand to a sink; its clock stands still at `now`."""
     return SinkContext(
         name=name, now=lambda: now, registry=CollectorRegistry(), state=state or MemoryState(), redis=redis or _client
     )
