@@ -38,6 +38,7 @@ lint: $(READY)            ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 bench: $(READY)           ## side by side with the others; writes docs/performance data
 	$(BIN)/python -m benchmarks

@@ -89,7 +89,7 @@ def peeks(size: Size) -> None:
             "depth": lambda outbox=outbox: outbox.depth("app"),
             "recount": outbox.count,
         }
-        found = "  ".join(f"{name} {median_ms(call, size.looks):.3f}" for name, call in calls.items())
+        found = "  ".join(f"{name} {median_ms(call, size.peeks):.3f}" for name, call in calls.items())
         print(f"{size.rows:,} rows, {shape}: {found} ms", flush=True)
         store.close()
         shutil.rmtree(directory)

@@ -57,7 +57,7 @@ class _Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run what was asked for; a full disk behind standard output is no bug of the program."""
-        from relay.process import logs  # noqa: PLC0415 - `--help` and `--version` do without structlog
+        from relay.process import logs
 
         logs.for_commands()
         try:

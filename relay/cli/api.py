@@ -54,7 +54,7 @@ class Api:
             click.ClickException: the API failed (exit code 1).
             BadConfig: base URL or token cannot be used (exit code 2).
         """
-        from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - `--help` does without httpx
+        from relay.tickstockpl.client import ApiError
 
         async def asked() -> T:
             async with self._client() as client:
@@ -83,7 +83,7 @@ class Api:
             click.confirm(plain(question), abort=True, err=True)
 
     def _client(self) -> TickStockPL:
-        from relay.tickstockpl.client import TickStockPL  # noqa: PLC0415 - as above
+        from relay.tickstockpl.client import TickStockPL
 
         try:
             return TickStockPL(self.base_url, token=self.token, timeout=self.timeout)
@@ -117,7 +117,7 @@ def _found_api(config: Path | None, base_url: str | None, *, as_json: bool) -> A
     if config is None:
         url = base_url or os.environ.get("TICKSTOCKPL_BASE_URL") or DEFAULT_URL
         return Api(url, os.environ.get(TOKEN_VARIABLE) or None, DEFAULT_TIMEOUT, as_json)
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load
 
     try:
         settings = load(config, only=("tickstockpl",)).tickstockpl

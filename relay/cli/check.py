@@ -44,7 +44,7 @@ def command(ctx: click.Context, path: Path, connect: bool, running: bool, as_jso
 
 
 def _check_running(ctx: click.Context, path: Path, *, as_json: bool) -> NoReturn:
-    from relay.cli.running import ask  # noqa: PLC0415 - for --running only
+    from relay.cli.running import ask
 
     named = ctx.get_parameter_source("path") is not ParameterSource.DEFAULT
     answer = ask("check", path if named else None)
@@ -57,7 +57,7 @@ def _check_running(ctx: click.Context, path: Path, *, as_json: bool) -> NoReturn
 
 def print_answer(answer: dict[str, Any]) -> None:
     """Print a running relay's answer as this command prints its own report."""
-    from relay.check.report import Report  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.check.report import Report
 
     if "problems" in answer:
         _print(Report.from_facts(answer))
@@ -66,7 +66,7 @@ def print_answer(answer: dict[str, Any]) -> None:
 
 
 def _report(path: Path, *, connect: bool) -> Report:
-    from relay.check.report import examine  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.check.report import examine
 
     report, settings = examine(path, datetime.now(UTC))
     if connect and settings is not None:
@@ -75,9 +75,9 @@ def _report(path: Path, *, connect: bool) -> Report:
 
 
 async def _trials(settings: Settings) -> list[Trial]:
-    from relay.check.connections import try_all  # noqa: PLC0415
-    from relay.lanes.build import SinkEnvironment  # noqa: PLC0415 - for --connect only
-    from relay.process.clock import Clock  # noqa: PLC0415
+    from relay.check.connections import try_all
+    from relay.lanes.build import SinkEnvironment
+    from relay.process.clock import Clock
 
     return await try_all(
         settings,

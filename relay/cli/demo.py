@@ -23,11 +23,11 @@ def command(seconds: float) -> None:
     Exit code 0 when all that must come of it did, 1 when not (what is missing is said) or when it was interrupted, 141
     when nobody reads its output any more.
     """
-    from rich.console import Console  # noqa: PLC0415 - this command only
+    from rich.console import Console
 
-    from tickstock_simulator.demo.performance import Performance, fresh_directory  # noqa: PLC0415
-    from tickstock_simulator.demo.stage import StageError  # noqa: PLC0415
-    from tickstock_simulator.demo.story import LEAST_SECONDS  # noqa: PLC0415
+    from tickstock_simulator.demo.performance import Performance, fresh_directory
+    from tickstock_simulator.demo.stage import StageError
+    from tickstock_simulator.demo.story import LEAST_SECONDS
 
     if not LEAST_SECONDS <= seconds < math.inf:
         raise click.UsageError(f"the demo needs at least {LEAST_SECONDS} seconds, not {seconds:g}")

@@ -35,7 +35,7 @@ class _Explained:
     sinks: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
-        from relay.events import encode  # noqa: PLC0415 - `--help` does without it
+        from relay.events import encode
 
         return {
             "event": json.loads(encode(self.event)),
@@ -80,9 +80,9 @@ def command(
 
 
 def _configured(path: Path) -> tuple[Routes, Normalizer]:
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.normalize.normalize import Normalizer  # noqa: PLC0415
-    from relay.routing import Routes  # noqa: PLC0415
+    from relay.config.load import ConfigError, load
+    from relay.normalize.normalize import Normalizer
+    from relay.routing import Routes
 
     try:
         settings = load(path)
@@ -103,13 +103,13 @@ def _given(file: BinaryIO | None) -> bytes:
 
 
 def _published(channel: str | None, data: bytes, normalizer: Normalizer) -> Event | Unreadable:
-    from relay.normalize.sample import from_message  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.sample import from_message
 
     return from_message(channel or "", data, datetime.now(UTC), normalizer)
 
 
 def _archived(data: bytes) -> list[Event]:
-    from relay.normalize.sample import SpecimenError, from_line  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.sample import SpecimenError, from_line
 
     lines = [line for line in data.splitlines() if line.strip()]
     try:
@@ -120,7 +120,7 @@ def _archived(data: bytes) -> list[Event]:
 
 
 def _explain(event: Event, routes: Routes) -> _Explained:
-    from relay.routing import explain  # noqa: PLC0415 - `--help` does without it
+    from relay.routing import explain
 
     verdicts = explain(routes, event)
     sinks = dict.fromkeys(sink for verdict in verdicts if verdict.matches for sink in verdict.route.sinks)
@@ -129,7 +129,7 @@ def _explain(event: Event, routes: Routes) -> _Explained:
 
 def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
     """Print it; whether it is for the quarantine."""
-    from relay.normalize.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.normalize import Unreadable
 
     if isinstance(event, Unreadable):
         channel = event.channel.decode(errors="backslashreplace")
@@ -140,7 +140,7 @@ def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
 
 
 def _show(event: Event | Unreadable, routes: Routes) -> bool:
-    from relay.normalize.normalize import Unreadable  # noqa: PLC0415 - `--help` does without it
+    from relay.normalize.normalize import Unreadable
 
     out = console()
     if isinstance(event, Unreadable):
@@ -185,8 +185,8 @@ def _found(verdict: Verdict) -> str:
 
 
 def _text(value: object) -> str:
-    from relay.events import Severity  # noqa: PLC0415 - `--help` does without it
-    from relay.events.matching import text_of  # noqa: PLC0415
+    from relay.events import Severity
+    from relay.events.matching import text_of
 
     return value.label if isinstance(value, Severity) else text_of(value)
 
@@ -194,7 +194,7 @@ def _text(value: object) -> str:
 def _route_facts(verdict: Verdict) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": verdict.route.name, "matches": verdict.matches, "sinks": list(verdict.route.sinks)}
     if verdict.failed is not None:
-        from relay.events import Severity  # noqa: PLC0415 - `--help` does without it
+        from relay.events import Severity
 
         found = verdict.found.label if isinstance(verdict.found, Severity) else verdict.found
         facts |= {"failed": str(verdict.failed.key), "wanted": verdict.failed.spec, "found": found}

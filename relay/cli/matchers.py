@@ -42,8 +42,8 @@ def matching(match: dict[str, Any]) -> Callable[[Event], bool]:
     Raises:
         click.BadParameter: a field or a test that does not exist.
     """
-    from relay.config.messages import match_hint  # noqa: PLC0415
-    from relay.events.matching import MatchError, predicate  # noqa: PLC0415 - `--help` does without it
+    from relay.config.messages import match_hint
+    from relay.events.matching import MatchError, predicate
 
     try:
         return predicate(match)

@@ -42,7 +42,7 @@ def _config_option(body: Callable[..., None]) -> Callable[..., None]:
 
 def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
     """`2h` -> the epoch seconds two hours ago."""
-    from sinks.options import parse_duration  # noqa: PLC0415 - `--help` does without pydantic
+    from sinks.options import parse_duration
 
     if value is None:
         return None
@@ -63,7 +63,7 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
     def selected(
         lane: str | None, state: str | None, before: float | None, ids: tuple[int, ...] = (), **given: Any
     ) -> None:
-        from relay.store.outbox_admin import Selection  # noqa: PLC0415 - `--help` does without it
+        from relay.store.outbox_admin import Selection
 
         body(selection=Selection(ids, lane, state, before), **given)
 
@@ -73,9 +73,9 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _opened(config: Path) -> Iterator[Undelivered]:
     """The outbox of the relay with that configuration."""
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.store.outbox_admin import Undelivered  # noqa: PLC0415
-    from relay.store.store import open_for_tools  # noqa: PLC0415
+    from relay.config.load import ConfigError, load
+    from relay.store.outbox_admin import Undelivered
+    from relay.store.store import open_for_tools
 
     try:
         path = load(config, only=("state_dir",)).state_dir / "relay.db"
@@ -122,7 +122,7 @@ def list_(selection: Selection, limit: int, as_json: bool, config: Path) -> None
 @_config_option
 def show(row_id: int, as_json: bool, config: Path) -> None:
     """One row."""
-    from relay.store.outbox_admin import Selection  # noqa: PLC0415 - `--help` does without it
+    from relay.store.outbox_admin import Selection
 
     with _opened(config) as outbox:
         row = next(outbox.rows(Selection((row_id,))), None)
@@ -202,7 +202,7 @@ def _nothing_found(selection: Selection, count: int) -> None:
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    from datetime import UTC, datetime  # noqa: PLC0415 - for these commands only
+    from datetime import UTC, datetime
 
     def moment(seconds: float) -> str:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
@@ -224,7 +224,7 @@ def _facts(row: Row) -> dict[str, Any]:
 
 
 def _table(rows: list[Row]) -> Any:
-    from rich.table import Table  # noqa: PLC0415 - for people only
+    from rich.table import Table  # for people only
 
     table = Table("id", "lane", "state", "age", "next try", "tries", "event", "channel", "error", box=None)
     now = time.time()

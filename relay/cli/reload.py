@@ -24,7 +24,7 @@ def command(ctx: click.Context, config: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2))
     else:
-        from relay.cli.check import print_answer  # noqa: PLC0415 - `--help` does without rich
+        from relay.cli.check import print_answer
 
         print_answer(answer)
         for section in answer.get("restart", []):

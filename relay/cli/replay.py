@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
     """A time (naive: UTC), or a duration: so long ago."""
-    from sinks.options import parse_duration  # noqa: PLC0415 - `--help` does without pydantic
+    from sinks.options import parse_duration
 
     if value is None:
         return None
@@ -92,7 +92,7 @@ def command(
     yes: bool,
 ) -> None:
     """Put the archive together, and send it on its way."""
-    from relay.replay.archive import Selection  # noqa: PLC0415 - `--help` does without msgspec and zstandard
+    from relay.replay.archive import Selection
 
     if speed is not None and as_fast:
         raise click.UsageError("--speed and --as-fast cannot both be meant")
@@ -116,7 +116,7 @@ def _replay(
     mark: bool,
     yes: bool,
 ) -> int:
-    from relay.replay.archive import Archive, ReplayError, paced  # noqa: PLC0415 - `--help` does without it
+    from relay.replay.archive import Archive, ReplayError, paced
 
     progress = _Progress(files)
     try:
@@ -144,7 +144,7 @@ def _summary(archive: Archive, summary: str) -> None:
 
 
 def _settings(path: Path, target: str) -> Settings:
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load
 
     try:
         return load(path, only=("redis",) if target == "redis" else None)
@@ -167,8 +167,8 @@ def _to_stdout(pieces: Iterable[tuple[float, bytes]]) -> str:
 
 
 def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *, mark: bool, yes: bool) -> str:
-    from relay.replay.targets import Republisher  # noqa: PLC0415
-    from relay.subscription.connect import DialError  # noqa: PLC0415 - with redis-py
+    from relay.replay.targets import Republisher
+    from relay.subscription.connect import DialError
 
     if not yes and sys.stdin.isatty():
         click.confirm("Publish on Redis? Everybody who listens there gets these events again", abort=True, err=True)
@@ -189,8 +189,8 @@ def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *
 async def _to_sinks(
     pieces: Iterable[tuple[float, list[Event]]], settings: Settings, names: tuple[str, ...]
 ) -> tuple[str, bool]:
-    from relay.replay.targets import SinkReplay  # noqa: PLC0415 - with all that a daemon needs
-    from sinks.base import SinkError  # noqa: PLC0415
+    from relay.replay.targets import SinkReplay
+    from sinks.base import SinkError
 
     _usable_sinks(settings, names)
     replay = SinkReplay(settings, names)
@@ -211,8 +211,8 @@ async def _to_sinks(
 
 
 def _usable_sinks(settings: Settings, names: tuple[str, ...]) -> None:
-    from sinks.base import QueuedSink  # noqa: PLC0415 - for --to sinks only
-    from sinks.registry import sink_class  # noqa: PLC0415
+    from sinks.base import QueuedSink
+    from sinks.registry import sink_class
 
     for name in names:
         if name not in settings.sinks:
@@ -244,8 +244,8 @@ class _Progress:
     def __enter__(self) -> None:
         if not sys.stderr.isatty():
             return
-        from rich.console import Console  # noqa: PLC0415 - for people only
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+        from rich.console import Console  # for people only
+        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
         columns = (BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)

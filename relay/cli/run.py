@@ -18,12 +18,12 @@ def command(path: Path) -> None:
     """
     descriptors.raise_limit()
     _leave_out_what_colours()
-    import uvloop  # noqa: PLC0415 - this command only
+    import uvloop
 
-    from relay.config.load import ConfigError, load  # noqa: PLC0415
-    from relay.lifecycle.installation import is_first_start  # noqa: PLC0415
-    from relay.process import state_lock, systemd  # noqa: PLC0415
-    from relay.process.logs import finish, set_up, write_in_background  # noqa: PLC0415
+    from relay.config.load import ConfigError, load
+    from relay.lifecycle.installation import is_first_start
+    from relay.process import state_lock, systemd
+    from relay.process.logs import finish, set_up, write_in_background
 
     write_in_background()
     try:
@@ -39,9 +39,9 @@ def command(path: Path) -> None:
     except state_lock.TakenError as error:
         click.echo(f"tickstock-relay: {error}", err=True)
         sys.exit(1)
-    from relay.daemon import Daemon  # noqa: PLC0415
-    from relay.web.server import ListenError  # noqa: PLC0415
-    from sinks.base import SinkError  # noqa: PLC0415
+    from relay.daemon import Daemon
+    from relay.web.server import ListenError
+    from sinks.base import SinkError
 
     # Events and their parts hold no cycles and die young: looking through them is work for nothing, and what was
     # imported never dies. Measured in docs/performance.md.

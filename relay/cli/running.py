@@ -44,8 +44,8 @@ def _places(config: Path | None) -> list[Path]:
 
 def _in_state_directory(config: Path) -> list[Path]:
     """By a configuration that may have mistakes, or not be there: then by default."""
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - only where it is needed
-    from relay.config.settings import Settings  # noqa: PLC0415
+    from relay.config.load import ConfigError, load
+    from relay.config.settings import Settings
 
     try:
         directory = load(config, only=("state_dir",)).state_dir

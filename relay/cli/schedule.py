@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _clock_time(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    from relay.tickstockpl.models import clock_time  # noqa: PLC0415 - `--help` does without it
+    from relay.tickstockpl.models import clock_time
 
     if value is not None and clock_time(value) != value:
         raise click.BadParameter('must be "HH:MM", 00:00 to 23:59')

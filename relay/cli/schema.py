@@ -17,8 +17,8 @@ def command(what: str) -> None:
 
 def _config() -> dict[str, Any]:
     """The sections' schema, with each sink's own options by its type."""
-    from relay.config.settings import Settings  # noqa: PLC0415 - this command only
-    from sinks.registry import sink_class, sink_names  # noqa: PLC0415
+    from relay.config.settings import Settings
+    from sinks.registry import sink_class, sink_names
 
     schema = Settings.model_json_schema()
     kinds = []
@@ -57,9 +57,9 @@ def _any_object(_: type) -> dict[str, Any]:
 
 def _event() -> dict[str, Any]:
     """The written form of an event."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from relay.events import Record  # noqa: PLC0415
+    from relay.events import Record
 
     schema = msgspec.json.schema(Record, schema_hook=_any_object)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

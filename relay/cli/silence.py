@@ -44,10 +44,10 @@ class _Shelf:
 @contextmanager
 def _silences(config: Path) -> Iterator["Silences"]:
     """The silences of the relay with that config."""
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
-    from relay.events.matching import predicate  # noqa: PLC0415
-    from relay.store.store import open_for_tools  # noqa: PLC0415
-    from relay.watchdog.silences import Silences  # noqa: PLC0415
+    from relay.config.load import ConfigError, load
+    from relay.events.matching import predicate
+    from relay.store.store import open_for_tools
+    from relay.watchdog.silences import Silences
 
     try:
         path = load(config, only=("state_dir",)).state_dir / "relay.db"
@@ -84,7 +84,7 @@ def _now() -> datetime:
 
 def _until(_context: click.Context, _option: click.Parameter, value: str) -> datetime:
     """`2h` from now, or a time of its own; a naive one is UTC."""
-    from sinks.options import parse_duration  # noqa: PLC0415
+    from sinks.options import parse_duration
 
     try:
         return _now() + timedelta(seconds=float(str(parse_duration(value))))
@@ -141,7 +141,7 @@ def add(match: dict[str, Any], until: datetime, comment: str, who: str, config: 
 @_options
 def list_(ended: bool, config: Path, as_json: bool) -> None:
     """Show what is on the shelf."""
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     with _silences(config) as silences:
         found = silences.listed(_now(), ended=ended)

@@ -95,7 +95,7 @@ def _where(url: str | None, config: Path | None) -> tuple[str, str | None]:
     token = os.environ.get(TOKEN_VARIABLE) or None
     if config is None:
         return (url or DEFAULT_URL).rstrip("/"), token
-    from relay.config.load import ConfigError, load  # noqa: PLC0415 - `--help` does without pydantic
+    from relay.config.load import ConfigError, load
 
     try:
         http = load(config, only=("http",)).http
@@ -108,7 +108,7 @@ def _where(url: str | None, config: Path | None) -> tuple[str, str | None]:
 
 
 def _client(url: str, token: str | None) -> httpx.Client:
-    import httpx  # noqa: PLC0415 - `--help` does without it
+    import httpx
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
@@ -118,7 +118,7 @@ def _client(url: str, token: str | None) -> httpx.Client:
 
 
 def _fetch(client: httpx.Client) -> bytes:
-    import httpx  # noqa: PLC0415
+    import httpx
 
     try:
         answer = client.get("/api/state")
@@ -134,7 +134,7 @@ def _fetch(client: httpx.Client) -> bytes:
 
 
 def _snapshot(client: httpx.Client) -> Snapshot:
-    from relay.status.snapshot import Snapshot  # noqa: PLC0415
+    from relay.status.snapshot import Snapshot
 
     try:
         return msgspec.json.decode(_fetch(client), type=Snapshot)
@@ -182,8 +182,8 @@ def _keys() -> Iterator[_Pressed]:
     if not sys.stdin.isatty():
         yield _Pressed(None)
         return
-    import termios  # noqa: PLC0415 - not everywhere
-    import tty  # noqa: PLC0415
+    import termios  # not everywhere
+    import tty
 
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)

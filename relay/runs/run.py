@@ -32,7 +32,6 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_seconds: float | None = None
-    progress_events: int = 0
     percent: float | None = None
     eta: datetime | None = None
     last_symbol: str | None = None
@@ -89,7 +88,6 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
         says_nothing = reached is None and symbol is None
         if says_nothing or before != (self.percent, self.symbols_processed, self.last_symbol):
             self.moved_at = now
-        self.progress_events += 1
 
 
 class Run(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -41,7 +41,6 @@ class SelfCheck:
     def __init__(self, alerts: Alerts) -> None:
         self._alerts = alerts
         self._lost: dict[str, int] = {}
-        self._quarantined = 0
         self._calm_since: dict[str, datetime] = {}
         self._stepped, self._steps = 0.0, 0
 

@@ -123,14 +123,6 @@ class Watchdog:
         """The slot whose run the relay is to start itself, if it was told to: see `relay.watchdog.autotrigger`."""
         return self.auto_trigger.wanted(now, api, self.options) if self.options.enabled else None
 
-    def outlook(self) -> Mapping[str, Any]:
-        """What is due, for pages and metrics: `today` and `next` are slots or None."""
-        return {
-            "enabled": self.run_schedule.enabled,
-            "today": self.run_schedule.current,
-            "next": self.run_schedule.coming,
-        }
-
     def _connected_since(self) -> datetime | None:
         return self._link.since
 
