@@ -183,13 +183,13 @@ class Poster:
 def outcome_of(answer: Answer, now: datetime, detail: str = "") -> Outcome:
     """What the status alone says; `detail` may add what the body said."""
     text = f"HTTP {answer.status}" + (f": {detail}" if detail else "")
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - the range that means success
+    if 200 <= answer.status < 300:  # the range that means success
         return Outcome(Reason.OK, text)
     if answer.status in _REASONS:
         reason = _REASONS[answer.status]
-    elif answer.status >= 500:  # noqa: PLR2004
+    elif answer.status >= 500:
         reason = Reason.SERVER_ERROR
-    elif answer.status >= 400:  # noqa: PLR2004
+    elif answer.status >= 400:
         reason = Reason.REJECTED
     else:
         reason, text = Reason.BAD_ANSWER, f"{text} (redirects are not followed)"
@@ -262,7 +262,7 @@ def _is_by_the_proxy(url: str, answer: Answer) -> bool:
     What it hands on it marks with Via (RFC 9110, 7.6.3); 407 is never a receiver's. Behind CONNECT all is the
     receiver's, and so is success: nothing else says that events have arrived.
     """
-    if answer.status == 407:  # noqa: PLR2004 - proxy authentication required
+    if answer.status == 407:  # proxy authentication required
         return True
     is_plain = url.partition(":")[0].lower() == "http"
-    return is_plain and answer.status >= 300 and not answer.headers.get("via")  # noqa: PLR2004
+    return is_plain and answer.status >= 300 and not answer.headers.get("via")

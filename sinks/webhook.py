@@ -106,7 +106,7 @@ class WebhookOptions(Options):
                 key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
             except (binascii.Error, ValueError):
                 raise ValueError("the signing key must be whsec_… or plain base64") from None
-            if not 24 <= len(key) <= 64:  # noqa: PLR2004 - Standard Webhooks, "Signature scheme"
+            if not 24 <= len(key) <= 64:  # Standard Webhooks, "Signature scheme"
                 raise ValueError(f"the signing key must have 24 to 64 bytes, this one has {len(key)}")
         return secret
 
@@ -225,7 +225,7 @@ class WebhookSink(QueuedSink):
             answer = await self._connected.post(url, body, self._headers(body, delivery_id))
         except NoAnswerError as error:
             return _Attempt(error.outcome, again=error.outcome.reason is not Reason.TIMEOUT)
-        said = "" if answer.status < 300 else self._connected.told(answer.body.decode(errors="replace"))  # noqa: PLR2004
+        said = "" if answer.status < 300 else self._connected.told(answer.body.decode(errors="replace"))
         outcome = outcome_of(answer, self.context.now(), said)
         soon = (outcome.retry_after or 0.0) <= LONGEST_WAIT
         return _Attempt(outcome, again=outcome.worth_retrying and outcome.reason is not Reason.BAD_ANSWER and soon)

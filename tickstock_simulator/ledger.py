@@ -152,7 +152,7 @@ class Timetable:
 
 def is_trading_day(day: date) -> bool:
     """Whether NYSE opens that day; a half day counts."""
-    return day.weekday() < 5 and day not in _nyse(day.year)  # noqa: PLR2004 - Saturday is 5
+    return day.weekday() < 5 and day not in _nyse(day.year)  # Saturday is 5
 
 
 @cache

@@ -85,7 +85,7 @@ def _monitoring(dice: random.Random, offset: float) -> Step:
 def _detections(dice: random.Random, session: str, offset: float) -> Iterator[Step]:
     for name in dice.sample(symbols(ACTIVE_SYMBOLS), 6):
         found: Json = {"symbol": name, "timeframe": "1min"}
-        if dice.random() < 0.5:  # noqa: PLR2004 - a coin
+        if dice.random() < 0.5:  # a coin
             found |= {"pattern_type": "Doji", "confidence": round(dice.uniform(0.5, 0.99), 3), "parameters": {}}
             pattern = {"session_id": session, "detection": found}
             yield _step("tickstock:patterns:streaming", "pattern_detected", offset, **pattern)

@@ -48,7 +48,7 @@ class WebhookStandIn(Served):
     @property
     def accepted(self) -> list[Delivery]:
         """Those answered with success."""
-        return [each for each in self.deliveries if each.status < 300]  # noqa: PLR2004 - 2xx
+        return [each for each in self.deliveries if each.status < 300]  # 2xx
 
     def app(self) -> ASGIApp:
         """One endpoint for everything."""

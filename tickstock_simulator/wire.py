@@ -98,7 +98,7 @@ def plain_ink(start: datetime) -> Ink:
 
 def iso(moment: datetime) -> str:
     """The contract's form, `2025-01-26T21:10:00Z`; fractions only where there are any. The zone is not converted."""
-    fractions = "milliseconds" if moment.microsecond >= 1000 else "seconds"  # noqa: PLR2004 - one millisecond
+    fractions = "milliseconds" if moment.microsecond >= 1000 else "seconds"  # one millisecond
     return moment.replace(tzinfo=None).isoformat(timespec=fractions) + "Z"
 
 

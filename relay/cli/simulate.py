@@ -34,7 +34,7 @@ class _ListenType(click.ParamType[Listen]):
         if isinstance(value, Listen):
             return value
         host, _, port = str(value).rpartition(":")
-        if not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        if not port.isdigit() or int(port) > 65535:  # the last port
             self.fail(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8080", param, ctx)
         return Listen(host.strip("[]") or "127.0.0.1", int(port))
 

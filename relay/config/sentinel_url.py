@@ -29,7 +29,7 @@ def parse_sentinel_url(url: str) -> SentinelUrl:
     userinfo, _, hosts = parts.netloc.rpartition("@")
     username, _, password = userinfo.partition(":")
     path = parts.path.strip("/").split("/")
-    if not path[0] or len(path) > 2 or not re.fullmatch(r"\d*", path[-1] if len(path) == 2 else ""):  # noqa: PLR2004
+    if not path[0] or len(path) > 2 or not re.fullmatch(r"\d*", path[-1] if len(path) == 2 else ""):
         raise ValueError("write redis+sentinel://host:26379,host:26379/master-name/0")
     nodes = []
     for node in hosts.split(","):
@@ -38,7 +38,7 @@ def parse_sentinel_url(url: str) -> SentinelUrl:
     return SentinelUrl(
         nodes=nodes,
         master=path[0],
-        db=int(path[1]) if len(path) == 2 and path[1] else 0,  # noqa: PLR2004
+        db=int(path[1]) if len(path) == 2 and path[1] else 0,
         username=unquote(username) or None,
         password=unquote(password) or None,
         tls=parts.scheme == "rediss+sentinel",

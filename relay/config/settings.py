@@ -133,7 +133,7 @@ class HttpOptions(Options):
     @classmethod
     def _host_and_port(cls, listen: str) -> str:
         host, _, port = listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        if not host or not port.isdecimal() or int(port) > 65535:  # the last port
             raise ValueError("write host:port, such as 127.0.0.1:9108 or [::1]:9108")
         return listen
 

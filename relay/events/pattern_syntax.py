@@ -167,7 +167,7 @@ def _escaped(written: str, last: int) -> str:
         except KeyError:
             raise PatternError(f"not a regular expression: {written} names no character") from None
     if letter in "xuU":
-        return f"\\x{{{written[2:]}}}" if len(written) > 2 else written  # noqa: PLR2004 - else Python says what is missing
+        return f"\\x{{{written[2:]}}}" if len(written) > 2 else written  # else Python says what is missing
     if letter.isdigit():
         return f"\\x{{{int(written[1:], 8):x}}}"
     if letter == "b":

@@ -47,7 +47,7 @@ def percent(value: object, done: int | None = None, total: int | None = None) ->
         is_whole, says_percent = "." not in value, "%" in value
         value = value.replace("%", "")
     number = amount(value)
-    if number is None or number > 100:  # noqa: PLR2004 - percent
+    if number is None or number > 100:  # percent
         return None
     if says_percent or number > 1:
         return number

@@ -37,13 +37,13 @@ def both(moment: datetime) -> str:
 def lasting(seconds: float) -> str:
     """`45 s`, `12 min`, `1 h 05 min`, `2 days 3 h`."""
     whole = round(seconds)
-    if whole < 120:  # noqa: PLR2004 - up to two minutes, seconds are clearer
+    if whole < 120:  # up to two minutes, seconds are clearer
         return f"{whole} s"
     minutes = round(seconds / 60)
-    if minutes < 60:  # noqa: PLR2004
+    if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    if hours < 48:  # noqa: PLR2004
+    if hours < 48:
         return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} days {hours} h" if hours else f"{days} days"
@@ -51,6 +51,6 @@ def lasting(seconds: float) -> str:
 
 def figure(number: float) -> str:
     """`1,250`, `98.5`: at most one decimal, but what is small is not nothing: `0.001`."""
-    if 0 < abs(number) < 0.1:  # noqa: PLR2004
+    if 0 < abs(number) < 0.1:
         return f"{number:.1g}"
-    return f"{number:,.0f}" if float(number).is_integer() or abs(number) >= 1000 else f"{number:,.1f}"  # noqa: PLR2004
+    return f"{number:,.0f}" if float(number).is_integer() or abs(number) >= 1000 else f"{number:,.1f}"

@@ -42,6 +42,6 @@ def utc(time: datetime) -> datetime | None:
 
 def _seconds(epoch: float) -> float:
     """Epoch seconds from whatever unit: 1e11 s is the year 5138, 1e11 ms is 1973."""
-    while epoch >= 1e11:  # noqa: PLR2004
+    while epoch >= 1e11:
         epoch /= 1000
     return epoch

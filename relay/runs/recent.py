@@ -110,7 +110,7 @@ class Recent:
 
     def rate(self) -> float:
         """Events a second now."""
-        if len(self._samples) < 2:  # noqa: PLR2004 - a rate needs two counts
+        if len(self._samples) < 2:  # a rate needs two counts
             return 0.0
         newest = self._samples[-1]
         since = newest[0] - timedelta(seconds=RATE_OVER + 0.5)

@@ -76,12 +76,12 @@ class _Fits(Protocol):
 
 def is_trading_day(day: date) -> bool:
     """Whether the New York Stock Exchange opens on `day`, if only for half of it."""
-    return day.weekday() < 5 and day not in closings(day.year)  # noqa: PLR2004 - Saturday
+    return day.weekday() < 5 and day not in closings(day.year)  # Saturday
 
 
 def is_half_day(day: date) -> bool:
     """Whether the exchange closes early on `day`."""
-    return day.weekday() < 5 and day in early_closings(day.year)  # noqa: PLR2004 - Saturday
+    return day.weekday() < 5 and day in early_closings(day.year)  # Saturday
 
 
 def session_close(day: date) -> datetime | None:

@@ -26,7 +26,7 @@ class ProtocolViolationError(ConnectionError):
 
 def bulk_length(size: int) -> int:
     """Bytes that a bulk string of `size` bytes takes on the wire."""
-    return _FRAMING[size] if size < 4096 else size + len(str(size)) + 5  # noqa: PLR2004 - the table's end
+    return _FRAMING[size] if size < 4096 else size + len(str(size)) + 5  # the table's end
 
 
 def reply_length(reply: object) -> int:
@@ -103,7 +103,7 @@ class FrameParser:
                 continue
             head = heads.get(channel) or self._head(pattern, channel)
             size = len(data)
-            boundary += _FRAMING[size] if size < 4096 else bulk_length(size)  # noqa: PLR2004
+            boundary += _FRAMING[size] if size < 4096 else bulk_length(size)
             if head[0] == pattern:
                 boundary += head[1]
                 messages.append((channel, data, boundary))

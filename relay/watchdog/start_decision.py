@@ -83,4 +83,4 @@ def decide(events: EventsShow, status: StatusShows, history: HistoryShows, conne
     is_absent = history is HistoryShows.HAS_NOT
     witnesses = (status is not StatusShows.UNCLEAR) + is_absent + (connection is ConnectionShows.WHOLE)
     is_known = is_absent or status in (StatusShows.IDLE, StatusShows.ANOTHER)
-    return Decision(Verdict.NOT_STARTED if is_known else Verdict.NO_SIGN, after_patience=witnesses < 2)  # noqa: PLR2004
+    return Decision(Verdict.NOT_STARTED if is_known else Verdict.NO_SIGN, after_patience=witnesses < 2)

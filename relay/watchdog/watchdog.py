@@ -4,9 +4,7 @@ Pure: `now` and what the API last said are passed in, announcements come out. Th
 brought up to date, then the day's run is looked for, then open runs, then ended ones.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, Kind, Severity

@@ -206,7 +206,7 @@ def durations(snapshot: Snapshot) -> Html:
     """How long the last scheduled runs took, over the usual band."""
     ended = [run for run in snapshot.runs if run.seconds is not None and run.is_scheduled and not run.is_open]
     runs = ended[:TREND][::-1]
-    if len(runs) < 2:  # noqa: PLR2004 - a trend needs two
+    if len(runs) < 2:  # a trend needs two
         return _card("trend", "Duration", tag("p", "After two runs, their durations are shown here.", class_="dim"))
     zone, usual = ZoneInfo(snapshot.timezone), snapshot.usual
     least, most = charts.span(runs, usual)

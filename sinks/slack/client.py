@@ -101,7 +101,7 @@ class SlackClient:
         except NoAnswerError as error:
             return error.outcome, {}
         said = _json_object(answer.body)
-        if answer.status != 200:  # noqa: PLR2004 - what the Web API answers to everything it understood
+        if answer.status != 200:  # what the Web API answers to everything it understood
             return self._refused(answer, said.get("error")), {}
         if said.get("ok") is True:
             return DELIVERED, said
@@ -115,7 +115,7 @@ class SlackClient:
         except NoAnswerError as error:
             return error.outcome
         said = answer.body.decode(errors="replace").strip()
-        if answer.status != 200:  # noqa: PLR2004 - webhooks know no other success
+        if answer.status != 200:  # webhooks know no other success
             return self._refused(answer, said)
         return DELIVERED if said == "ok" else Outcome(Reason.BAD_ANSWER, "the webhook's answer is not Slack's `ok`")
 
@@ -123,7 +123,7 @@ class SlackClient:
         """By Slack's error code when it is one, else by the HTTP status."""
         said = self._poster.told(code) if isinstance(code, str) and _CODE.fullmatch(code) else ""
         by_status = outcome_of(answer, self._now(), said)
-        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and said not in _REASONS):  # noqa: PLR2004
+        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and said not in _REASONS):
             return by_status
         return Outcome(
             _REASONS.get(said, Reason.REJECTED), f"Slack says {said or 'an unknown error'}", by_status.retry_after

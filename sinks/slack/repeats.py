@@ -36,11 +36,11 @@ def grouped(events: Sequence[Event]) -> list[list[Event]]:
 def in_words(seconds: float) -> str:
     """A length of time for people: `58 s`, `12 min`, `2 h 5 min`, `3 d 4 h`."""
     seconds = max(round(seconds), 0)
-    if seconds < 120:  # noqa: PLR2004 - two minutes
+    if seconds < 120:  # two minutes
         return f"{seconds} s"
     minutes, hours, days = round(seconds / 60), seconds // 3600, seconds // 86400
-    if minutes < 120:  # noqa: PLR2004 - two hours
+    if minutes < 120:  # two hours
         return f"{minutes} min"
-    if days < 2:  # noqa: PLR2004 - two days
+    if days < 2:  # two days
         return f"{hours} h {seconds % 3600 // 60} min"
     return f"{days} d {hours % 24} h"

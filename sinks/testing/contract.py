@@ -109,7 +109,7 @@ class SinkContract(ABC):
         server.always = Reply(status, b"", {"Retry-After": "3700"})
         outcome = await _deliver(sink, make_event())
         assert outcome.worth_retrying
-        assert outcome.retry_after == 3700.0  # noqa: PLR2004 - the header above
+        assert outcome.retry_after == 3700.0  # the header above
         assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
