@@ -47,19 +47,19 @@ def test_a_broken_part_is_announced_and_all_others_go_on(
         )
         relay.choose(method)
         with relay, Numbered(valkey.port, 100) as ticks:
-            until(lambda: "WATCHDOG=1" in manager.said, what="a fed watchdog")
+            until(lambda: "WATCHDOG=1" in manager.assignments, what="a fed watchdog")
             relay.set_broken(how)
             noticed = seconds_until(lambda: healthz(relay)[0] == 503, 120, "503")
             status, text = healthz(relay)
             assert (status, part in text, SECRET in text) == (503, True, False)
             until(lambda: relay.heard("relay_faulty"), what="the alert")
-            fed = manager.said.count("WATCHDOG=1")
+            fed = manager.assignments.count("WATCHDOG=1")
             before = relay.metric("relay_received_messages_total")
             until(lambda: relay.metric("relay_received_messages_total") > before + 100, what="other messages")
-            assert manager.said.count("WATCHDOG=1") == fed, "only what works feeds it"
+            assert manager.assignments.count("WATCHDOG=1") == fed, "only what works feeds it"
             relay.set_broken(None)
             until(lambda: healthz(relay)[0] == 200, what="200")
-            until(lambda: manager.said.count("WATCHDOG=1") > fed, what="a fed watchdog")
+            until(lambda: manager.assignments.count("WATCHDOG=1") > fed, what="a fed watchdog")
             ticks.stop()
             drained(relay)
             found = relay.numbers()

@@ -97,7 +97,7 @@ def test_a_sink_that_cannot_start_ends_the_reload(
 
 
 def last_state(manager: ServiceManager) -> str:
-    return [each for each in manager.said if each in ("READY=1", "RELOADING=1")][-1]
+    return [each for each in manager.assignments if each in ("READY=1", "RELOADING=1")][-1]
 
 
 def test_a_mistake_in_the_file_and_a_failed_test_refuse_it(tmp_path: Path, valkey: Valkey, report: Report) -> None:

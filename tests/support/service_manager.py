@@ -26,7 +26,7 @@ class ServiceManager:
 
     def __init__(self, directory: Path) -> None:
         self.address = str(directory / "notify")
-        self.said: list[str] = []
+        self.assignments: list[str] = []
         """Every assignment that came, in order."""
         self.kept: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class ServiceManager:
                 self._take(data.decode().split("\n"), descriptors.tolist())
 
     def _take(self, assignments: list[str], descriptors: list[int]) -> None:
-        self.said += assignments
+        self.assignments += assignments
         name = next((each.removeprefix("FDNAME=") for each in assignments if each.startswith("FDNAME=")), "")
         if "FDSTORE=1" in assignments and name not in self.kept:
             self.kept[name] = descriptors.pop()
