@@ -58,12 +58,12 @@ class Ticker:
         """One tick."""
         for name, work in self._parts():
             self._health.attempt(name, lambda work=work: self._do(work, now))  # type: ignore[misc]
-        if said := self._health.tick(now):
+        if announcements := self._health.tick(now):
             try:
-                self._publish(said, now)
+                self._publish(announcements, now)
             except Exception:
                 log.exception("a fault could not be announced", faulty=list(self._health.faulty))
 
     def _do(self, work: Work, now: datetime) -> None:
-        if said := list(work(now) or ()):
-            self._announce(said, now)
+        if announcements := list(work(now) or ()):
+            self._announce(announcements, now)

@@ -17,11 +17,11 @@ def observe_phase(run: Run, signal: Signal, event: Event, now: datetime) -> list
     phase = signal.phase
     if phase is None or not run.state.is_open:
         return []
-    said: list[Announcement] = []
+    announcements: list[Announcement] = []
     its = run.phases.get(phase)
     if its is None or (not its.state.is_open and _retries(its, signal, event)):
         its = _open_phase(run, phase, signal, event, now)
-        said.append(of_phase(run, phase, "started", inferred=None if signal.verb is Verb.STARTED else True))
+        announcements.append(of_phase(run, phase, "started", inferred=None if signal.verb is Verb.STARTED else True))
     elif signal.verb is Verb.STARTED and its.started_at is None and event.time <= (its.ended_at or event.time):
         its.started_at = event.time
     before = its.moved_at
@@ -30,10 +30,10 @@ def observe_phase(run: Run, signal: Signal, event: Event, now: datetime) -> list
         its.advance(event.payload, now)
     elif signal.verb is Verb.ENDED and its.state.is_open:
         state = final_state(event.payload, signal.state)
-        said.append(_end(run, phase, state, ended_at=event.time, now=now, claims=event.payload))
-    if run.state is State.STALLED and (its.moved_at != before or said):
-        said.append(_resume(run, phase))
-    return said
+        announcements.append(_end(run, phase, state, ended_at=event.time, now=now, claims=event.payload))
+    if run.state is State.STALLED and (its.moved_at != before or announcements):
+        announcements.append(_resume(run, phase))
+    return announcements
 
 
 def reopen_phases(run: Run) -> None:
@@ -50,17 +50,17 @@ def end_phases(
     going = [phase for phase, its in run.phases.items() if its.state.is_open]
     for phase in going if state is State.COMPLETED else []:
         run.surprise(f"{phase} never said that it had ended")
-    said = [_end(run, phase, state, ended_at=ended_at, now=now, claims={}) for phase in going]
+    announcements = [_end(run, phase, state, ended_at=ended_at, now=now, claims={}) for phase in going]
     for phase in going:
         run.phases[phase].is_guessed = is_guess
-    return said
+    return announcements
 
 
 def final_state(payload: Mapping[str, Any], otherwise: State) -> State:
     """How something ended: a status that says less than "completed" wins over the event's name, never the reverse."""
     status = payload.get("status")
-    said = FINAL_STATES.get(status.lower()) if isinstance(status, str) else None
-    return otherwise if said is None or otherwise is not State.COMPLETED else said
+    reported = FINAL_STATES.get(status.lower()) if isinstance(status, str) else None
+    return otherwise if reported is None or otherwise is not State.COMPLETED else reported
 
 
 def _open_phase(run: Run, phase: Phase, signal: Signal, event: Event, now: datetime) -> PhaseRun:

@@ -90,14 +90,14 @@ class Recent:
             if event.kind.domain == "errors" and not event.has(NOT_REAL):
                 self._error(event, now)
 
-    def announced(self, said: Iterable[Announcement], now: datetime) -> None:
+    def announced(self, announcements: Iterable[Announcement], now: datetime) -> None:
         """See what the relay itself says; only alerts and notices count."""
-        for one in said:
-            payload = one.payload
+        for announcement in announcements:
+            payload = announcement.payload
             if "alert" in payload:
-                self._alert(one, str(payload["alert"]), now)
+                self._alert(announcement, str(payload["alert"]), now)
             elif "title" in payload:
-                self._remember(_record(one, one.event, now, is_notice=True))
+                self._remember(_record(announcement, announcement.event, now, is_notice=True))
 
     def count(self, now: datetime, received: int) -> None:
         """Note how many messages have been received in all; about once a second."""

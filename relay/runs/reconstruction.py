@@ -25,40 +25,40 @@ def reconstruct(
     runs: Runs, history: Sequence[HistoryRun], status: Status | None, gap: tuple[datetime, datetime], now: datetime
 ) -> list[Announcement]:
     """What the API's history and status add to what was heard; runs wholly outside of `gap` are left alone."""
-    said: list[Announcement] = []
-    for told in sorted(history, key=_start)[-MOST:]:
-        if _start(told) <= gap[1] and _ended(told) >= gap[0]:
-            said += _from_history(runs, told, now)
+    announcements: list[Announcement] = []
+    for row in sorted(history, key=_start)[-MOST:]:
+        if _start(row) <= gap[1] and _ended(row) >= gap[0]:
+            announcements += _from_history(runs, row, now)
     if status is not None and status.is_running:
-        said += _from_status(runs, status, now)
-    return said
+        announcements += _from_status(runs, status, now)
+    return announcements
 
 
 def seed(runs: Runs, history: Sequence[HistoryRun], now: datetime) -> int:
     """Enter ended runs from before the relay's time, without a word; returns how many. For what is usual."""
     entered = 0
-    for told in sorted(history, key=_start)[-MOST:]:
-        state = _state(told)
-        if state is not None and told.start_time and _same(runs, told.run_id, told.start_time) is None:
-            run = _enter(runs, told, now)
-            _end(runs, run, told, state, now)
+    for row in sorted(history, key=_start)[-MOST:]:
+        state = _state(row)
+        if state is not None and row.start_time and _same(runs, row.run_id, row.start_time) is None:
+            run = _enter(runs, row, now)
+            _end(runs, run, row, state, now)
             runs.judged(run, now)
             entered += 1
     return entered
 
 
-def _from_history(runs: Runs, told: HistoryRun, now: datetime) -> list[Announcement]:
-    state = _state(told)
-    if state is None or told.start_time is None:
+def _from_history(runs: Runs, row: HistoryRun, now: datetime) -> list[Announcement]:
+    state = _state(row)
+    if state is None or row.start_time is None:
         return []  # a row that says "running" may be years old: only the status tells what runs now
-    known = _same(runs, told.run_id, told.start_time)
+    known = _same(runs, row.run_id, row.start_time)
     if known is None:
-        run = _enter(runs, told, now)
-        return [of_run(run, "started", reconstructed=True), *_end(runs, run, told, state, now)]
+        run = _enter(runs, row, now)
+        return [of_run(run, "started", reconstructed=True), *_end(runs, run, row, state, now)]
     if not known.state.is_open and not known.is_guessed:
         return []
     known.is_reconstructed = True
-    return _end(runs, known, told, state, now)
+    return _end(runs, known, row, state, now)
 
 
 def _from_status(runs: Runs, status: Status, now: datetime) -> list[Announcement]:
@@ -92,23 +92,23 @@ def _same(runs: Runs, run_id: str | None, start: datetime | None) -> Run | None:
     return None
 
 
-def _enter(runs: Runs, told: HistoryRun, now: datetime) -> Run:
-    unnamed = f"unnamed-{runs.ledger.next_number}-{_start(told):%Y%m%dT%H%M%SZ}"
+def _enter(runs: Runs, row: HistoryRun, now: datetime) -> Run:
+    unnamed = f"unnamed-{runs.ledger.next_number}-{_start(row):%Y%m%dT%H%M%SZ}"
     run = runs.begin(
-        told.run_id or unnamed,
+        row.run_id or unnamed,
         now,
-        told.start_time,
+        row.start_time,
         is_reconstructed=True,
-        is_unnamed=told.run_id is None,
+        is_unnamed=row.run_id is None,
         had_gap=True,
-        run_date=told.run_date.isoformat() if told.run_date else None,
-        trigger_type=told.trigger_type,
+        run_date=row.run_date.isoformat() if row.run_date else None,
+        trigger_type=row.trigger_type,
     )
-    run.first_seen = _start(told)
+    run.first_seen = _start(row)
     return run
 
 
-def _end(runs: Runs, run: Run, told: HistoryRun, state: State, now: datetime) -> list[Announcement]:
+def _end(runs: Runs, run: Run, row: HistoryRun, state: State, now: datetime) -> list[Announcement]:
     names = (
         "duration_seconds",
         "symbols_processed",
@@ -116,19 +116,19 @@ def _end(runs: Runs, run: Run, told: HistoryRun, state: State, now: datetime) ->
         "patterns_detected",
         "indicators_calculated",
     )
-    claims = present(**{name: getattr(told, name) for name in names})
-    return runs.end(run, state, now, ended_at=_ended(told), claims=claims)
+    claims = present(**{name: getattr(row, name) for name in names})
+    return runs.end(run, state, now, ended_at=_ended(row), claims=claims)
 
 
-def _state(told: HistoryRun) -> State | None:
+def _state(row: HistoryRun) -> State | None:
     """How the run ended; None when it goes on, or nobody knows."""
-    said = FINAL_STATES.get(told.status.lower()) if told.status else None
-    return said or (State.COMPLETED if told.end_time and told.status is None else None)
+    reported = FINAL_STATES.get(row.status.lower()) if row.status else None
+    return reported or (State.COMPLETED if row.end_time and row.status is None else None)
 
 
-def _start(told: HistoryRun) -> datetime:
-    return told.start_time or LONG_AGO
+def _start(row: HistoryRun) -> datetime:
+    return row.start_time or LONG_AGO
 
 
-def _ended(told: HistoryRun) -> datetime:
-    return told.end_time or _start(told) + timedelta(seconds=min(told.duration_seconds or 0, LONGEST))
+def _ended(row: HistoryRun) -> datetime:
+    return row.end_time or _start(row) + timedelta(seconds=min(row.duration_seconds or 0, LONGEST))

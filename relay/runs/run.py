@@ -46,7 +46,7 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     attempts: int = 1
     setbacks: int = 0
     """How often its progress went back."""
-    told: list[str] = []
+    reported_counts: list[str] = []
     """The counts that came with its end; the others are the last that progress told."""
     is_judged: bool = False
 
@@ -67,15 +67,15 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
         if success:
             given = {"symbols_processed": done}
             given |= {name: count(payload.get(name)) for name in ("indicators_calculated", "patterns_detected")}
-            self.told = [name for name, value in given.items() if value is not None]
+            self.reported_counts = [name for name, value in given.items() if value is not None]
             self.success_rate = _success_rate(payload, total or done, failed)
 
     def advance(self, payload: Mapping[str, Any], now: datetime) -> None:
         """Take one report of progress, forward or back."""
         before = (self.percent, self.symbols_processed, self.last_symbol)
         self.read(payload)
-        said = next((payload[key] for key in _PERCENT if payload.get(key) is not None), None)
-        reached = percent(said, self.symbols_processed, self.symbols_total)
+        reported = next((payload[key] for key in _PERCENT if payload.get(key) is not None), None)
+        reached = percent(reported, self.symbols_processed, self.symbols_total)
         if reached is None and self.symbols_total and self.symbols_processed is not None:
             reached = min(100.0, 100 * self.symbols_processed / self.symbols_total)
         if reached is not None:
@@ -129,7 +129,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     followed_by: str | None = None
     """The id under which TickStockPL began again, after this one had broken off."""
     surprises: list[str] = []
-    said: list[str] = []
+    alert_names: list[str] = []
     """Names of the alerts that were given while it ran: its end need not say the same again."""
     is_judged: bool = False
     """Ended, and the watchdog has looked at how good it was."""
@@ -181,8 +181,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     def take_date(self, payload: Mapping[str, Any]) -> None:
         """Take over the day that the payload names, if it does."""
-        if told := text(payload.get("run_date"), 10):
-            self.run_date, self.has_reported_date = told, True
+        if reported := text(payload.get("run_date"), 10):
+            self.run_date, self.has_reported_date = reported, True
 
     def conclude(self, payload: Mapping[str, Any]) -> None:
         """Take over what an end says about the run; what it leaves out comes from the phases."""
@@ -194,8 +194,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
         failed = _first(payload, _FAILED, count)
         self.symbols_failed = failed if failed is not None else _largest(phases, "symbols_failed")
         for name in ("indicators_calculated", "patterns_detected"):
-            said = count(payload.get(name))
-            setattr(self, name, _largest(phases, name) if said is None else said)
+            reported = count(payload.get(name))
+            setattr(self, name, _largest(phases, name) if reported is None else reported)
         self.success_rate = _success_rate(payload, processed, failed)
         if self.success_rate is None:
             rates = [its.success_rate for its in phases if its.success_rate is not None]
@@ -231,16 +231,16 @@ def believable_duration(
 
     `began` is None when the start was not seen. `seen_for` is the least that it lasted, by our own clock.
     """
-    said = amount(claimed)
+    reported = amount(claimed)
     measured = (ended - began).total_seconds() if began else None
     if measured is not None and measured < 0:
         measured = seen_for
-    if said is None or said > LONGEST:
+    if reported is None or reported > LONGEST:
         return measured
     if measured is None:
-        return said if seen_for is None or said >= seen_for * 0.5 - CLAIM_TOLERANCE else seen_for
-    tolerance = CLAIM_TOLERANCE + max(said, measured) / 2
-    return said if abs(said - measured) <= tolerance and (said > 0 or measured < 1) else measured
+        return reported if seen_for is None or reported >= seen_for * 0.5 - CLAIM_TOLERANCE else seen_for
+    tolerance = CLAIM_TOLERANCE + max(reported, measured) / 2
+    return reported if abs(reported - measured) <= tolerance and (reported > 0 or measured < 1) else measured
 
 
 _DONE = ("symbols_processed", "completed_symbols", "symbols_completed", "processed_symbols", "completed", "symbols")
@@ -257,8 +257,8 @@ def _first(payload: Mapping[str, Any], names: tuple[str, ...], read: Any) -> Any
 
 
 def _newer(payload: Mapping[str, Any], name: str, old: int | None) -> int | None:
-    said = payload.get(name)
-    found = count(said) if said is not None else None
+    reported = payload.get(name)
+    found = count(reported) if reported is not None else None
     return old if found is None else found
 
 
@@ -269,9 +269,9 @@ def _largest(phases: Any, name: str) -> int | None:
 
 def _success_rate(payload: Mapping[str, Any], of: int | None, failed: int | None) -> float | None:
     good = None if of is None or failed is None else of - min(of, failed)
-    said = percent(payload.get("success_rate"), good, of)
-    if said is not None:
-        return said
+    reported = percent(payload.get("success_rate"), good, of)
+    if reported is not None:
+        return reported
     return round(100 * good / of, 2) if of and good is not None else None
 
 

@@ -72,43 +72,43 @@ class Runs:
         if is_stale(event) and not self._has_broken_clock(event):
             self.loose.note_sent_again(event)
             return []
-        said: list[Announcement] = []
-        run = self._attribute(event, signal, now, said)
+        announcements: list[Announcement] = []
+        run = self._attribute(event, signal, now, announcements)
         if run is not None:
-            said += self._apply(run, event, signal, now)
-        return said
+            announcements += self._apply(run, event, signal, now)
+        return announcements
 
     def _apply(self, run: Run, event: Event, signal: Signal, now: datetime) -> list[Announcement]:
         """What one event changes in its run."""
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         run.last_seen = max(run.last_seen, now)
         run.events += 1
         if run.is_guessed and run.ended_at and signal.verb is not Verb.ERROR and event.time > run.ended_at:
-            said += _reopen(run)
+            announcements += _reopen(run)
         if signal.verb is Verb.ERROR:
             run.count_error(event)
         elif signal.phase is not None:
-            said += observe_phase(run, signal, event, now)
+            announcements += observe_phase(run, signal, event, now)
         elif signal.verb is Verb.STARTED:
             self._started(run, event)
         elif signal.verb is Verb.ENDED:
             state = final_state(event.payload, signal.state)
             run.is_reconstructed = False
-            said += self.end(run, state, now, ended_at=event.time, claims=event.payload)
-        if said or not run.state.is_open or signal.verb is Verb.STARTED:
+            announcements += self.end(run, state, now, ended_at=event.time, claims=event.payload)
+        if announcements or not run.state.is_open or signal.verb is Verb.STARTED:
             self.ledger.save(run, now)
         else:
             self.ledger.save_sometimes(run, now)
-        return said
+        return announcements
 
     def tick(self, now: datetime) -> list[Announcement]:
         """Close runs of which nothing was heard for half a day."""
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         for run in self.open:
             if now - run.last_seen > UNHEARD:
                 reason = "nothing was heard of it for 12 hours"
-                said += self.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason)
-        return said
+                announcements += self.end(run, State.FAILED, now, ended_at=run.last_seen, reason=reason)
+        return announcements
 
     def missed_events(self, now: datetime) -> None:
         """The relay was not listening for a while until `now`: what open runs seem to lack may have been told then."""
@@ -153,7 +153,7 @@ class Runs:
         claims = claims or {}
         if corrected:
             reopen_phases(run)
-        said = end_phases(run, state, now, ended_at, is_guess=reason is not None)
+        announcements = end_phases(run, state, now, ended_at, is_guess=reason is not None)
         run.state, run.reason, run.is_guessed = state, reason or _reason(claims), reason is not None
         run.ended_at, run.followed_by = ended_at, followed_by
         run.duration_seconds = believable_duration(
@@ -164,7 +164,7 @@ class Runs:
         run.conclude(claims)
         run.is_judged = False
         self.ledger.save(run, now)
-        return [*said, of_run(run, state.value, corrected=corrected or None)]
+        return [*announcements, of_run(run, state.value, corrected=corrected or None)]
 
     @property
     def unjudged(self) -> list[Run]:
@@ -192,7 +192,7 @@ class Runs:
         self.ledger.save(run, now)
         return [of_run(run, "stalled", phase=phase, last_symbol=run.last_symbol)]
 
-    def _attribute(self, event: Event, signal: Signal, now: datetime, said: list[Announcement]) -> Run | None:
+    def _attribute(self, event: Event, signal: Signal, now: datetime, announcements: list[Announcement]) -> Run | None:
         """The run that the event is about: one that is known, or a new one."""
         is_start = begins_run(signal)
         own_id = text(event.payload.get("run_id"))
@@ -205,24 +205,24 @@ class Runs:
         if signal.verb is Verb.ERROR or signal.is_loose:
             return None
         if own_id is None and not is_start:
-            return self._infer(event, now, said)
-        run = self._begin(any_id, is_start, event, now, said)
-        said += self._adopt_strays(run, now - YOUNG)
+            return self._infer(event, now, announcements)
+        run = self._begin(any_id, is_start, event, now, announcements)
+        announcements += self._adopt_strays(run, now - YOUNG)
         return run
 
-    def _infer(self, event: Event, now: datetime, said: list[Announcement]) -> Run | None:
+    def _infer(self, event: Event, now: datetime, announcements: list[Announcement]) -> Run | None:
         """A run that only events of its phases tell of, without an id: from the second one on."""
         if not self.loose.prove_a_run(event, now):
             return None
         first = self.loose.strays(now - STRAY_SPAN)[0]
-        run = self._begin(None, False, first, first.received, said)
-        said += self._adopt_strays(run, now - STRAY_SPAN)
+        run = self._begin(None, False, first, first.received, announcements)
+        announcements += self._adopt_strays(run, now - STRAY_SPAN)
         return run
 
     def _adopt_strays(self, run: Run, since: datetime) -> list[Announcement]:
         """The events that came before their run was known are its own."""
         known = ((one, signal_of(one.kind)) for one in self.loose.take_strays(since))
-        return [said for one, its in known if its for said in self._apply(run, one, its, one.received)]
+        return [announcement for one, its in known if its for announcement in self._apply(run, one, its, one.received)]
 
     def _has_broken_clock(self, event: Event) -> bool:
         """Whether it belongs to a run that goes on, all of whose events come from a clock that is days off."""
@@ -235,12 +235,14 @@ class Runs:
             and run.first_seen - run.claimed_at >= STALE
         )
 
-    def _begin(self, run_id: str | None, is_start: bool, event: Event, now: datetime, said: list[Announcement]) -> Run:
+    def _begin(
+        self, run_id: str | None, is_start: bool, event: Event, now: datetime, announcements: list[Announcement]
+    ) -> Run:
         used = self.ledger.get(run_id)
         if run_id is None:
-            said += self._end_unnamed(now)
+            announcements += self._end_unnamed(now)
         while len(self.open) >= MAX_OPEN:
-            said += self._give_one_up(now)
+            announcements += self._give_one_up(now)
         unnamed = f"unnamed-{self.ledger.next_number}-{event.time:%Y%m%dT%H%M%SZ}"
         known = {"is_unnamed": run_id is None, "start_seen": is_start, "claimed_at": claimed_at(event)}
         run = self.begin(run_id or unnamed, now, event.time if is_start else None, **known)
@@ -250,7 +252,7 @@ class Runs:
             run.take_date(event.payload)
         is_new_day = used is not None and run.has_reported_date and (run.run_date or "") > (used.run_date or "")
         run.is_id_used_again = used is not None and not is_new_day
-        said.append(of_run(run, "started", inferred=None if is_start else True))
+        announcements.append(of_run(run, "started", inferred=None if is_start else True))
         return run
 
     def _end_unnamed(self, now: datetime) -> list[Announcement]:

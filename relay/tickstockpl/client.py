@@ -245,7 +245,7 @@ class TickStockPL:
                     raise self._error(Reason.BAD_BODY, message, status) from wrong
                 answer = {}
         if not response.is_success:
-            raise self._error(Reason.HTTP_STATUS, f"{self.url} answered {_said(response, answer)}", status)
+            raise self._error(Reason.HTTP_STATUS, f"{self.url} answered {_explain(response, answer)}", status)
         return answer
 
     def _error(self, reason: Reason, message: str, status: int | None = None) -> ApiError:
@@ -298,14 +298,16 @@ async def _content(response: httpx.Response) -> bytes:
     return plain
 
 
-def _said(response: httpx.Response, answer: Body) -> str:
+def _explain(response: httpx.Response, answer: Body) -> str:
     """The status, and for 4xx the API's own explanation; a 500's text may be a traceback."""
     status = response.status_code
     text = f"{status} {httpx.codes.get_reason_phrase(status)}".strip()
     if response.is_redirect:
         return f"{text}: a redirect, which is not followed; check the base URL"
     explanations = (answer.get(key) for key in ("detail", "message", "error"))
-    found = next((said for said in explanations if isinstance(said, str) and said.strip()), None)
+    found = next(
+        (explanation for explanation in explanations if isinstance(explanation, str) and explanation.strip()), None
+    )
     return f"{text}: {found[:MAX_TEXT]}" if found and response.is_client_error else text
 
 

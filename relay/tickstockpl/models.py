@@ -190,7 +190,7 @@ def read_health(body: Body) -> Health:
     services = body.get("services")
     return Health(
         status=_text(body.get("status")),
-        services={str(name)[:MAX_TEXT]: _service(said) for name, said in services.items()}
+        services={str(name)[:MAX_TEXT]: _service(value) for name, value in services.items()}
         if isinstance(services, dict)
         else {},
         processing_status=_text(body.get("processing_status")),
@@ -227,12 +227,12 @@ def _name(value: object) -> str | None:
     return text(value, MAX_TEXT)
 
 
-def _service(said: object) -> str:
-    if isinstance(said, dict):
-        said = said.get("status")
-    if isinstance(said, bool):
-        return "up" if said else "down"
-    return _text(said) or "unknown"
+def _service(value: object) -> str:
+    if isinstance(value, dict):
+        value = value.get("status")
+    if isinstance(value, bool):
+        return "up" if value else "down"
+    return _text(value) or "unknown"
 
 
 def _moment(value: object) -> datetime | None:

@@ -91,7 +91,7 @@ class Alerts:
         """Whether there is anything to be said about that key: it waits, fires or clears."""
         return key in self._alerts
 
-    def said_of(self, key: str) -> Announcement | None:
+    def announcement_of(self, key: str) -> Announcement | None:
         """What was announced when the alert of that key fired, to be said again where it was not heard."""
         found = self._alerts.get(key)
         return _firing(found) if found is not None and found.is_firing else None
@@ -171,7 +171,7 @@ class Alerts:
 
     def tick(self, now: datetime) -> list[Announcement]:
         """Fire and resolve what time alone makes due."""
-        return [said for alert in list(self._alerts.values()) for said in self._advance(alert, now)]
+        return [announcement for alert in list(self._alerts.values()) for announcement in self._advance(alert, now)]
 
     def _clear(self, alert: Alert, now: datetime, message: str) -> list[Announcement]:
         if alert.stage is Stage.PENDING:
@@ -220,12 +220,15 @@ def _resolved(alert: Alert, now: datetime) -> Announcement:
     )
 
 
-def _announce(alert: Alert, state: str, **said: Any) -> Announcement:
+def _announce(alert: Alert, state: str, **details: Any) -> Announcement:
     about = {"run_id": alert.run_id} if alert.run_id else {}
     return Announcement(
         channel=f"relay:alert:{alert.name}",
         event=alert.name,
         severity=SEVERITIES[alert.severity],
         run_id=alert.run_id,
-        payload={"alert": alert.key, "state": state} | said | about | ({"facts": alert.facts} if alert.facts else {}),
+        payload={"alert": alert.key, "state": state}
+        | details
+        | about
+        | ({"facts": alert.facts} if alert.facts else {}),
     )

@@ -81,8 +81,8 @@ async def attempt(client: "TickStockPL", scheduled: ScheduledRun) -> list[Announ
             )
         ]
     title = f"The relay has started the run of {day}"
-    said = f" TickStockPL says: {answer.message or answer.status}." if answer.message or answer.status else ""
-    return [_announce(scheduled, "triggered", title, f"{why}{said}", answer.run_id)]
+    reply = f" TickStockPL says: {answer.message or answer.status}." if answer.message or answer.status else ""
+    return [_announce(scheduled, "triggered", title, f"{why}{reply}", answer.run_id)]
 
 
 def _announce(scheduled: ScheduledRun, outcome: str, title: str, message: str, run_id: str | None) -> Announcement:

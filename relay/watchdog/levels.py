@@ -42,7 +42,7 @@ class Levels:
 
     def observe(self, event: Event, now: datetime, limits: Mapping[str, LevelOptions]) -> list[Announcement]:
         """Take the numbers of one event."""
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         places = _places(event.payload)
         for name, limit in limits.items():
             field = name.partition(" ")[0]
@@ -52,8 +52,8 @@ class Levels:
             is_bad = limit.is_passed_by(number) and (limit.when == "always" or market_is_open(now))
             key = f"{name.replace(' ', '_')}:{event.channel}"
             if is_bad or self._alerts.holds(key):
-                said += self._set(key, field, number, limit, is_bad, event, now)
-        return said
+                announcements += self._set(key, field, number, limit, is_bad, event, now)
+        return announcements
 
     def _set(
         self, key: str, field: str, number: float, limit: LevelOptions, is_bad: bool, event: Event, now: datetime

@@ -58,7 +58,7 @@ class Watch:
     def observe(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
         """Levels, error rates and the schedule."""
         wanted = self._wanted
-        return [said for event in events if wanted[event.kind] for said in self.dog.observe(event, now)]
+        return [announcement for event in events if wanted[event.kind] for announcement in self.dog.observe(event, now)]
 
     @property
     def waits_for_clock(self) -> bool:

@@ -62,17 +62,17 @@ class ProgressCheck:
         """Look at every open run, and at what is still said about those that have ended."""
         self._watch_api(now, api)
         self.wants_history = False
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         for run in self._runs.open:
-            said += self._began_again(run, now, api)
+            announcements += self._began_again(run, now, api)
             if run.state.is_open:
-                said += self._unreported_end(run, now, api, options)
+                announcements += self._unreported_end(run, now, api, options)
             if run.state.is_open:
-                said += self._disputed(run, now, api)
-                said += self._stuck(run, now, api, options)
-                said += self._overdue(run, now, options)
-                said += self._slow(run, now, options)
-        return said + self._over(now)
+                announcements += self._disputed(run, now, api)
+                announcements += self._stuck(run, now, api, options)
+                announcements += self._overdue(run, now, options)
+                announcements += self._slow(run, now, options)
+        return announcements + self._over(now)
 
     def _watch_api(self, now: datetime, api: ApiState) -> None:
         """When the API's own progress last moved, and since when it is idle."""
@@ -197,7 +197,7 @@ class ProgressCheck:
             begins = scheduled.due
         else:
             begins = run.began
-        was_stuck = bool(set(run.said) & set(STUCK))  # then some lateness is no news
+        was_stuck = bool(set(run.alert_names) & set(STUCK))  # then some lateness is no news
         begins = self._by_this_clock(begins, now)
         deadline = begins + timedelta(seconds=options.finish_grace * (2 if was_stuck else 1))
         if now < deadline or any(alert.name in STUCK for alert in self._alerts.about(run.run_id)):
@@ -205,7 +205,7 @@ class ProgressCheck:
         return self._announce(run, progress_messages.overdue(run, deadline), now)
 
     def _slow(self, run: Run, now: datetime, options: WatchdogOptions) -> list[Announcement]:
-        if set(run.said) & {*STUCK, "run_overdue"}:
+        if set(run.alert_names) & {*STUCK, "run_overdue"}:
             return []
         for phase, its in run.phases.items():
             lasted = (now - self._by_this_clock(its.started_at or its.first_seen, now)).total_seconds()
@@ -218,8 +218,8 @@ class ProgressCheck:
         return []
 
     def _announce(self, run: Run, problem: RunProblem, now: datetime) -> list[Announcement]:
-        if problem.name not in run.said:
-            run.said.append(problem.name)
+        if problem.name not in run.alert_names:
+            run.alert_names.append(problem.name)
             self._runs.keep(run, now)
         known = {"run_date": run.run_date, "phase": problem.phase, "last_symbol": problem.last_symbol}
         return self._alerts.set(
@@ -235,17 +235,17 @@ class ProgressCheck:
 
     def _over(self, now: datetime) -> list[Announcement]:
         """What was said of a run that goes on is over when the run is, or the phase."""
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         for alert in self._alerts.firing():
             if alert.name not in WHILE_RUNNING or alert.run_id is None:
                 continue
             run = self._runs.get(alert.run_id)
             if run is None or not run.state.is_open:
                 how = f"The run has ended: {run.state}." if run else "The run is long over."
-                said += self._alerts.resolve(alert.key, now, how)
+                announcements += self._alerts.resolve(alert.key, now, how)
             elif alert.name == "phase_slow" and run.current_phase != alert.facts.get("phase"):
-                said += self._alerts.resolve(alert.key, now, "The phase has ended.")
-        return said
+                announcements += self._alerts.resolve(alert.key, now, "The phase has ended.")
+        return announcements
 
 
 def _is_row_of(row: HistoryRun, run: Run) -> bool:

@@ -58,7 +58,7 @@ def no_events(run: Run, api: ApiState, seconds: float) -> RunProblem:
 def events_missing(run: Run, api: ApiState, others_come: bool) -> RunProblem:
     """The API shows the run, and its events do not come."""
     phase = run.current_phase
-    told = f"no event of it has come since {clock(run.last_seen)}" if run.events else "no event has told of it"
+    received = f"no event of it has come since {clock(run.last_seen)}" if run.events else "no event has told of it"
     others = (
         "Other events do come, so the relay hears, and this run is not published"
         if others_come
@@ -66,8 +66,8 @@ def events_missing(run: Run, api: ApiState, others_come: bool) -> RunProblem:
     )
     progress = f" at {figure(api.status.progress)} %" if api.status and api.status.progress is not None else ""
     message = (
-        f"The API shows it running{progress}{_in(phase)}, and {told}. {others}: compare the Redis URL and the channel"
-        " patterns here with TickStockPL's, and look at its Redis errors."
+        f"The API shows it running{progress}{_in(phase)}, and {received}. {others}: compare the Redis URL and the"
+        " channel patterns here with TickStockPL's, and look at its Redis errors."
     )
     title = f"{name(run)} is running, but its events do not arrive"
     return RunProblem("events_missing", Severity.ERROR, title, message, phase, run.last_symbol)

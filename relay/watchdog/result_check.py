@@ -41,22 +41,22 @@ class ResultCheck:
 
     def tick(self, now: datetime, options: WatchdogOptions) -> list[Announcement]:
         """Judge what has ended since the last time; a restart in between judges nothing twice."""
-        said = self._end_refuted(now)
+        announcements = self._end_refuted(now)
         for run in self._runs.unjudged:
             findings = self._judge(run, options)
-            said += self._resolve_earlier(run, findings, now)
-            said += self._resolve_corrected(run, findings, now)
+            announcements += self._resolve_earlier(run, findings, now)
+            announcements += self._resolve_corrected(run, findings, now)
             if not self._is_made_good(run, options):
-                said += self._announce(run, findings, now)
+                announcements += self._announce(run, findings, now)
             self._runs.judged(run, now)
         for run in self._runs.open:
             ended = [phase for phase, its in run.phases.items() if not its.state.is_open and not its.is_judged]
             if ended:
-                said += self._announce(
+                announcements += self._announce(
                     run, [one for phase in ended for one in judge_phase(run, phase, options.quality)], now
                 )
                 self._runs.judged(run, now)
-        return said
+        return announcements
 
     def _judge(self, run: Run, options: WatchdogOptions) -> list[Finding]:
         return judge(run, options.quality, Baseline(options.learned, self._runs.newest_first(), run))
@@ -71,23 +71,25 @@ class ResultCheck:
 
     def _end_refuted(self, now: datetime) -> list[Announcement]:
         """What was said of a run that was only held to be over, and goes on."""
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         for alert in self._alerts.firing():
             run = self._runs.get(alert.run_id) if alert.run_id and alert.facts.get("inferred") else None
             if run is not None and run.state.is_open:
-                said += self._alerts.resolve(alert.key, now, "The run goes on: that it had ended was only inferred.")
-        return said
+                announcements += self._alerts.resolve(
+                    alert.key, now, "The run goes on: that it had ended was only inferred."
+                )
+        return announcements
 
     def _resolve_corrected(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
         """The real end has come: what was said of the inferred one is over, unless it is true all the same."""
         troubles = {finding.name for finding in findings}
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         for alert in self._alerts.about(run.run_id):
             if alert.facts.get("inferred") and alert.name not in troubles:
                 ended = f" at {clock(run.ended_at)}" if run.ended_at else ""
                 words = f"The run ended{ended}: {run.state}. What was said of it before was only inferred."
-                said += self._alerts.resolve(alert.key, now, words)
-        return said
+                announcements += self._alerts.resolve(alert.key, now, words)
+        return announcements
 
     def _announce(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
         """One alert for all findings, under the name of the worst; none if one of this run says the same already."""
@@ -114,14 +116,14 @@ class ResultCheck:
     def _resolve_earlier(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
         """A run that ends without that trouble ends the alert about an earlier one."""
         troubles = {finding.name for finding in findings}
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         if troubles & {"run_failed", "run_cancelled"} or not run.is_whole:
-            return said
+            return announcements
         for alert in self._alerts.firing():
             if alert.name in NAMES and alert.name not in troubles and alert.run_id != run.run_id:
                 words = f"The run of {clock(run.began)} ended without that trouble."
-                said += self._alerts.resolve(alert.key, now, words)
-        return said
+                announcements += self._alerts.resolve(alert.key, now, words)
+        return announcements
 
 
 def _is_sound(findings: list[Finding]) -> bool:

@@ -122,7 +122,7 @@ def _honesty(run: Run) -> list[Finding]:
         seen = getattr(its, name) if its is not None else None
         if claimed is None or its is None or seen is None:
             continue
-        excess = claimed - seen if name in its.told else 0  # what progress told was not the end of it
+        excess = claimed - seen if name in its.reported_counts else 0  # what progress told was not the end of it
         if max(seen - claimed, excess) <= DIFFERENCE * max(claimed, seen):
             continue
         sentence = f"It claims {figure(claimed)} {_words(name)}; its {phase} phase told of {figure(seen)}."
@@ -164,7 +164,7 @@ def _unusual(run: Run, baseline: Baseline) -> list[Finding]:
         remarks.append(baseline.remark_on_duration("The run", run.duration_seconds, baseline.duration()))
     findings = []
     for manner in (
-        ("fast",) if set(run.said) - {"run_disputed"} else ("slow", "fast")
+        ("fast",) if set(run.alert_names) - {"run_disputed"} else ("slow", "fast")
     ):  # that it was slow was said while it ran
         sentences = " ".join(remark[1] for remark in remarks if remark is not None and remark[0] == manner)
         if sentences:

@@ -54,14 +54,14 @@ class SelfCheck:
         subscription: Subscription,
     ) -> list[Announcement]:
         """What there is to say now."""
-        said = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
-        said += self._not_subscribed(subscription, now)
-        said += self._calendar(now)
-        said += self._store_lost(store, now)
+        announcements = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
+        announcements += self._not_subscribed(subscription, now)
+        announcements += self._calendar(now)
+        announcements += self._store_lost(store, now)
         for lane in lanes.values():
-            said += self._failing(lane, now)
-            said += self._losing(lane, now)
-        return said
+            announcements += self._failing(lane, now)
+            announcements += self._losing(lane, now)
+        return announcements
 
     def clock(self, now: datetime, clock: Clock) -> list[Announcement]:
         """The clock was set: everything that waits here moves with it; it is announced until it has been steady."""

@@ -112,27 +112,29 @@ class Silences:
 
     def tick(self, now: datetime, alerts: Alerts, *, forget: bool = True) -> list[Announcement]:
         """Say again what fires and was kept quiet by a silence that has just ended; `forget` what ended long ago."""
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         over = {silence_id for silence_id, (_, one, _) in self._known.items() if one.until <= now}
         for silence_id in over - (over if self._ended is None else self._ended):
-            said += self._say_again(self._known[silence_id], now, alerts)
+            announcements += self._announce_again(self._known[silence_id], now, alerts)
         self._ended = over
         for silence_id in over:
             if forget and self._known[silence_id][1].until + KEPT < now:
                 del self._known[silence_id]
                 self._shelf.put(silence_id, None)
-        return said
+        return announcements
 
-    def _say_again(self, ended: tuple[str, Silence, Predicate], now: datetime, alerts: Alerts) -> list[Announcement]:
+    def _announce_again(
+        self, ended: tuple[str, Silence, Predicate], now: datetime, alerts: Alerts
+    ) -> list[Announcement]:
         _, silence, matches = ended
-        firing = [(one, alerts.said_of(one.key)) for one in alerts.firing()]
+        firing = [(one, alerts.announcement_of(one.key)) for one in alerts.firing()]
         return [
-            said
-            for alert, said in firing
-            if said is not None
+            announcement
+            for alert, announcement in firing
+            if announcement is not None
             and silence.created <= (alert.fired_at or alert.since)
-            and matches(said.as_event("silence", 0, now))
-            and self.silencing(said.as_event("silence", 0, now), now) is None
+            and matches(announcement.as_event("silence", 0, now))
+            and self.silencing(announcement.as_event("silence", 0, now), now) is None
         ]
 
     def _put(self, silence: Silence) -> None:

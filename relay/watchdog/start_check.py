@@ -55,17 +55,17 @@ class StartCheck:
 
     def tick(self, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
-        said = [*self._run_schedule.advance(now), *self._schedule_on(now), *self._moved(now)]
+        announcements = [*self._run_schedule.advance(now), *self._schedule_on(now), *self._moved(now)]
         scheduled = self._run_schedule.current
         self._expect(now)
         self.wants_answers = False
         if scheduled is None:
-            return said
+            return announcements
         if scheduled.state is State.RUNNING:
             self._follow(scheduled, now, api)
         else:
-            said += self._check(scheduled, now, api, options)
-        return said
+            announcements += self._check(scheduled, now, api, options)
+        return announcements
 
     def _check(
         self, scheduled: ScheduledRun, now: datetime, api: ApiState, options: WatchdogOptions
@@ -128,17 +128,17 @@ class StartCheck:
     ) -> list[Announcement]:
         run = evidence.run
         self._run_schedule.settle(State.RUNNING, run_id=evidence.run_id)
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         if run is not None and (late := (run.began - scheduled.due).total_seconds()) > options.start_grace:
-            said.append(of_run(run, "started_late", due_at=scheduled.due, late_seconds=late))
+            announcements.append(of_run(run, "started_late", due_at=scheduled.due, late_seconds=late))
         for alert in self._about_starts():
             if _is_of(alert, scheduled):
                 words = start_words.started(run, scheduled, now)
             else:
                 words = start_words.next_started(run, now)
                 alert.facts |= {"never_ran": True}
-            said += self._alerts.resolve(alert.key, now, words)
-        return said
+            announcements += self._alerts.resolve(alert.key, now, words)
+        return announcements
 
     def _about_starts(self) -> list[Alert]:
         return [alert for name in ("never_started", "run_not_planned") for alert in self._alerts.holding(name)]
@@ -172,7 +172,7 @@ class StartCheck:
             return []
         self._run_schedule.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
         shown = ", ".join(f"{name} {getattr(evidence, name)}" for name in ("events", "status", "history", "connection"))
-        said = self._alerts.set(
+        announcements = self._alerts.set(
             f"never_started:{scheduled.day}",
             True,
             now,
@@ -181,7 +181,7 @@ class StartCheck:
             message=start_words.message(window, evidence, api, self._link(), self._runs),
             facts=_facts(scheduled) | {"api_answers": api.answers, "evidence": shown},
         )
-        return [of_day(scheduled.day, State.LATE, scheduled.due), *said]
+        return [of_day(scheduled.day, State.LATE, scheduled.due), *announcements]
 
     def _moved(self, now: datetime) -> list[Announcement]:
         """A run that is reported missing was moved to a later time of its day."""

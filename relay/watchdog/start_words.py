@@ -90,37 +90,39 @@ def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> 
     strays = len(runs.loose.strays(window.opens))
     last = f" came at {at(runs.loose.strays(window.opens)[-1].received)}" if strays else ""
     if strays:
-        told = f"One progress event without a run{last}." if strays == 1 else f"{strays} events without a run{last}."
+        received = (
+            f"One progress event without a run{last}." if strays == 1 else f"{strays} events without a run{last}."
+        )
     elif evidence.run is not None:
-        told = f"Events without the start of a run have come since {at(evidence.run.first_seen)}."
+        received = f"Events without the start of a run have come since {at(evidence.run.first_seen)}."
     else:
-        told = "No event of a run came."
+        received = "No event of a run came."
     if evidence.connection is ConnectionShows.WHOLE:
-        return told
+        return received
     if link.since is None:
-        return f"{told} The relay is not subscribed to Redis, so it may have started unseen."
+        return f"{received} The relay is not subscribed to Redis, so it may have started unseen."
     if link.gap is not None and link.gap[1] > window.opens:
         begin, end = map(at, link.gap)
         when = f"from {begin} to {end}" if begin != end else f"for a moment at {begin}"
-        return f"{told} The relay was not subscribed {when}, so it may have started unseen."
-    return f"{told} The relay is subscribed only since {at(link.since)}, so it may have started unseen."
+        return f"{received} The relay was not subscribed {when}, so it may have started unseen."
+    return f"{received} The relay is subscribed only since {at(link.since)}, so it may have started unseen."
 
 
 def _beside(window: StartWindow, runs: Runs) -> list[str]:
     """What else is known: events that were sent again, a run by hand that may be in the way."""
-    said = []
+    sentences = []
     again = runs.loose.sent_again
     if again is not None and again.received >= window.opens:
-        said.append(
+        sentences.append(
             f"Events of the run of {day_name(again.day)} came at {at(again.received)}, sent again; they do not count."
         )
     manual = next((run for run in runs.open if not run.is_scheduled and not window.counts(run)), None)
     if manual is not None:
-        said.append(
+        sentences.append(
             f"A manual run begun at {at(manual.began)} goes on ({manual.run_id[:LONGEST_ID]});"
             " the scheduled one may have been left out for it."
         )
-    return said
+    return sentences
 
 
 def _advice(evidence: Evidence) -> str:

@@ -95,17 +95,17 @@ class Watchdog:
 
     def tick(self, now: datetime, api: ApiState) -> list[Announcement]:
         """Look at everything; what there is to say, in order. To be called about once a second."""
-        said = self._catch_up(now, api)
+        announcements = self._catch_up(now, api)
         if not self.options.enabled:
-            return said
+            return announcements
         self.alerts.held = self.options.in_maintenance(now)
-        said += self._reachable(now, api)
-        said += self._history_readable(now, api)
-        said += self._start_check.tick(now, api, self.options)
-        said += self._progress_check.tick(now, api, self.options)
-        said += self._result_check.tick(now, self.options)
-        said += self._rates.tick(now, self.options.errors)
-        return said
+        announcements += self._reachable(now, api)
+        announcements += self._history_readable(now, api)
+        announcements += self._start_check.tick(now, api, self.options)
+        announcements += self._progress_check.tick(now, api, self.options)
+        announcements += self._result_check.tick(now, self.options)
+        announcements += self._rates.tick(now, self.options.errors)
+        return announcements
 
     @property
     def wants_history(self) -> bool:
@@ -126,7 +126,7 @@ class Watchdog:
 
     def _catch_up(self, now: datetime, api: ApiState) -> list[Announcement]:
         """Take what the API said about schedule and runs."""
-        said = self.runs.tick(now)
+        announcements = self.runs.tick(now)
         if api.schedule is not None and api.schedule_at is not None:
             self.run_schedule.learn(api.schedule, api.schedule_at, now)
         if api.history is not None and api.history_at != self._history_seen:
@@ -134,10 +134,10 @@ class Watchdog:
             old = [run for run in api.history if run.start_time and run.start_time < self._watching_since]
             before = [run for run in old if run.end_time is None or run.end_time < self._watching_since]
             seed(self.runs, before, now)
-            said += reconstruct(self.runs, api.history, None, (self._watching_since, now), now)
+            announcements += reconstruct(self.runs, api.history, None, (self._watching_since, now), now)
         if api.is_running:
-            said += reconstruct(self.runs, [], api.status, (self._watching_since, now), now)
-        return said
+            announcements += reconstruct(self.runs, [], api.status, (self._watching_since, now), now)
+        return announcements
 
     def _reachable(self, now: datetime, api: ApiState) -> list[Announcement]:
         """The API does not answer: alone, or together with the events."""

@@ -189,8 +189,10 @@ def test_kinds_are_remembered_up_to_a_number_of_bytes(monkeypatch: pytest.Monkey
 
 
 def test_what_the_relay_says_is_an_event_like_any_other() -> None:
-    said = Announcement(channel="relay:gap", event="gap", severity=Severity.WARNING, payload={"seconds": 1}, run_id="r")
-    event = said.as_event("r1", 3, NOW)
+    announcement = Announcement(
+        channel="relay:gap", event="gap", severity=Severity.WARNING, payload={"seconds": 1}, run_id="r"
+    )
+    event = announcement.as_event("r1", 3, NOW)
     assert (event.id, event.channel, event.domain, event.severity) == ("r1-3", "relay:gap", "gap", Severity.WARNING)
     assert decode(encode(event)).payload == {"seconds": 1}
 

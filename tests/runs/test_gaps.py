@@ -26,9 +26,11 @@ def lost(seconds: float | None = None) -> Link:
     )
 
 
-def span(said: list[Announcement]) -> tuple[str, str, float]:
-    assert [(one.channel, one.event, one.severity) for one in said] == [("relay:gap", "gap", Severity.WARNING)]
-    payload = said[0].payload
+def span(announcements: list[Announcement]) -> tuple[str, str, float]:
+    assert [(announcement.channel, announcement.event, announcement.severity) for announcement in announcements] == [
+        ("relay:gap", "gap", Severity.WARNING)
+    ]
+    payload = announcements[0].payload
     return payload["from"], payload["to"], payload["seconds"]
 
 
@@ -43,9 +45,9 @@ def test_a_lost_connection_is_a_gap_when_it_is_back() -> None:
     gaps.changed(ON, NOW)
     assert gaps.changed(lost(10), NOW + after(10)) == []
     assert gaps.changed(lost(), NOW + after(11)) == []
-    said = gaps.changed(ON, NOW + after(30.5))
-    assert span(said) == ("2025-01-27T21:15:10Z", "2025-01-27T21:15:30.500000Z", 20.5)
-    assert "no connection: refused" in said[0].payload["message"]
+    announcements = gaps.changed(ON, NOW + after(30.5))
+    assert span(announcements) == ("2025-01-27T21:15:10Z", "2025-01-27T21:15:30.500000Z", 20.5)
+    assert "no connection: refused" in announcements[0].payload["message"]
     assert (gaps.count, gaps.seconds, gaps.last) == (1, 20.5, (NOW + after(10), NOW + after(30.5)))
 
 
@@ -74,9 +76,9 @@ def test_a_crash_without_handover_is_a_gap_since_the_last_heartbeat() -> None:
     first.changed(ON, NOW)
     for second in range(1, 13):
         first.heartbeat(NOW + after(second))
-    said = Gaps(shelf).changed(ON, NOW + after(60))
-    assert span(said) == ("2025-01-27T21:15:10Z", "2025-01-27T21:16:00Z", 50.0)
-    assert "the relay was not running" in said[0].payload["message"]
+    announcements = Gaps(shelf).changed(ON, NOW + after(60))
+    assert span(announcements) == ("2025-01-27T21:15:10Z", "2025-01-27T21:16:00Z", 50.0)
+    assert "the relay was not running" in announcements[0].payload["message"]
 
 
 def test_a_handover_is_no_gap_and_counts_as_heard() -> None:
@@ -103,8 +105,8 @@ def test_a_gap_with_the_clock_set_back_is_said_all_the_same() -> None:
     gaps = Gaps(MemoryShelf())
     gaps.changed(ON, NOW)
     gaps.changed(lost(10), NOW + after(10))
-    said = gaps.changed(ON, NOW - after(3600))
-    assert span(said)[2] == 0.0
+    announcements = gaps.changed(ON, NOW - after(3600))
+    assert span(announcements)[2] == 0.0
     assert gaps.count == 1
 
 

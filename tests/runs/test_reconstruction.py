@@ -21,10 +21,16 @@ def history(**changes: Any) -> HistoryRun:
 def test_a_run_wholly_inside_a_gap_is_told_once_and_marked() -> None:
     runs = Runs(MemoryShelf())
     gap = (minutes(-5), minutes(50))
-    said = reconstruct(runs, [history()], None, gap, minutes(50))
-    assert names(said) == ["started", "completed"]
-    assert all(one.marks & Mark.RECONSTRUCTED and one.payload["reconstructed"] is True for one in said)
-    assert (said[-1].payload["duration_seconds"], said[-1].payload["symbols_processed"]) == (2100, 505)
+    announcements = reconstruct(runs, [history()], None, gap, minutes(50))
+    assert names(announcements) == ["started", "completed"]
+    assert all(
+        announcement.marks & Mark.RECONSTRUCTED and announcement.payload["reconstructed"] is True
+        for announcement in announcements
+    )
+    assert (announcements[-1].payload["duration_seconds"], announcements[-1].payload["symbols_processed"]) == (
+        2100,
+        505,
+    )
     assert reconstruct(runs, [history()], None, gap, minutes(51)) == []
 
 
@@ -40,9 +46,9 @@ def test_runs_outside_the_gap_and_rows_without_an_end_are_left_alone() -> None:
 def test_the_end_of_a_run_that_the_gap_swallowed_comes_from_the_history() -> None:
     runs = Runs(MemoryShelf())
     played(runs, a_run(START)[:5])
-    said = reconstruct(runs, [history(status="failed")], None, (minutes(12), minutes(40)), minutes(40))
-    assert names(said)[-1] == "failed"
-    assert said[-1].marks & Mark.RECONSTRUCTED
+    announcements = reconstruct(runs, [history(status="failed")], None, (minutes(12), minutes(40)), minutes(40))
+    assert names(announcements)[-1] == "failed"
+    assert announcements[-1].marks & Mark.RECONSTRUCTED
     assert runs.open == []
 
 
@@ -52,9 +58,9 @@ def test_a_run_that_only_the_status_shows_is_told_once_and_its_events_are_then_i
     gap = (START, minutes(3))
     assert names(reconstruct(runs, [], status, gap, minutes(3))) == ["started"]
     assert reconstruct(runs, [], status, gap, minutes(4)) == []
-    said = played(runs, a_run(START)[3:])
-    assert names(said)[-1] == "completed"
-    assert said[-1].payload["duration_seconds"] == 2100
+    announcements = played(runs, a_run(START)[3:])
+    assert names(announcements)[-1] == "completed"
+    assert announcements[-1].payload["duration_seconds"] == 2100
 
 
 def test_what_was_usual_before_the_relay_s_time_is_entered_without_a_word() -> None:

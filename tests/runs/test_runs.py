@@ -19,15 +19,19 @@ from tickstock_simulator.flow import run_messages
 
 
 def test_a_good_run_is_told_step_by_step_with_its_durations() -> None:
-    said = played(runs := Runs(MemoryShelf()), a_run(START))
-    assert names(said) == [
+    announcements = played(runs := Runs(MemoryShelf()), a_run(START))
+    assert names(announcements) == [
         "started",
         *(f"phase_{step} {phase}" for phase in Phase for step in ("started", "completed")),
         "completed",
     ]
-    durations = {one.phase: one.payload["duration_seconds"] for one in said if one.event == "phase_completed"}
+    durations = {
+        announcement.phase: announcement.payload["duration_seconds"]
+        for announcement in announcements
+        if announcement.event == "phase_completed"
+    }
     assert durations == {Phase.IMPORT: 600, Phase.CACHE: 60, Phase.INDICATORS: 240, Phase.PATTERNS: 1200}
-    end = said[-1].payload
+    end = announcements[-1].payload
     assert end["duration_seconds"] == 2100
     assert (end["symbols_processed"], end["patterns_detected"], end["indicators_calculated"]) == (505, 1250, 7575)
     assert end["success_rate"] == pytest.approx(99.0, abs=0.02)
@@ -39,14 +43,18 @@ def test_a_good_run_is_told_step_by_step_with_its_durations() -> None:
 def test_the_stand_in_s_runs_are_understood_in_new_and_in_older_names(older: bool) -> None:
     runs = Runs(MemoryShelf())
     whole = SimulatedRun("r1", items=0)
-    said: list[Announcement] = []
+    announcements: list[Announcement] = []
     for message in run_messages(whole, START, older=older):
         now = START + timedelta(seconds=message.offset)
-        said += runs.observe(read(message.channel, message.body, now), now)
-    assert names(said)[0] == "started"
-    assert names(said)[-1] == "completed"
-    assert [one.payload["duration_seconds"] for one in said if one.event == "phase_completed"] == [600, 60, 240, 1200]
-    assert said[-1].payload["duration_seconds"] == 2100
+        announcements += runs.observe(read(message.channel, message.body, now), now)
+    assert names(announcements)[0] == "started"
+    assert names(announcements)[-1] == "completed"
+    assert [
+        announcement.payload["duration_seconds"]
+        for announcement in announcements
+        if announcement.event == "phase_completed"
+    ] == [600, 60, 240, 1200]
+    assert announcements[-1].payload["duration_seconds"] == 2100
     assert only_run(runs).surprises == []
 
 
@@ -57,28 +65,28 @@ def test_events_in_any_order_repeated_or_missing_leave_at_most_the_one_run(dice:
     events += dice.sample(events, k=len(events) // 2)
     dice.shuffle(events)
     runs = Runs(MemoryShelf())
-    said = [found for one in events for found in runs.observe(one, minutes(35))]
+    announcements = [found for one in events for found in runs.observe(one, minutes(35))]
     assert len(runs.recent()) <= 1
-    told = names(said)
-    assert told.count("started") <= 1
-    assert sum(told.count(end) for end in ("completed", "failed", "partial", "cancelled")) <= 1
-    for one in said:
-        assert one.payload.get("duration_seconds", 0) >= 0
+    steps = names(announcements)
+    assert steps.count("started") <= 1
+    assert sum(steps.count(end) for end in ("completed", "failed", "partial", "cancelled")) <= 1
+    for announcement in announcements:
+        assert announcement.payload.get("duration_seconds", 0) >= 0
 
 
 @given(st.integers(0, 14))
 def test_a_restart_at_any_moment_changes_nothing_that_is_told(cut: int) -> None:
     events = a_run(START)
     shelf = MemoryShelf()
-    said = played(Runs(shelf), events[:cut]) + played(Runs(shelf), events[cut:])
-    assert said == played(Runs(MemoryShelf()), events)
+    announcements = played(Runs(shelf), events[:cut]) + played(Runs(shelf), events[cut:])
+    assert announcements == played(Runs(MemoryShelf()), events)
 
 
 def test_without_ids_the_events_belong_to_the_only_run() -> None:
-    said = played(runs := Runs(MemoryShelf()), a_run(START, run_id=None))
-    assert names(said)[-1] == "completed"
+    announcements = played(runs := Runs(MemoryShelf()), a_run(START, run_id=None))
+    assert names(announcements)[-1] == "completed"
     assert only_run(runs).is_unnamed
-    assert said[-1].payload["duration_seconds"] == 2100
+    assert announcements[-1].payload["duration_seconds"] == 2100
     again = played(runs, a_run(START + timedelta(days=1), run_id=None))
     assert names(again)[-1] == "completed"
     assert len(runs.recent()) == 2
@@ -102,8 +110,8 @@ def test_one_event_without_a_run_proves_no_run_and_two_long_apart_do_not_either(
     assert runs.recent() == []
     runs.loose.not_inferred = (minutes(23), minutes(30))
     assert played(runs, [event("import:progress", "import_progress", minutes(23), percent_complete=11)]) == []
-    said = played(runs, [event("import:progress", "import_progress", minutes(30), percent_complete=12)])
-    assert names(said) == ["started", "phase_started import"]
+    announcements = played(runs, [event("import:progress", "import_progress", minutes(30), percent_complete=12)])
+    assert names(announcements) == ["started", "phase_started import"]
     assert only_run(runs).events == 3
 
 
@@ -144,8 +152,12 @@ def test_a_job_tracker_s_id_is_not_taken_for_a_run() -> None:
 def test_two_runs_at_once_are_kept_apart() -> None:
     first, second = a_run(START, "scheduled"), a_run(minutes(1), "by-hand")
     runs = Runs(MemoryShelf())
-    said = played(runs, sorted([*first, *second], key=lambda one: one.received))
-    ends = {one.run_id: one.payload["duration_seconds"] for one in said if one.event == "run_completed"}
+    announcements = played(runs, sorted([*first, *second], key=lambda one: one.received))
+    ends = {
+        announcement.run_id: announcement.payload["duration_seconds"]
+        for announcement in announcements
+        if announcement.event == "run_completed"
+    }
     assert ends == {"scheduled": 2100, "by-hand": 2100}
 
 
@@ -177,13 +189,14 @@ def test_a_clock_that_writes_local_time_as_utc_does_not_fool_durations() -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "percent"), [(49.5, 49.5), (0.495, 49.5), ("49.5", 49.5), ("49.5%", 49.5), (1, 1), ("lots", 40), (250, 40)]
+    ("claimed", "percent"),
+    [(49.5, 49.5), (0.495, 49.5), ("49.5", 49.5), ("49.5%", 49.5), (1, 1), ("lots", 40), (250, 40)],
 )
-def test_progress_is_a_percentage_a_fraction_or_text(said: object, percent: float) -> None:
+def test_progress_is_a_percentage_a_fraction_or_text(claimed: object, percent: float) -> None:
     runs = Runs(MemoryShelf())
     first = event("import:progress", "import_progress", START, run_id="r1", percent_complete=40)
     runs.observe(first, START)
-    runs.observe(event("import:progress", "import_progress", START, run_id="r1", percent_complete=said), START)
+    runs.observe(event("import:progress", "import_progress", START, run_id="r1", percent_complete=claimed), START)
     assert only_run(runs).phases[Phase.IMPORT].percent == pytest.approx(percent)
 
 
@@ -215,7 +228,7 @@ def test_a_stalled_run_goes_on_with_the_first_movement_not_with_the_same_progres
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "expected"),
     [
         ("success", "completed"),
         ("failed", "failed"),
@@ -226,26 +239,26 @@ def test_a_stalled_run_goes_on_with_the_first_movement_not_with_the_same_progres
         ("splendid", "completed"),
     ],
 )
-def test_every_final_status_is_understood(status: str, told: str) -> None:
-    said = played(Runs(MemoryShelf()), a_run(START, status=status))
-    assert names(said)[-1] == told
+def test_every_final_status_is_understood(status: str, expected: str) -> None:
+    announcements = played(Runs(MemoryShelf()), a_run(START, status=status))
+    assert names(announcements)[-1] == expected
 
 
 def test_a_run_that_fails_in_a_phase_fails_the_phase_too() -> None:
     runs = Runs(MemoryShelf())
-    said = played(runs, a_run(START)[:3])
+    announcements = played(runs, a_run(START)[:3])
     end = event("processing:status", "processing_failed", minutes(7), run_id="r1", error="password missing")
-    said = runs.observe(end, minutes(7))
-    assert names(said) == ["phase_failed import", "failed"]
-    assert said[0].payload["duration_seconds"] == 420
-    assert said[1].payload["reason"] == "password missing"
+    announcements = runs.observe(end, minutes(7))
+    assert names(announcements) == ["phase_failed import", "failed"]
+    assert announcements[0].payload["duration_seconds"] == 420
+    assert announcements[1].payload["reason"] == "password missing"
 
 
 def test_failed_symbols_may_be_a_list() -> None:
     runs = Runs(MemoryShelf())
     done = {"run_id": "r1", "failed_symbols": ["BRK.B", "BF.B"], "total_symbols": 100}
-    said = runs.observe(event("import:completed", "import_completed", START, **done), START)
-    assert (said[-1].payload["symbols_failed"], said[-1].payload["success_rate"]) == (2, 98.0)
+    announcements = runs.observe(event("import:completed", "import_completed", START, **done), START)
+    assert (announcements[-1].payload["symbols_failed"], announcements[-1].payload["success_rate"]) == (2, 98.0)
 
 
 def test_what_is_out_of_the_contract_s_order_is_remembered() -> None:
@@ -267,8 +280,8 @@ def test_errors_are_counted_for_their_run_by_category() -> None:
 def test_a_run_started_again_under_its_old_id_is_a_new_run() -> None:
     runs = Runs(MemoryShelf())
     played(runs, a_run(START, "daily"))
-    said = played(runs, a_run(START + timedelta(days=1), "daily"))
-    assert (names(said)[0], names(said)[-1]) == ("started", "completed")
+    announcements = played(runs, a_run(START + timedelta(days=1), "daily"))
+    assert (names(announcements)[0], names(announcements)[-1]) == ("started", "completed")
     assert len(runs.recent()) == 2
 
 
@@ -298,8 +311,8 @@ def test_a_run_that_is_never_heard_of_again_is_closed_and_a_late_end_corrects_th
     runs = Runs(MemoryShelf())
     played(runs, a_run(START)[:-1])
     assert runs.tick(START + timedelta(hours=11)) == []
-    said = runs.tick(START + timedelta(hours=13))
-    assert (names(said), only_run(runs).state) == (["failed"], State.FAILED)
+    announcements = runs.tick(START + timedelta(hours=13))
+    assert (names(announcements), only_run(runs).state) == (["failed"], State.FAILED)
     late = a_run(START)[-1]
     assert [one.payload["corrected"] for one in runs.observe(late, START + timedelta(hours=14))] == [True]
     assert only_run(runs).state is State.COMPLETED
@@ -345,12 +358,14 @@ def test_progress_that_comes_after_the_phase_s_end_does_not_begin_it_again_but_a
 
 
 @pytest.mark.parametrize(
-    ("said", "failed", "rate"),
+    ("claimed", "failed", "rate"),
     [(1, 0, 100.0), ("1", 0, 100.0), (1, 500, 1.0), (1.0, 0, 100.0), ("1%", 0, 1.0), (0, 505, 0.0)],
 )
-def test_a_rate_of_one_is_what_the_failures_make_of_it(said: object, failed: int, rate: float) -> None:
+def test_a_rate_of_one_is_what_the_failures_make_of_it(claimed: object, failed: int, rate: float) -> None:
     runs = Runs(MemoryShelf())
     runs.observe(event("import:started", "import_started", START, run_id="r1"), START)
-    claims = {"total_symbols": 505, "failed_symbols": failed, "success_rate": said}
-    told = runs.observe(event("import:completed", "import_completed", minutes(1), run_id="r1", **claims), minutes(1))
-    assert told[-1].payload["success_rate"] == rate
+    claims = {"total_symbols": 505, "failed_symbols": failed, "success_rate": claimed}
+    announcements = runs.observe(
+        event("import:completed", "import_completed", minutes(1), run_id="r1", **claims), minutes(1)
+    )
+    assert announcements[-1].payload["success_rate"] == rate

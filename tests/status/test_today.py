@@ -49,9 +49,9 @@ def answer(
     ],
 )
 def test_the_days_run_decides(state: str, mood: str, words: str) -> None:
-    told = answer(scheduled(State.RUNNING, run_id="r1"), [run(state)])
-    assert (told.mood, told.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
-    assert told.next_due == NEXT
+    result = answer(scheduled(State.RUNNING, run_id="r1"), [run(state)])
+    assert (result.mood, result.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
+    assert result.next_due == NEXT
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_the_days_run_decides(state: str, mood: str, words: str) -> None:
 def test_without_a_run_the_slot_decides_and_friday_does_not_count(state: State, mood: str, words: str) -> None:
     friday = run(run_id="friday", after=-3 * 1440)
     friday.run_date = "2025-01-24"
-    told = answer(scheduled(state), [friday])
-    assert (told.mood, told.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
-    assert "16:10 EST" in told.detail
+    result = answer(scheduled(state), [friday])
+    assert (result.mood, result.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
+    assert "16:10 EST" in result.detail
 
 
 def test_a_run_with_alerts_about_it_is_not_simply_good() -> None:
@@ -88,8 +88,8 @@ def test_a_day_is_called_as_people_call_it(minutes: float, whose: str) -> None:
 def test_which_run_is_the_days_is_looked_up_and_not_decided_here() -> None:
     going = run("running", run_id="by-hand", after=-5, is_scheduled=False)
     assert answer(scheduled(State.LATE), [going, run(run_id="r0", after=-3)]).headline == "Today’s run is late"  # noqa: RUF001
-    told = answer(scheduled(State.MISSED), [run("running", run_id="r2", after=1420)], 1425)
-    assert told.headline == "Today’s run is in progress"  # noqa: RUF001 - the next day's, which began early
+    result = answer(scheduled(State.MISSED), [run("running", run_id="r2", after=1420)], 1425)
+    assert result.headline == "Today’s run is in progress"  # noqa: RUF001 - the next day's, which began early
 
 
 def test_a_manual_run_before_the_due_time_is_not_todays_but_one_after_it_is() -> None:
@@ -101,24 +101,24 @@ def test_a_manual_run_before_the_due_time_is_not_todays_but_one_after_it_is() ->
 
 def test_a_run_that_goes_on_is_told_before_one_that_has_ended() -> None:
     again = run("running", run_id="r2", after=50, is_scheduled=False)
-    told = answer(scheduled(State.RUNNING, run_id="r1"), [again, run("failed")])
-    assert (told.run_id, told.headline) == ("r2", "A manual run is in progress")
+    result = answer(scheduled(State.RUNNING, run_id="r1"), [again, run("failed")])
+    assert (result.run_id, result.headline) == ("r2", "A manual run is in progress")
 
 
 def test_what_was_not_planned_is_nobodys_fault() -> None:
-    told = answer(scheduled(is_excused=True), [])
-    assert (told.mood, told.headline) == ("waiting", "Today’s run was not planned")  # noqa: RUF001
+    result = answer(scheduled(is_excused=True), [])
+    assert (result.mood, result.headline) == ("waiting", "Today’s run was not planned")  # noqa: RUF001
 
 
 def test_a_schedule_that_is_off_has_no_next_run_and_says_why() -> None:
-    told = answer(scheduled(), [run()], enabled=False)
-    assert told.next_due is None
-    assert "switched off" in told.next_note
+    result = answer(scheduled(), [run()], enabled=False)
+    assert result.next_due is None
+    assert "switched off" in result.next_note
 
 
 def test_a_new_relay_knows_nothing_and_says_so() -> None:
-    told = answer(None, [])
-    assert (told.state, told.mood, told.headline) == ("unknown", "waiting", "No run is known yet")
+    result = answer(None, [])
+    assert (result.state, result.mood, result.headline) == ("unknown", "waiting", "No run is known yet")
 
 
 def test_without_a_watchdog_the_timetable_alone_tells_late_from_due() -> None:

@@ -11,11 +11,14 @@ START = utc("2025-01-27 21:10")
 
 
 def played(runs: Runs, events: list[Event]) -> list[Announcement]:
-    return [said for one in events for said in runs.observe(one, one.received)]
+    return [announcement for one in events for announcement in runs.observe(one, one.received)]
 
 
-def names(said: list[Announcement]) -> list[str]:
-    return [one.channel.removeprefix("relay:run:") + (f" {one.phase}" if one.phase else "") for one in said]
+def names(announcements: list[Announcement]) -> list[str]:
+    return [
+        announcement.channel.removeprefix("relay:run:") + (f" {announcement.phase}" if announcement.phase else "")
+        for announcement in announcements
+    ]
 
 
 def minutes(number: float) -> datetime:

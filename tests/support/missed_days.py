@@ -18,11 +18,11 @@ STARTS = ("never_started", "run_not_planned", "schedule_disabled")
 
 
 def about_starts(day: World) -> list[str]:
-    return [said for said in day.alerts_said if said.startswith(STARTS)]
+    return [alert for alert in day.alerts_announced if alert.startswith(STARTS)]
 
 
 def fired_at(day: World, name: str = "never_started") -> datetime:
-    return next(at for at, one in day.said if one.channel == f"relay:alert:{name}")
+    return next(at for at, announcement in day.announcements if announcement.channel == f"relay:alert:{name}")
 
 
 def gap(day: World, begin: str, end: str) -> None:

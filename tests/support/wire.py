@@ -67,13 +67,13 @@ def a_run(
         events.append(event(f"{channel}:started", f"{name}_started", at, **ids))
         for step in range(1, steps if channel != "cache" else 1):
             then, done = at + timedelta(minutes=lasts * step / steps), 505 * step // steps
-            told: dict[str, Any] = {
+            payload: dict[str, Any] = {
                 "completed_symbols": done,
                 "total_symbols": 505,
                 "percent_complete": round(done / 5.05, 1),
             }
-            told["current_symbol"] = "GOOGL" if step == steps // 2 else f"S{done}"
-            events.append(event(f"{channel}:progress", f"{channel.rstrip('s')}_progress", then, **ids, **told))
+            payload["current_symbol"] = "GOOGL" if step == steps // 2 else f"S{done}"
+            events.append(event(f"{channel}:progress", f"{channel.rstrip('s')}_progress", then, **ids, **payload))
         at += timedelta(minutes=lasts)
         events.append(event(f"{channel}:completed", f"{name}_completed", at, **ids, total_symbols=505))
     claims = {"status": "completed", "symbols_processed": 505, "symbols_failed": 5}

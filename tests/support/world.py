@@ -37,7 +37,7 @@ class World:
     now: datetime
     options: WatchdogOptions = field(default_factory=WatchdogOptions)
     shelves: dict[str, MemoryShelf] = field(default_factory=dict)
-    said: list[tuple[datetime, Announcement]] = field(default_factory=list)
+    announcements: list[tuple[datetime, Announcement]] = field(default_factory=list)
     api_up: bool = True
     status: Status = IDLE
     schedule: Schedule | None = None
@@ -136,18 +136,22 @@ class World:
             if one.domain == "processing":
                 self.tick()
 
-    def _keep(self, said: list[Announcement]) -> None:
-        self.said += [(self.now, one) for one in said]
+    def _keep(self, announcements: list[Announcement]) -> None:
+        self.announcements += [(self.now, announcement) for announcement in announcements]
 
     @property
-    def alerts_said(self) -> list[str]:
+    def alerts_announced(self) -> list[str]:
         """`name state` of each alert, in order."""
-        return [f"{one.event} {one.payload['state']}" for _, one in self.said if one.channel.startswith("relay:alert:")]
+        return [
+            f"{announcement.event} {announcement.payload['state']}"
+            for _, announcement in self.announcements
+            if announcement.channel.startswith("relay:alert:")
+        ]
 
     def alert(self, name: str, state: str = "firing") -> dict[str, Any]:
         """The payload of the last such alert."""
         return next(
-            one.payload
-            for _, one in reversed(self.said)
-            if one.channel == f"relay:alert:{name}" and one.payload["state"] == state
+            announcement.payload
+            for _, announcement in reversed(self.announcements)
+            if announcement.channel == f"relay:alert:{name}" and announcement.payload["state"] == state
         )

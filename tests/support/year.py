@@ -117,28 +117,28 @@ def _relay_down_half(day: Day) -> None:
     day.finish(day.at("16:10"), day.world.now)
 
 
-def _move(day: Day, at: str, to: str, *, told: bool) -> None:
+def _move(day: Day, at: str, to: str, *, is_published: bool) -> None:
     day.world.until(day.at(at), 60)
     day.world.schedule = Schedule(enabled=True, trigger_time=to, timezone="America/New_York")
-    if told:
+    if is_published:
         day.world.tell("processing:schedule", "schedule_updated", enabled=True, trigger_time=to)
 
 
 def _moved_later(day: Day) -> None:
-    _move(day, "10:00", "17:30", told=True)
+    _move(day, "10:00", "17:30", is_published=True)
     day.good_run("17:30")
 
 
 def _moved_back_after(day: Day) -> None:
-    _move(day, "17:00", "16:10", told=True)  # 16:10 is over: today there is none
+    _move(day, "17:00", "16:10", is_published=True)  # 16:10 is over: today there is none
 
 
 def _moved_past(day: Day) -> None:
-    _move(day, "15:30", "15:00", told=False)
+    _move(day, "15:30", "15:00", is_published=False)
 
 
 def _moved_back(day: Day) -> None:
-    _move(day, "09:00", "16:10", told=False)
+    _move(day, "09:00", "16:10", is_published=False)
     day.good_run()
 
 

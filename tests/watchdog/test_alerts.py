@@ -19,8 +19,8 @@ def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def states(said: list[Announcement]) -> list[str]:
-    return [one.payload["state"] for one in said]
+def states(announcements: list[Announcement]) -> list[str]:
+    return [announcement.payload["state"] for announcement in announcements]
 
 
 def on(alerts: Alerts, seconds: float, **more: Any) -> list[Announcement]:
@@ -54,8 +54,8 @@ def test_an_alert_says_what_it_is_about_and_its_end_keeps_the_severity() -> None
 
 def test_it_is_said_once_however_often_it_is_true() -> None:
     alerts = Alerts(MemoryShelf())
-    assert states([said for second in range(50) for said in on(alerts, second)]) == ["firing"]
-    assert states([said for second in range(50, 60) for said in off(alerts, second)]) == ["resolved"]
+    assert states([announcement for second in range(50) for announcement in on(alerts, second)]) == ["firing"]
+    assert states([announcement for second in range(50, 60) for announcement in off(alerts, second)]) == ["resolved"]
 
 
 def test_what_flaps_neither_fires_nor_is_resolved() -> None:
@@ -63,10 +63,10 @@ def test_what_flaps_neither_fires_nor_is_resolved() -> None:
     rules = {"for_": 60, "resolve_after": 60}
     flapping = [(on(alerts, n, **rules) if n % 2 else off(alerts, n)) for n in range(300)]
     assert flapping == [[]] * 300
-    assert states([said for n in range(300, 362) for said in on(alerts, n, **rules)]) == ["firing"]
+    assert states([announcement for n in range(300, 362) for announcement in on(alerts, n, **rules)]) == ["firing"]
     flapping = [(off(alerts, n) if n % 2 else on(alerts, n, **rules)) for n in range(362, 500)]
     assert flapping == [[]] * 138
-    assert states([said for n in range(500, 570) for said in off(alerts, n)]) == ["resolved"]
+    assert states([announcement for n in range(500, 570) for announcement in off(alerts, n)]) == ["resolved"]
 
 
 def test_time_alone_fires_and_resolves() -> None:
@@ -83,13 +83,13 @@ def test_time_alone_fires_and_resolves() -> None:
 @pytest.mark.parametrize("restart_at", range(0, 400, 20))
 def test_a_restart_says_nothing_twice_and_forgets_nothing(restart_at: int) -> None:
     shelf = MemoryShelf()
-    alerts, said = Alerts(shelf), []
+    alerts, announcements = Alerts(shelf), []
     for second in range(0, 400, 10):
         if second == restart_at:
             alerts = Alerts(shelf)
-        said += on(alerts, second, for_=60, resolve_after=60) if second < 200 else off(alerts, second)
-    assert states(said) == ["firing", "resolved"]
-    assert said[1].payload["duration_seconds"] == 260
+        announcements += on(alerts, second, for_=60, resolve_after=60) if second < 200 else off(alerts, second)
+    assert states(announcements) == ["firing", "resolved"]
+    assert announcements[1].payload["duration_seconds"] == 260
 
 
 def test_in_a_maintenance_window_nothing_new_fires_and_what_still_holds_fires_after_it() -> None:
@@ -122,12 +122,12 @@ def test_what_cannot_be_read_on_the_shelf_is_forgotten() -> None:
 @given(st.lists(st.booleans(), max_size=80), st.integers(0, 5), st.integers(0, 5))
 def test_firing_and_resolved_take_turns(truths: list[bool], for_: int, resolve_after: int) -> None:
     alerts = Alerts(MemoryShelf())
-    said = [
+    changes = [
         state
         for second, truth in enumerate(truths)
         for state in states(
             on(alerts, second, for_=for_, resolve_after=resolve_after) if truth else off(alerts, second)
         )
     ]
-    assert said == ["firing", "resolved"] * (len(said) // 2) + ["firing"] * (len(said) % 2)
-    assert alerts.is_firing("cpu:host") == (len(said) % 2 == 1)
+    assert changes == ["firing", "resolved"] * (len(changes) // 2) + ["firing"] * (len(changes) % 2)
+    assert alerts.is_firing("cpu:host") == (len(changes) % 2 == 1)

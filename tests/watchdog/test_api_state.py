@@ -109,10 +109,14 @@ async def test_an_api_that_does_not_answer_is_failing_since_the_first_time() -> 
 async def test_what_the_relay_started_itself_is_said_with_what_came_of_it() -> None:
     started: Any = http({"run_id": "r7", "status": "started", "message": "Processing started"})
     async with standing(started) as stand, TickStockPL(stand.url) as client:
-        (said,) = await attempt(client, SLOT)
+        (announcement,) = await attempt(client, SLOT)
     assert json.loads(stand.asked[0].body) == {"skip_market_check": False}
-    assert (said.channel, said.severity, said.run_id) == ("relay:watchdog:auto_triggered", Severity.WARNING, "r7")
-    assert "Processing started" in said.payload["message"]
+    assert (announcement.channel, announcement.severity, announcement.run_id) == (
+        "relay:watchdog:auto_triggered",
+        Severity.WARNING,
+        "r7",
+    )
+    assert "Processing started" in announcement.payload["message"]
 
 
 async def test_a_start_that_fails_is_an_error_and_is_not_tried_again() -> None:
@@ -120,10 +124,10 @@ async def test_a_start_that_fails_is_an_error_and_is_not_tried_again() -> None:
         standing(http({"detail": "market closed"}, status="409 Conflict")) as stand,
         TickStockPL(stand.url) as client,
     ):
-        (said,) = await attempt(client, SLOT)
+        (announcement,) = await attempt(client, SLOT)
     assert len(stand.asked) == 1
-    assert (said.severity, said.payload["outcome"]) == (Severity.ERROR, "failed")
-    assert "market closed" in said.payload["message"]
+    assert (announcement.severity, announcement.payload["outcome"]) == (Severity.ERROR, "failed")
+    assert "market closed" in announcement.payload["message"]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,10 @@ async def test_a_start_that_fails_is_an_error_and_is_not_tried_again() -> None:
 )
 async def test_an_answer_that_names_no_run_is_not_said_to_have_started_one(answer: dict[str, str]) -> None:
     async with standing(http(answer)) as stand, TickStockPL(stand.url) as client:
-        (said,) = await attempt(client, SLOT)
-    assert (said.severity, said.payload["outcome"], said.run_id) == (Severity.ERROR, "failed", None)
-    assert (answer.get("message") or answer.get("status") or "nothing") in said.payload["message"]
+        (announcement,) = await attempt(client, SLOT)
+    assert (announcement.severity, announcement.payload["outcome"], announcement.run_id) == (
+        Severity.ERROR,
+        "failed",
+        None,
+    )
+    assert (answer.get("message") or answer.get("status") or "nothing") in announcement.payload["message"]

@@ -22,7 +22,7 @@ def test_a_run_that_begins_early_is_the_days_run(early: int, trigger: str | None
     day.play(a_run(start, minutes=minutes, start_with={"trigger_type": trigger}))
     day.history = [row(start, minutes=sum(minutes))]
     day.until(DUE + timedelta(hours=3))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     assert day_state(day) == (State.RUNNING, "r1")
 
 
@@ -87,7 +87,7 @@ def test_a_republished_backlog_of_yesterday_counts_for_nothing(run_id: str | Non
         day.history = [row(yesterday, "yesterday")]
     sent = a_run(yesterday, run_id, status="failed")
     sent = later(sent if whole else sent[:1], timedelta(days=1, minutes=1))
-    before = [one.event for _, one in day.said]
+    before = [announcement.event for _, announcement in day.announcements]
     day.status = IDLE
     for one in sent:
         day.until(DUE + MINUTE)
@@ -96,8 +96,8 @@ def test_a_republished_backlog_of_yesterday_counts_for_nothing(run_id: str | Non
     day.until(DUE + 30 * MINUTE)
     assert about_starts(day) == ["never_started firing"]
     assert fired_at(day) == GRACE_OVER
-    said = [one.event for _, one in day.said][len(before) :]
-    assert not {"run_started", "run_failed", "run_completed"} & set(said)
+    events = [announcement.event for _, announcement in day.announcements][len(before) :]
+    assert not {"run_started", "run_failed", "run_completed"} & set(events)
     message = day.alert("never_started")["message"]
     assert "Events of the run of Sun 26 Jan came at 16:11, sent again; they do not count." in message
 
@@ -122,7 +122,7 @@ def test_one_stray_event_begins_no_run_and_is_named() -> None:
     day.until(DUE - MINUTE)
     day.hear(event("patterns:progress", "pattern_progress", day.now, percent_complete=50))
     day.until(DUE + 20 * MINUTE)
-    assert day.alerts_said == ["never_started firing"]
+    assert day.alerts_announced == ["never_started firing"]
     assert "One progress event without a run came at 16:09." in day.alert("never_started")["message"]
     assert day.runs.recent() == []
 
@@ -146,7 +146,7 @@ def test_a_claimed_time_of_another_hour_does_not_fit_unless_the_run_date_does_an
     ):
         day = world(api_up=False)
         day.until(DUE)
-        told = {"run_date": run_date} if run_date else {}
-        day.hear(event("processing:status", "processing_started", DUE, stamp=DUE - off, run_id="r1", **told))
+        payload = {"run_date": run_date} if run_date else {}
+        day.hear(event("processing:status", "processing_started", DUE, stamp=DUE - off, run_id="r1", **payload))
         day.until(DUE + 6 * MINUTE)
         assert bool(about_starts(day)) is not fits, (off, run_date)

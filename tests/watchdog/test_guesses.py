@@ -17,7 +17,7 @@ def broken_off(day: World, run_id: str = "r1") -> None:
     day.play(upto(a_run(DUE, run_id), "cache_started"))
     day.status = IDLE
     day.pass_(8)
-    assert day.alerts_said == ["run_failed firing"]
+    assert day.alerts_announced == ["run_failed firing"]
 
 
 def test_the_real_end_ends_what_was_said_of_the_inferred_one_at_once() -> None:
@@ -25,11 +25,11 @@ def test_the_real_end_ends_what_was_said_of_the_inferred_one_at_once() -> None:
     broken_off(day)
     day.hear(a_run(DUE)[-1])
     day.tick()
-    assert day.alerts_said[:2] == ["run_failed firing", "run_failed resolved"]
+    assert day.alerts_announced[:2] == ["run_failed firing", "run_failed resolved"]
     assert "completed. What was said of it before was only inferred." in day.alert("run_failed", "resolved")["message"]
-    assert day.alerts_said[2:] == ["phase_missing firing"]  # of indicators and patterns nothing was heard
+    assert day.alerts_announced[2:] == ["phase_missing firing"]  # of indicators and patterns nothing was heard
     day.until(DUE + timedelta(hours=20), 600)
-    assert len(day.alerts_said) == 3
+    assert len(day.alerts_announced) == 3
 
 
 def test_the_real_end_in_the_history_ends_it_too() -> None:
@@ -37,7 +37,7 @@ def test_the_real_end_in_the_history_ends_it_too() -> None:
     broken_off(day)
     day.history = [HistoryRun("r1", None, DUE, DUE + timedelta(minutes=35), "completed", 505, 5, 1250, 7575, 2100.0)]
     day.pass_(20)
-    assert day.alerts_said[:2] == ["run_failed firing", "run_failed resolved"]
+    assert day.alerts_announced[:2] == ["run_failed firing", "run_failed resolved"]
 
 
 def test_an_event_that_shows_that_the_run_goes_on_ends_it() -> None:
@@ -45,7 +45,7 @@ def test_an_event_that_shows_that_the_run_goes_on_ends_it() -> None:
     broken_off(day)
     day.tell("cache:completed", "cache_completed", run_id="r1")
     day.tick()
-    assert "run_failed resolved" in day.alerts_said
+    assert "run_failed resolved" in day.alerts_announced
     assert day.alert("run_failed", "resolved")["message"].startswith("The run goes on")
     assert "run_failed" not in [alert.name for alert in day.alerts.firing()]
 
@@ -55,7 +55,7 @@ def test_a_real_failure_is_not_said_twice() -> None:
     broken_off(day)
     day.tell("processing:status", "processing_failed", run_id="r1", error="database password missing")
     day.pass_(30)
-    assert day.alerts_said == ["run_failed firing"]
+    assert day.alerts_announced == ["run_failed firing"]
 
 
 def test_an_inferred_completion_that_is_then_reported_is_not_held_against_the_run() -> None:
@@ -63,10 +63,10 @@ def test_an_inferred_completion_that_is_then_reported_is_not_held_against_the_ru
     day.play(a_run(DUE)[:-1])
     day.status = IDLE
     day.pass_(8)
-    assert day.alerts_said == ["completion_not_reported firing"]
+    assert day.alerts_announced == ["completion_not_reported firing"]
     day.hear(a_run(DUE)[-1])
     day.tick()
-    assert day.alerts_said == ["completion_not_reported firing", "completion_not_reported resolved"]
+    assert day.alerts_announced == ["completion_not_reported firing", "completion_not_reported resolved"]
 
 
 @pytest.mark.parametrize("died_after", ["import_started", "import_progress", "indicator_progress"])
@@ -84,12 +84,12 @@ def test_a_run_that_began_again_as_another_ends_at_once_and_the_other_s_result_c
     first = day.runs.get("r1")
     assert first is not None
     assert (first.state, first.reason, first.followed_by) == (State.FAILED, "began again as r2", "r2")
-    assert day.alerts_said == ["run_failed firing"]
+    assert day.alerts_announced == ["run_failed firing"]
     assert "incomplete until the run r2 has completed" in day.alert("run_failed")["message"]
     assert scheduled_run_id(day.watchdog) == "r2"
     day.play(a_run(again, "r2")[2:])
     day.until(again + timedelta(hours=5), 300)
-    assert day.alerts_said == ["run_failed firing", "run_failed resolved"]
+    assert day.alerts_announced == ["run_failed firing", "run_failed resolved"]
 
 
 def test_a_run_that_began_again_unseen_by_the_api_says_nothing_once_the_other_has_completed() -> None:
@@ -100,7 +100,7 @@ def test_a_run_that_began_again_unseen_by_the_api_says_nothing_once_the_other_ha
         day.hear(one)
     day.api_up, day.status = True, IDLE
     day.until(DUE + timedelta(hours=3))
-    assert "run_failed firing" not in day.alerts_said
+    assert "run_failed firing" not in day.alerts_announced
     assert day.alerts.firing() == []
 
 

@@ -17,10 +17,10 @@ def test_idle_and_a_broken_history_are_two_witnesses_while_the_relay_hears() -> 
     day = world(history_works=False)
     day.until(GRACE_OVER, 10)
     assert about_starts(day) == ["never_started firing"]
-    said = day.alert("never_started")
-    assert said["title"] == "Run of Mon 27 Jan has not started"
-    assert "TickStockPL said at 16:15 that it is idle. Its history cannot be read:" in said["message"]
-    assert "answered 500" in said["message"]
+    alert = day.alert("never_started")
+    assert alert["title"] == "Run of Mon 27 Jan has not started"
+    assert "TickStockPL said at 16:15 that it is idle. Its history cannot be read:" in alert["message"]
+    assert "answered 500" in alert["message"]
 
 
 def test_idle_and_a_broken_history_with_a_gap_are_reported_three_minutes_later() -> None:
@@ -38,9 +38,9 @@ def test_an_api_that_does_not_answer_and_a_gap_are_no_sign_three_minutes_later()
     gap(day, "21:08", "21:09")
     day.until(DUE + timedelta(minutes=20), 10)
     assert fired_at(day) == PATIENCE_OVER
-    said = day.alert("never_started")
-    assert said["title"] == "No sign of the run of Mon 27 Jan"
-    assert "TickStockPL has not answered since 15:00" in said["message"]
+    alert = day.alert("never_started")
+    assert alert["title"] == "No sign of the run of Mon 27 Jan"
+    assert "TickStockPL has not answered since 15:00" in alert["message"]
 
 
 def test_a_history_that_answers_alone_is_asked_although_the_status_fails() -> None:
@@ -73,7 +73,7 @@ def test_a_run_of_yesterday_that_still_goes_on_is_not_todays() -> None:
     day = world("2025-01-26 21:00")
     day.status = Status(is_running=True, run_id="old", start_time=utc("2025-01-26 21:10"))
     day.until(GRACE_OVER)
-    assert "never_started firing" in day.alerts_said
+    assert "never_started firing" in day.alerts_announced
     assert fired_at(day) == GRACE_OVER
     assert "busy with another run: the run old, begun on Sun 26 Jan at 16:10." in day.alert("never_started")["message"]
 
@@ -98,13 +98,13 @@ def test_an_api_that_lies_idle_is_disputed_and_never_called_a_missed_run() -> No
     for one in a_run(DUE):
         day.until(one.received)
         day.hear(one)  # and the status stays idle
-    assert day.alerts_said == ["run_disputed firing"]
-    said = day.alert("run_disputed")
-    assert "Events show the run since" in said["message"]
-    assert "base_url" in said["message"]
+    assert day.alerts_announced == ["run_disputed firing"]
+    alert = day.alert("run_disputed")
+    assert "Events show the run since" in alert["message"]
+    assert "base_url" in alert["message"]
     assert 5 * MINUTE <= fired_at(day, "run_disputed") - DUE <= timedelta(minutes=8)
     day.pass_(5)
-    assert day.alerts_said == ["run_disputed firing", "run_disputed resolved"]
+    assert day.alerts_announced == ["run_disputed firing", "run_disputed resolved"]
 
 
 def test_a_dispute_ends_when_the_api_shows_the_run() -> None:
@@ -115,7 +115,7 @@ def test_a_dispute_ends_when_the_api_shows_the_run() -> None:
         day.hear(one)
     day.status = running()
     day.pass_(1)
-    assert day.alerts_said == ["run_disputed firing", "run_disputed resolved"]
+    assert day.alerts_announced == ["run_disputed firing", "run_disputed resolved"]
 
 
 def test_a_disconnected_relay_believes_the_api() -> None:
@@ -138,17 +138,17 @@ def test_a_broken_history_is_reported_by_itself_after_three_failures() -> None:
     day = world(history_works=False)
     day.until(GRACE_OVER - 90 * timedelta(seconds=1), 10)
     day.pass_(1, step=10)
-    assert day.alerts_said == ["api_history_broken firing"]
-    said = day.alert("api_history_broken")
-    assert said["title"] == "TickStockPL's history cannot be read"
-    assert "answered 500" in said["message"]
+    assert day.alerts_announced == ["api_history_broken firing"]
+    alert = day.alert("api_history_broken")
+    assert alert["title"] == "TickStockPL's history cannot be read"
+    assert "answered 500" in alert["message"]
     day.play(a_run(DUE + 4 * MINUTE))
     day.history_works = True
     day.pass_(20)
-    assert day.alerts_said == ["api_history_broken firing", "api_history_broken resolved"]
+    assert day.alerts_announced == ["api_history_broken firing", "api_history_broken resolved"]
 
 
 def test_an_api_that_is_down_is_not_called_a_broken_history_too() -> None:
     day = world(api_up=False)
     day.until(DUE + 30 * MINUTE)
-    assert [said for said in day.alerts_said if "history" in said] == []
+    assert [alert for alert in day.alerts_announced if "history" in alert] == []

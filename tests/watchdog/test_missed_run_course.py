@@ -86,7 +86,7 @@ def test_the_same_trace_is_no_run_when_the_api_is_idle_and_has_none() -> None:
     for minute in range(10):
         day.hear(event("import:progress", "import_progress", day.now, percent_complete=minute))
         day.pass_(1)
-    assert "never_started firing" in day.alerts_said
+    assert "never_started firing" in day.alerts_announced
     assert fired_at(day) == GRACE_OVER
     assert "Events without the start of a run have come since 16:10." in day.alert("never_started")["message"]
 
@@ -127,7 +127,7 @@ def test_a_run_on_a_holiday_is_followed_and_one_that_is_planned_there_is_due() -
     day.play(upto(a_run(holiday, "r1"), "import_progress"))
     day.tell("processing:status", "processing_failed", run_id="r1", error="no vendor data")
     day.pass_(30)
-    assert day.alerts_said == ["run_failed firing"]
+    assert day.alerts_announced == ["run_failed firing"]
     for planned in (holiday, utc("2025-01-20 16:10")):  # the second in local time with a Z
         day = World(utc("2025-01-20 15:00"), schedule=replace(SCHEDULE, next_run=planned))
         day.until(holiday + 6 * MINUTE)
@@ -295,7 +295,7 @@ def test_on_and_after_the_days_on_which_the_clock_changes(due: str, *, starts: b
     everyday = WatchdogOptions.model_validate({"schedule": {"calendar": "none"}})
     day = World(at - timedelta(hours=20), options=everyday, schedule=SCHEDULE)
     day.until(at - timedelta(hours=18), 600)
-    day.said.clear()
+    day.announcements.clear()
     day.alerts.resolve(f"never_started:{at.date() - timedelta(days=1)}", day.now)
     if starts:
         day.play(a_run(at))

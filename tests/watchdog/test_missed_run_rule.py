@@ -158,4 +158,4 @@ def test_nothing_but_a_run_of_this_day_keeps_the_alert_away(timeline: Timeline) 
 def test_a_run_that_was_heard_is_never_called_missing(timeline: Timeline) -> None:
     beside = ("gap_begins", "starts", "phase_of_the_run", "ours", "row")  # an id known before the window is no evidence
     scene = played([*[one for one in timeline if one[1] not in beside], (DUE + timedelta(seconds=5), "starts")])
-    assert [said for said in scene.day.alerts_said if said.startswith("never_started firing")] == []
+    assert [alert for alert in scene.day.alerts_announced if alert.startswith("never_started firing")] == []

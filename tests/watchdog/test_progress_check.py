@@ -15,7 +15,7 @@ def test_events_that_come_while_the_api_is_down_are_trusted() -> None:
     day.play(a_run(DUE))
     day.api_up = True
     day.pass_(30)
-    assert day.alerts_said == ["api_unreachable firing", "api_unreachable resolved"]
+    assert day.alerts_announced == ["api_unreachable firing", "api_unreachable resolved"]
 
 
 def test_an_api_outage_while_events_come_is_said_to_be_only_that() -> None:
@@ -25,7 +25,7 @@ def test_an_api_outage_while_events_come_is_said_to_be_only_that() -> None:
     for percent in range(10, 20):
         day.pass_(1)
         day.tell("import:progress", "import_progress", run_id="r1", percent_complete=percent)
-    assert day.alerts_said == ["api_unreachable firing"]
+    assert day.alerts_announced == ["api_unreachable firing"]
     assert "only the API is in trouble" in day.alert("api_unreachable")["message"]
 
 
@@ -40,8 +40,8 @@ def test_a_run_that_only_the_api_shows_is_not_missing_but_its_events_are() -> No
     )
     day.history = [done]
     day.pass_(300)
-    assert day.alerts_said == ["events_missing firing", "events_missing resolved"]
-    ends = [one for _, one in day.said if one.event == "run_completed"]
+    assert day.alerts_announced == ["events_missing firing", "events_missing resolved"]
+    ends = [announcement for _, announcement in day.announcements if announcement.event == "run_completed"]
     assert [one.payload["duration_seconds"] for one in ends] == [2100]
     assert all(one.payload["reconstructed"] for one in ends)
 
@@ -52,17 +52,17 @@ def test_a_stall_names_phase_and_last_symbol_and_ends_when_the_run_goes_on() -> 
     day.play(events)
     day.status = running(current_phase="indicators")
     day.pass_(20)
-    assert day.alerts_said == ["run_stalled firing"]
-    said = day.alert("run_stalled")
-    assert said["title"] == "The scheduled run of Mon 27 Jan has stalled in the indicators phase"
-    assert "the last symbol was S25" in said["message"]
-    assert "at 5 % (25 of 505 symbols)" in said["message"]
-    assert said["facts"] == {"run_date": "2025-01-27", "phase": "indicators", "last_symbol": "S25"}
-    stalled_at = next(at for at, one in day.said if one.event == "run_stalled")
+    assert day.alerts_announced == ["run_stalled firing"]
+    alert = day.alert("run_stalled")
+    assert alert["title"] == "The scheduled run of Mon 27 Jan has stalled in the indicators phase"
+    assert "the last symbol was S25" in alert["message"]
+    assert "at 5 % (25 of 505 symbols)" in alert["message"]
+    assert alert["facts"] == {"run_date": "2025-01-27", "phase": "indicators", "last_symbol": "S25"}
+    stalled_at = next(at for at, announcement in day.announcements if announcement.event == "run_stalled")
     assert timedelta(seconds=300) <= stalled_at - events[-1].received <= timedelta(seconds=330)
     day.tell("indicators:progress", "indicator_progress", run_id="r1", percent_complete=55, current_symbol="HPQ")
     day.tick()
-    assert day.alerts_said == ["run_stalled firing", "run_stalled resolved"]
+    assert day.alerts_announced == ["run_stalled firing", "run_stalled resolved"]
     assert "at HPQ, 55 % done" in day.alert("run_stalled", "resolved")["message"]
 
 
@@ -71,7 +71,7 @@ def test_a_stall_that_lasts_is_not_also_silent_slow_and_overdue() -> None:
     day.play(upto(a_run(DUE), "indicator_progress"))
     day.status = running()
     day.pass_(240)
-    assert day.alerts_said == ["run_stalled firing"]
+    assert day.alerts_announced == ["run_stalled firing"]
 
 
 def test_after_a_stall_some_lateness_is_no_news() -> None:
@@ -84,8 +84,8 @@ def test_after_a_stall_some_lateness_is_no_news() -> None:
         day.tell("import:progress", "import_progress", run_id="r1", percent_complete=moved / 4)
         day.pass_(1)
         if day.now < DUE + timedelta(minutes=180):
-            assert day.alerts_said in (["run_stalled firing"], ["run_stalled firing", "run_stalled resolved"])
-    assert day.alerts_said[2:] == ["run_overdue firing"]
+            assert day.alerts_announced in (["run_stalled firing"], ["run_stalled firing", "run_stalled resolved"])
+    assert day.alerts_announced[2:] == ["run_overdue firing"]
 
 
 def test_a_stalled_run_that_dies_is_not_said_to_go_on() -> None:
@@ -94,7 +94,7 @@ def test_a_stalled_run_that_dies_is_not_said_to_go_on() -> None:
     day.pass_(20)
     day.status = Status(is_running=False)
     day.pass_(20)
-    assert day.alerts_said == ["run_stalled firing", "run_stalled resolved", "run_failed firing"]
+    assert day.alerts_announced == ["run_stalled firing", "run_stalled resolved", "run_failed firing"]
     assert day.alert("run_stalled", "resolved")["message"] == "The run has ended: failed."
 
 
@@ -105,7 +105,7 @@ def test_other_events_do_not_end_a_stall() -> None:
     for _ in range(20):
         day.pass_(1)
         day.tell("monitoring", "system_metrics", cpu_percent=40)
-    assert day.alerts_said == ["run_stalled firing"]
+    assert day.alerts_announced == ["run_stalled firing"]
 
 
 def test_both_silent_during_a_run_is_one_alert_of_its_own() -> None:
@@ -113,7 +113,7 @@ def test_both_silent_during_a_run_is_one_alert_of_its_own() -> None:
     day.play(upto(a_run(DUE), "indicator_progress"))
     day.api_up = False
     day.pass_(20)
-    assert day.alerts_said == ["run_no_events firing"]
+    assert day.alerts_announced == ["run_no_events firing"]
     assert "TickStockPL, its host or Redis may be down" in day.alert("run_no_events")["message"]
 
 
@@ -123,7 +123,7 @@ def test_silence_while_the_api_s_progress_moves_means_that_events_are_missing() 
     for percent in range(50, 70):
         day.status = running(current_phase="indicators", progress=float(percent))
         day.pass_(1)
-    assert day.alerts_said == ["events_missing firing"]
+    assert day.alerts_announced == ["events_missing firing"]
 
 
 def test_while_the_relay_itself_is_cut_off_no_run_is_called_stalled() -> None:
@@ -132,10 +132,10 @@ def test_while_the_relay_itself_is_cut_off_no_run_is_called_stalled() -> None:
     day.status = running()
     day.watchdog.note_connection(None)
     day.pass_(20)
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.watchdog.note_connection(day.now)
     day.pass_(6)
-    assert day.alerts_said == ["run_stalled firing"]
+    assert day.alerts_announced == ["run_stalled firing"]
 
 
 def test_a_run_still_going_on_after_the_finish_grace_is_overdue_once() -> None:
@@ -147,8 +147,8 @@ def test_a_run_still_going_on_after_the_finish_grace_is_overdue_once() -> None:
         day.tell(
             "import:progress", "import_progress", run_id="r1", percent_complete=minute / 2, current_symbol=f"S{minute}"
         )
-    assert day.alerts_said == ["run_overdue firing"]
-    overdue = next(at for at, one in day.said if one.event == "run_overdue")
+    assert day.alerts_announced == ["run_overdue firing"]
+    overdue = next(at for at, announcement in day.announcements if announcement.event == "run_overdue")
     assert overdue == DUE + timedelta(minutes=90)
 
 
@@ -156,7 +156,7 @@ def test_a_phase_over_its_limit_is_a_warning_that_ends_with_it() -> None:
     day = world()
     day.play(a_run(DUE, minutes=(45, 1, 4, 20)))
     day.pass_(10)
-    assert day.alerts_said == ["phase_slow firing", "phase_slow resolved"]
+    assert day.alerts_announced == ["phase_slow firing", "phase_slow resolved"]
 
 
 def test_an_end_that_nobody_told_comes_from_the_history_and_is_said() -> None:
@@ -164,7 +164,7 @@ def test_an_end_that_nobody_told_comes_from_the_history_and_is_said() -> None:
     day.play(a_run(DUE)[:-1])
     day.history = [HistoryRun("r1", None, DUE, day.now, "completed", 505, 5, 1250, 7575, 2100.0)]
     day.pass_(30)
-    assert day.alerts_said == ["completion_not_reported firing"]
+    assert day.alerts_announced == ["completion_not_reported firing"]
     assert day.runs.open == []
 
 
@@ -173,7 +173,7 @@ def test_a_run_that_vanishes_in_the_middle_has_failed() -> None:
     day.play(upto(a_run(DUE), "cache_started"))
     day.status = Status(is_running=False)
     day.pass_(10)
-    assert day.alerts_said == ["run_failed firing"]
+    assert day.alerts_announced == ["run_failed firing"]
     assert "TickStockPL is idle, and nobody told how the run ended" in day.alert("run_failed")["message"]
 
 
@@ -187,8 +187,8 @@ def test_after_a_step_of_the_clock_silence_is_counted_anew(step: timedelta) -> N
     day.watchdog.clock_stepped(day.now)
     stepped_at = day.now
     day.pass_(4)
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.pass_(3)
-    assert day.alerts_said == ["run_stalled firing"]
-    fired_at = next(at for at, one in day.said if one.event == "run_stalled")
+    assert day.alerts_announced == ["run_stalled firing"]
+    fired_at = next(at for at, announcement in day.announcements if announcement.event == "run_stalled")
     assert timedelta(seconds=300) <= fired_at - stepped_at <= timedelta(seconds=330)

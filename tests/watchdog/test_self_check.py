@@ -29,14 +29,14 @@ class Seen:
 
     def check(self, second: float) -> list[tuple[str, dict[str, Any]]]:
         """What is announced at that second."""
-        said = self.self_check.check(
+        announcements = self.self_check.check(
             NOW + timedelta(seconds=second),
             lanes={},
             store=self.store,
             quarantine=self.quarantine,
             subscription=self.link,
         )
-        return [(one.channel, one.payload) for one in said]
+        return [(announcement.channel, announcement.payload) for announcement in announcements]
 
     def lose(self, since: datetime, reason: str, problem: str = "") -> None:
         """It is not subscribed."""

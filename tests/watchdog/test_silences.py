@@ -90,8 +90,8 @@ def test_an_alert_that_fired_in_the_silence_and_still_fires_is_said_when_it_ends
     alerts.set("brief", True, NOW + HOUR / 4, title="Brief")
     alerts.resolve("brief", NOW + HOUR / 2)
     assert quiet.tick(NOW + HOUR / 2, alerts) == []
-    (said,) = quiet.tick(NOW + HOUR, alerts)
-    assert (said.channel, said.payload["title"], said.payload["state"]) == (
+    (announcement,) = quiet.tick(NOW + HOUR, alerts)
+    assert (announcement.channel, announcement.payload["title"], announcement.payload["state"]) == (
         "relay:alert:lasting",
         "Still wrong",
         "firing",

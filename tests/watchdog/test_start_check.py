@@ -14,49 +14,54 @@ from tests.support.wire import utc
 def test_a_run_that_never_starts_is_reported_once() -> None:
     day = world()
     day.until(utc("2025-01-28 20:00"))
-    assert day.alerts_said == ["never_started firing"]
-    said = day.alert("never_started")
-    assert said["title"] == "Run of Mon 27 Jan has not started"
-    assert said["message"] == (
+    assert day.alerts_announced == ["never_started firing"]
+    alert = day.alert("never_started")
+    assert alert["title"] == "Run of Mon 27 Jan has not started"
+    assert alert["message"] == (
         "It was due at 16:10 EST (21:10 UTC). TickStockPL said at 16:15 that it is idle. Its history has no run of that"
         " day. No event of a run came. Check the scheduler; `tickstock-relay trigger` starts a run."
     )
-    (when,) = [at for at, one in day.said if one.event == "never_started"]
+    (when,) = [at for at, announcement in day.announcements if announcement.event == "never_started"]
     assert when == utc("2025-01-27 21:15")
-    assert [one.event for _, one in day.said] == ["run_due", "run_late", "never_started", "run_missed"]
+    assert [announcement.event for _, announcement in day.announcements] == [
+        "run_due",
+        "run_late",
+        "never_started",
+        "run_missed",
+    ]
 
 
 def test_a_late_start_resolves_it_and_says_how_late() -> None:
     day = world()
     day.play(a_run(DUE + timedelta(minutes=23)))
     day.pass_(200)
-    assert day.alerts_said == ["never_started firing", "never_started resolved"]
-    said = day.alert("never_started", "resolved")
-    assert said["message"] == "Started at 16:33 (automatic), 23 min late."
+    assert day.alerts_announced == ["never_started firing", "never_started resolved"]
+    alert = day.alert("never_started", "resolved")
+    assert alert["message"] == "Started at 16:33 (automatic), 23 min late."
 
 
 def test_a_run_that_never_came_is_resolved_by_the_next_day_s() -> None:
     day = world()
     day.play(a_run(DUE + timedelta(days=1)))
-    assert day.alerts_said == ["never_started firing", "never_started resolved"]
+    assert day.alerts_announced == ["never_started firing", "never_started resolved"]
     assert "never happened" in day.alert("never_started", "resolved")["message"]
 
 
 def test_when_the_api_is_down_too_it_says_that_everything_may_be_down() -> None:
     day = world(api_up=False)
     day.until(utc("2025-01-27 22:00"))
-    assert day.alerts_said == ["api_unreachable firing", "never_started firing"]
-    said = day.alert("never_started")
-    assert said["title"] == "No sign of the run of Mon 27 Jan"
-    assert "TickStockPL has not answered since 15:00: cannot reach http://localhost:8080: refused." in said["message"]
-    assert "Check its host first, then `tickstock-relay status`." in said["message"]
+    assert day.alerts_announced == ["api_unreachable firing", "never_started firing"]
+    alert = day.alert("never_started")
+    assert alert["title"] == "No sign of the run of Mon 27 Jan"
+    assert "TickStockPL has not answered since 15:00: cannot reach http://localhost:8080: refused." in alert["message"]
+    assert "Check its host first, then `tickstock-relay status`." in alert["message"]
 
 
 def test_a_run_that_was_over_before_anyone_heard_of_it_is_not_missing() -> None:
     day = world()
     day.history = [HistoryRun("r1", None, DUE, DUE + timedelta(minutes=2), "completed", 505, 0, 9, 9, 120.0)]
     day.until(utc("2025-01-27 23:00"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
 
 
 @pytest.mark.parametrize("started_at", ["2025-01-27 21:30", "2025-01-27 23:30"])
@@ -64,39 +69,39 @@ def test_a_relay_started_after_the_due_time_asks_before_it_alerts(started_at: st
     done = HistoryRun("r1", None, DUE, DUE + timedelta(minutes=15), "completed", 505, 0, 1250, 7575, 900.0)
     day = world(started_at, history=[done])
     day.pass_(120)
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
 
 
 def test_a_relay_installed_after_the_due_time_that_gets_no_answer_tells_of_no_sign_after_three_minutes() -> None:
     day = world("2025-01-27 21:30", api_up=False)
     day.until(utc("2025-01-27 21:32"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.until(utc("2025-01-27 21:34"))
-    assert day.alerts_said == ["api_unreachable firing", "never_started firing"]
+    assert day.alerts_announced == ["api_unreachable firing", "never_started firing"]
     assert day.alert("never_started")["title"] == "No sign of the run of Mon 27 Jan"
 
 
 def test_a_relay_installed_long_after_the_due_time_has_nothing_to_say_of_that_day() -> None:
     day = world("2025-01-27 23:30")
     day.until(utc("2025-01-28 20:00"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
 
 
 def test_no_run_is_missed_on_a_holiday_or_a_weekend() -> None:
     day = world("2025-01-18 14:00")
     day.until(utc("2025-01-21 21:14"), step=300)  # Saturday, Sunday, Martin Luther King Jr. Day
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
 
 
 def test_a_schedule_that_is_switched_off_is_said_as_such() -> None:
     day = world()
     day.schedule = replace(SCHEDULE, enabled=False)
     day.until(DUE + timedelta(days=2))
-    assert day.alerts_said == ["schedule_disabled firing"]
+    assert day.alerts_announced == ["schedule_disabled firing"]
     assert day.alert("schedule_disabled")["title"] == "TickStockPL's schedule is switched off"
     day.schedule = SCHEDULE
     day.pass_(1)
-    assert day.alerts_said[1:] == ["schedule_disabled resolved"]
+    assert day.alerts_announced[1:] == ["schedule_disabled resolved"]
 
 
 def test_a_schedule_moved_by_an_event_counts_at_once_even_after_the_due_time() -> None:
@@ -105,44 +110,46 @@ def test_a_schedule_moved_by_an_event_counts_at_once_even_after_the_due_time() -
     day.tell("processing:schedule", "schedule_updated", enabled=True, trigger_time="17:30")
     day.schedule = replace(SCHEDULE, trigger_time="17:30")
     day.until(utc("2025-01-27 22:34"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.until(utc("2025-01-27 22:36"))
-    assert day.alerts_said == ["never_started firing"]
+    assert day.alerts_announced == ["never_started firing"]
 
 
 def test_a_schedule_moved_to_an_earlier_time_means_tomorrow() -> None:
     day = world()
     day.schedule = replace(SCHEDULE, trigger_time="14:00")
     day.until(utc("2025-01-28 18:59"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.until(utc("2025-01-28 19:06"))
-    assert day.alerts_said == ["never_started firing"]
+    assert day.alerts_announced == ["never_started firing"]
 
 
 def test_a_day_that_the_scheduler_does_not_plan_is_a_warning() -> None:
     day = world()
     day.schedule = replace(SCHEDULE, next_run=DUE + timedelta(days=1))
     day.until(utc("2025-01-27 23:00"))
-    assert day.alerts_said == ["run_not_planned firing"]
-    assert [one.severity for _, one in day.said if one.event == "run_not_planned"] == [Severity.WARNING]
+    assert day.alerts_announced == ["run_not_planned firing"]
+    assert [
+        announcement.severity for _, announcement in day.announcements if announcement.event == "run_not_planned"
+    ] == [Severity.WARNING]
 
 
 def test_a_next_run_later_the_same_day_is_the_time_that_counts() -> None:
     day = world()
     day.schedule = replace(SCHEDULE, next_run=utc("2025-01-27 22:00"))
     day.until(utc("2025-01-27 22:04"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.until(utc("2025-01-27 22:06"))
-    assert day.alerts_said == ["never_started firing"]
+    assert day.alerts_announced == ["never_started firing"]
 
 
 def test_a_next_run_in_local_time_with_a_z_fools_nobody() -> None:
     day = world("2025-01-27 12:00")
     day.schedule = replace(SCHEDULE, next_run=utc("2025-01-27 16:10"))
     day.until(utc("2025-01-27 21:14"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.until(utc("2025-01-27 21:16"))
-    assert day.alerts_said == ["never_started firing"]
+    assert day.alerts_announced == ["never_started firing"]
 
 
 def test_a_manual_run_that_still_goes_on_is_named_when_the_scheduled_one_is_left_out() -> None:

@@ -157,7 +157,11 @@ def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
         stand_in.faults.clear()
     stand_in.day(DUE, "today")
     around.api_up = True
-    fired = [(one.event, at) for at, one in around.said if _is_alert(one.channel) and one.payload["state"] == "firing"]
+    fired = [
+        (announcement.event, at)
+        for at, announcement in around.announcements
+        if _is_alert(announcement.channel) and announcement.payload["state"] == "firing"
+    ]
     assert [name for name, _ in fired] == [name for name, _ in EXPECTED[fault]]
     for (name, at), (_, allowed) in zip(fired, EXPECTED[fault], strict=True):
         late = (at - due_at(fault, name)).total_seconds()
@@ -165,7 +169,9 @@ def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
     around.status = IDLE
     around.until(TOMORROW - timedelta(minutes=30), step=300)
     StandIn(around).day(TOMORROW, "tomorrow")
-    states = [one.payload["state"] for _, one in around.said if _is_alert(one.channel)]
+    states = [
+        announcement.payload["state"] for _, announcement in around.announcements if _is_alert(announcement.channel)
+    ]
     assert states == ["firing", "resolved"] * len(fired)
 
 

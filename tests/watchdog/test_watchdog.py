@@ -13,7 +13,7 @@ def test_a_good_day_gives_no_alert() -> None:
     day = world()
     day.play(a_run(DUE))
     day.pass_(300)
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     scheduled = day.watchdog.run_schedule.current
     assert scheduled is not None
     assert (scheduled.state, scheduled.run_id) == (State.RUNNING, "r1")
@@ -23,9 +23,9 @@ def test_in_a_maintenance_window_nothing_is_said_and_what_lasts_is_said_after_it
     window = {"date": "2025-01-27", "from": "16:00", "lasting": "2h"}
     day = world(options=WatchdogOptions.model_validate({"maintenance": [window]}))
     day.until(utc("2025-01-27 22:59"))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
     day.until(utc("2025-01-27 23:01"))
-    assert day.alerts_said == ["never_started firing"]
+    assert day.alerts_announced == ["never_started firing"]
 
 
 def test_auto_trigger_wants_one_start_a_day_even_over_restarts() -> None:
@@ -50,7 +50,7 @@ def test_auto_trigger_stays_still_unless_asked_and_unless_the_api_says_idle() ->
     ):
         day = world(options=options, status=status)
         day.until(DUE + timedelta(minutes=10))
-        assert day.alerts_said == ["never_started firing"]
+        assert day.alerts_announced == ["never_started firing"]
         assert day.watchdog.trigger_wanted(day.now, day.view) is None
 
 
@@ -58,5 +58,5 @@ def test_a_disabled_watchdog_only_follows() -> None:
     day = world(options=WatchdogOptions(enabled=False))
     day.play(a_run(DUE, status="failed"))
     day.until(DUE + timedelta(days=2))
-    assert day.alerts_said == []
-    assert "run_failed" in [one.event for _, one in day.said]
+    assert day.alerts_announced == []
+    assert "run_failed" in [announcement.event for _, announcement in day.announcements]

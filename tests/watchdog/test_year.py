@@ -135,9 +135,9 @@ def play_year(options: WatchdogOptions | None = None, days: int = 365) -> list[s
         if number % 7 == 3:
             world.start_relay()
     return [
-        f"{at:%Y-%m-%d %H:%M} {one.event} {one.payload['state']}"
-        for at, one in world.said
-        if one.channel.startswith("relay:alert:")
+        f"{at:%Y-%m-%d %H:%M} {announcement.event} {announcement.payload['state']}"
+        for at, announcement in world.announcements
+        if announcement.channel.startswith("relay:alert:")
     ]
 
 
@@ -203,7 +203,7 @@ def test_the_table_notices_when_zone_holidays_grace_or_memory_are_broken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     options = broken(monkeypatch)
-    said = play_year(options, days)
+    lines = play_year(options, days)
     right = expected(f"{datetime(2025, 1, 1) + timedelta(days=days):%Y-%m-%d}")  # noqa: DTZ001 - a date
-    wrong = next(line for line in said if line not in right)
+    wrong = next(line for line in lines if line not in right)
     assert wrong[:10] + wrong[16:] == first_wrong
