@@ -50,6 +50,12 @@ def config_page() -> str:
         "A duration is `30s`, `5m`, `1h30m` or `400d`, a size `512KB`, `64MB` or `1GB` (powers of two). `${NAME}` and",
         "`${NAME:-default}` come from the environment. Every *secret* `x` may be given as `x_file: PATH` instead. A",
         "key with nothing behind it is its default.",
+        "",
+        "The file is YAML 1.2 (core schema): `yes`, `no`, `on`, `off`, `16:10`, `1_000` are text, `0123` is 123, all",
+        "keys are text, there are no merge keys (`<<`): write the merged keys out. In `match` a value, quoted or not,",
+        "equals a JSON string by its text as written and a JSON number or boolean by value: `1.10` takes",
+        '`"1.10"` and `1.1`, `TRUE` takes `"TRUE"` and `true`, `ON` only `"ON"`. `null` takes `null` and what is',
+        "absent. The texts in a `given` of `tests` are as written, too; its payload has YAML's values.",
         *_model(Settings, "", "Top level"),
     ]
     for name in SINKS:

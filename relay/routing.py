@@ -6,7 +6,7 @@ one lookup. Nothing here delivers.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -16,7 +16,8 @@ import structlog
 
 from relay.config.settings import RouteOptions, ThrottleOptions
 from relay.events import LONGEST_LABEL, Event, Kind, payload_reader
-from relay.events.matching import Condition, compile_match, field_getter, text_of
+from relay.events.matching import Condition, compile_match, field_getter
+from relay.events.scalars import lookup_key, text_of
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,7 @@ class _Asked:
         self.fields: set[str] = set()
         """The payload's fields that they read."""
         self._others: list[_Step] = []
-        self._by_value: dict[str, tuple[Condition, dict[str, list[_Step]]]] = {}
+        self._by_value: dict[str, tuple[Condition, dict[Hashable, list[_Step]]]] = {}
         for step in self.steps:
             self.fields.update(condition.path[0] for condition in step.open if condition.path)
             wanted = next((condition for condition in step.open if condition.one_of), None)
@@ -113,8 +114,8 @@ class _Asked:
                 self._others.append(step)
                 continue
             _, takers = self._by_value.setdefault(wanted.key, (wanted, {}))
-            for text in wanted.one_of:
-                takers.setdefault(text, []).append(step)
+            for value in wanted.one_of:
+                takers.setdefault(value, []).append(step)
 
     def candidates(self, event: Event, payload: Mapping[str, Any]) -> list[_Step]:
         """Those that may take it."""
@@ -122,7 +123,7 @@ class _Asked:
             return self._others
         found = list(self._others)
         for field, takers in self._by_value.values():
-            found += takers.get(text_of(field.value(event, payload)), ())
+            found += takers.get(lookup_key(field.value(event, payload)), ())
         return found
 
 
@@ -166,21 +167,21 @@ class _ByKind:
     def __init__(self, steps: Iterable[tuple[_Step, tuple[Condition, ...]]]) -> None:
         """Each with its conditions that the kind decides."""
         self._others: list[tuple[_Step, tuple[Condition, ...]]] = []
-        self._by_value: dict[str, tuple[Condition, dict[str, list[tuple[_Step, tuple[Condition, ...]]]]]] = {}
+        self._by_value: dict[str, tuple[Condition, dict[Hashable, list[tuple[_Step, tuple[Condition, ...]]]]]] = {}
         for entry in steps:
             wanted = min((c for c in entry[1] if c.one_of), key=lambda c: _RARITY.get(c.key, 9), default=None)
             if wanted is None:
                 self._others.append(entry)
                 continue
             _, takers = self._by_value.setdefault(wanted.key, (wanted, {}))
-            for text in wanted.one_of:
-                takers.setdefault(text, []).append(entry)
+            for value in wanted.one_of:
+                takers.setdefault(value, []).append(entry)
 
     def steps(self, event: Event) -> list[_Step]:
         """Those whose conditions events of this kind meet."""
         entries = list(self._others)
         for field, takers in self._by_value.values():
-            entries += takers.get(text_of(field.get(event)), ())
+            entries += takers.get(lookup_key(field.get(event)), ())
         return [step for step, conditions in entries if all(condition.holds(event) for condition in conditions)]
 
 

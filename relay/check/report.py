@@ -71,7 +71,9 @@ class Report:
             KeyError: something is missing.
             TypeError: something is of another kind.
         """
-        tests = [Result(t["name"], tuple(t["expected"]), tuple(t["reached"])) for t in facts["tests"]]
+        tests = [
+            Result(t["name"], tuple(t["expected"]), tuple(t["reached"]), bool(t["at_least"])) for t in facts["tests"]
+        ]
         problems = [Problem(**each) for each in facts["problems"]]
         return cls(Path(facts["config"]), problems, list(facts["warnings"]), list(facts["missing"]), tests)
 

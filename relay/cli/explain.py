@@ -186,7 +186,7 @@ def _found(verdict: Verdict) -> str:
 
 def _text(value: object) -> str:
     from relay.events import Severity
-    from relay.events.matching import text_of
+    from relay.events.scalars import text_of
 
     return value.label if isinstance(value, Severity) else text_of(value)
 

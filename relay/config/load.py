@@ -22,7 +22,7 @@ from relay.config.settings import HttpOptions, RedisOptions, Settings
 from relay.config.yaml_tree import Document, YamlError, parse
 from relay.config.yaml_tree import Path as Key
 from relay.events.matching import MatchError, compile_match, field_getter
-from relay.normalize.sample import FACTS, SpecimenError, UnknownFactError, from_facts
+from relay.normalize.sample import FACTS, TEXTS, SpecimenError, UnknownFactError, from_facts
 from sinks.addresses import is_loopback
 from sinks.append_file import is_same
 from sinks.options import Options
@@ -142,6 +142,8 @@ class _Reader:
             return {name: self._expanded(item, (*key, name)) for name, item in value.items()}
         if isinstance(value, list):
             return [self._expanded(item, (*key, index)) for index, item in enumerate(value)]
+        if _is_as_written(key):
+            value = self._document.written.get(key, value)
         if value is None and _COMMENT.search(self._source[self._document.line(key) - 1]):
             self._problem(key, "is empty: YAML takes what begins with # for a comment", QUOTE)
             self._unset.add(key)
@@ -215,7 +217,7 @@ class _Reader:
     def _check_entries(self, section: str, entries: list[Any], sinks: Any) -> None:
         """What pydantic cannot know of routes and tests: conditions, and the sinks' names."""
         names = [str(name) for name in sinks] if isinstance(sinks, dict) else []
-        conditions, targets = ("match", "to") if section == "routes" else ("given", "expect")
+        conditions, targets = ("match", ["to"]) if section == "routes" else ("given", ["expect", "expect_at_least"])
         seen: set[object] = set()
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
@@ -226,9 +228,9 @@ class _Reader:
                 check = self._check_match if section == "routes" else self._check_given
                 check(match, (*key, conditions))
             self._check_throttle(entry.get("throttle"), key)
-            for target in _strings(entry.get(targets)):
+            for where, target in ((field, target) for field in targets for target in _strings(entry.get(field))):
                 if target not in names:
-                    self._problem((*key, targets), f"there is no sink {target!r}", nearest(target, names))
+                    self._problem((*key, where), f"there is no sink {target!r}", nearest(target, names))
             if section == "routes" and isinstance(name := entry.get("name"), str):
                 if name in seen:
                     self._problem((*key, "name"), f"another route is called {name!r}", "each needs a name of its own")
@@ -312,6 +314,16 @@ def _alone(model: type[M], section: Any) -> M | None:
         return model.model_validate({} if section is None else section)
     except ValidationError:
         return None
+
+
+def _is_as_written(key: Key) -> bool:
+    """Whether a scalar stands for its text there: in a route's conditions, and in what a test's event has as text."""
+    match key:
+        case ("routes", int(), "match", *_):
+            return True
+        case ("tests", int(), "given", name):
+            return name in TEXTS
+    return False
 
 
 def _dotted(key: Key) -> str:

@@ -16,6 +16,7 @@ from relay.events.matching import FIELDS, MatchError, UnknownFieldError
 
 QUOTE = "put it in quotes"
 YAML_HINTS = (
+    (r"^<< is no key", "merge keys belong to YAML 1.1: write the merged keys out here, or put << in quotes"),
     (r"alias|expected alphabetic or numeric", "a value that begins with * or & needs quotes"),
     (r"'\\t'", "indent with blanks, never with tabs"),
     (

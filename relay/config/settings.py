@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events.patterns import Pattern, PatternError
@@ -203,7 +203,16 @@ class TestOptions(Options):
 
     name: str | None = Field(None, description="For the report.")
     given: dict[str, Any] = Field(..., description="Fields of an event: channel, event, severity, payload …")
-    expect: list[str] = Field(..., description="The sinks that it must reach, in any order, and no others.")
+    expect: list[str] | None = Field(None, description="The sinks that it must reach, in any order, and no others.")
+    expect_at_least: list[str] | None = Field(
+        None, description="In place of `expect`: the sinks that it must reach; others may be reached too."
+    )
+
+    @model_validator(mode="after")
+    def _expects_one_thing(self) -> "TestOptions":
+        if (self.expect is None) == (self.expect_at_least is None):
+            raise ValueError("write one of expect and expect_at_least")
+        return self
 
 
 class RedactionOptions(Options):

@@ -1,4 +1,4 @@
-"""YAML with the line of every key, for error messages that say where; `${…}` may stand in it without quotes."""
+"""YAML 1.2 (core schema) with the line of every key, for error messages that say where; `${…}` needs no quotes."""
 
 import re
 from collections.abc import Collection, Hashable
@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from relay.events.scalars import core_value
+
 Path = tuple[str | int, ...]
 
 MOST_VALUES = 50_000
@@ -14,6 +16,12 @@ MOST_VALUES = 50_000
 _VARIABLE = re.compile(r"\$\{(?:[^}$\r\n]|\$(?!\{))*\}")
 _STAND_IN = re.compile("\ue000(\\d+)\ue001")
 """What stands for a `${…}` while YAML is parsed: its braces would end a value in `{…}`. Private-use characters."""
+_SCALAR_TAGS: dict[type, str] = {
+    kind: f"tag:yaml.org,2002:{name}"
+    for kind, name in ((type(None), "null"), (bool, "bool"), (int, "int"), (float, "float"), (str, "str"))
+}
+_TEXT, _FLOAT, _NULL = _SCALAR_TAGS[str], _SCALAR_TAGS[float], _SCALAR_TAGS[type(None)]
+_WRITTEN_TAGS = frozenset(_SCALAR_TAGS[kind] for kind in (bool, int, float))
 _STARTED_BEFORE = ("end of stream", "end of file", "document separator")
 """What YAML stumbles over at the very end was begun somewhere else: that line is the one to show."""
 
@@ -32,6 +40,8 @@ class Document:
 
     values: Any
     lines: dict[Path, int] = field(default_factory=dict)
+    written: dict[Path, str] = field(default_factory=dict)
+    """The text of each number and boolean: `0123`, where the value is 123."""
     repeated: list[tuple[Path, int]] = field(default_factory=list)
     """Keys that are written twice in one mapping: YAML would silently take the last."""
 
@@ -44,7 +54,8 @@ class Document:
     def with_only(self, sections: Collection[str]) -> "Document":
         """These top-level keys, as if the others were not written."""
         values = {key: value for key, value in self.values.items() if key in sections}
-        return Document(values, self.lines, [(key, line) for key, line in self.repeated if key[0] in sections])
+        repeated = [(key, line) for key, line in self.repeated if key[0] in sections]
+        return Document(values, self.lines, self.written, repeated)
 
 
 def parse(text: str) -> Document:
@@ -84,7 +95,10 @@ def parse(text: str) -> Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Gives up a document that has too many values as soon as it is so far: reading on would take minutes."""
+    """Reads scalars by YAML 1.2's core schema, keys as text; PyYAML's own are those of 1.1, where ON is true.
+
+    Gives up a document that has too many values as soon as it is so far: reading on would take minutes.
+    """
 
     count = 0
 
@@ -93,6 +107,38 @@ class _Loader(yaml.SafeLoader):
         if self.count > MOST_VALUES:
             raise YamlError(f"it has more than {MOST_VALUES:,} values", self.line + 1)
         return super().compose_node(parent, index)
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        """The tag of a node; of a scalar `implicit[0]` says whether it is written without quotes."""
+        if kind is yaml.ScalarNode:
+            return _SCALAR_TAGS[type(core_value(value))] if implicit[0] else _TEXT
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Its keys are text as written: `on`, `1.10` and `null` too."""
+        node = super().compose_mapping_node(anchor)
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.style is None and key.value == "<<":
+                raise YamlError("<< is no key of YAML 1.2", key.start_mark.line + 1)
+        node.value = [(_as_text(key), value) for key, value in node.value]
+        return node
+
+
+def _as_text(key: yaml.Node) -> yaml.Node:
+    if not isinstance(key, yaml.ScalarNode) or key.tag not in _WRITTEN_TAGS | {_NULL}:
+        return key
+    return yaml.ScalarNode(_TEXT, key.value, key.start_mark, key.end_mark, key.style)
+
+
+def _construct(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float | bool | None:
+    value = core_value(str(loader.construct_scalar(node)))
+    if isinstance(value, str) or node.tag not in (_SCALAR_TAGS[type(value)], *([_FLOAT] * (type(value) is int))):
+        raise YamlError(f"{node.value!r} is not what its tag says", node.start_mark.line + 1)
+    return float(value) if node.tag == _FLOAT and value is not None else value
+
+
+for _tag in (_NULL, *_WRITTEN_TAGS):
+    _Loader.add_constructor(_tag, _construct)
 
 
 def _weigh(node: yaml.Node, known: dict[int, int]) -> int:
@@ -139,7 +185,9 @@ def _restore(node: yaml.Node, variables: list[str], seen: set[int]) -> None:
 
 def _walk(node: yaml.Node, path: Path, document: Document, loader: yaml.SafeLoader) -> None:
     document.lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode) and node.tag in _WRITTEN_TAGS:
+        document.written[path] = node.value
+    elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(item, (*path, index), document, loader)
     elif isinstance(node, yaml.MappingNode):
@@ -147,7 +195,7 @@ def _walk(node: yaml.Node, path: Path, document: Document, loader: yaml.SafeLoad
         for key_node, value in node.value:
             key = loader.construct_object(key_node, deep=True)
             below = (*path, key if isinstance(key, int) else str(key))
-            if isinstance(key, Hashable) and key in seen and key != "<<":
+            if isinstance(key, Hashable) and key in seen:
                 document.repeated.append((below, key_node.start_mark.line + 1))
             if isinstance(key, Hashable):
                 seen.add(key)

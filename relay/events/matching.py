@@ -6,12 +6,13 @@ Compiled once from config.yaml into plain functions of a value. Nothing here kno
 import fnmatch
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from relay.events import PHASE_NAMES, SEVERITIES, SEVERITY_LABELS, Event, Severity
 from relay.events.patterns import Pattern, PatternError
+from relay.events.scalars import core_value, lookup_key, lookup_keys, text_of
 
 Test = Callable[[Any], bool]
 
@@ -51,10 +52,9 @@ class Condition:
     get: Callable[[Event], Any]
     test: Test
     cacheable: bool
-    equals: str | None = None
-    """For a plain equality: the text that the value must have."""
-    one_of: tuple[str, ...] = ()
-    """For an equality, or a list of them: the texts that the value may have; many such routes share one lookup."""
+    one_of: tuple[Hashable, ...] = ()
+    """For an equality, or a list of them: the `lookup_key`s that the value may have; many such routes share one lookup.
+    """
     path: tuple[str, ...] = ()
     """Where in the payload the field is, if it is there: several conditions can be held against one reading of it."""
 
@@ -85,34 +85,24 @@ def predicate(match: Mapping[str, Any]) -> Callable[[Event], bool]:
     return lambda event: all(condition.holds(event) for condition in conditions)
 
 
-def text_of(value: object) -> str:
-    """How a value is compared with what the config says: numbers and truth values as YAML would write them."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def _condition(key: str, spec: Any) -> Condition:
     getter = field_getter(key)
     make = _severity_test if key == "severity" else _phase_test if key == "phase" else _value_test
-    equals = text_of(spec) if _is_plain(spec) and make is _value_test else None
-    one_of = _texts(spec) if make is _value_test else ()
-    return Condition(
-        key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, equals, one_of, _payload_path(key)
-    )
+    one_of = _lookup_keys(spec) if make is _value_test else ()
+    return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, one_of, _payload_path(key))
 
 
-def _texts(spec: Any) -> tuple[str, ...]:
-    """The texts that satisfy `spec`, if it is nothing but texts: `X`, `[X, Y]`, `{equals: X}`, `{in: [X, Y]}`."""
+def _lookup_keys(spec: Any) -> tuple[Hashable, ...]:
+    """The keys of what satisfies `spec`, if it is nothing but scalars: `X`, `[X, Y]`, `{equals: X}`, `{in: [X, Y]}`."""
     if isinstance(spec, Mapping) and len(spec) == 1:
         (name, wanted), *_ = spec.items()
         if name == "equals":
-            return (text_of(wanted),)
-        return _texts(wanted) if name == "in" and isinstance(wanted, list) else ()
+            return lookup_keys(wanted) if isinstance(wanted, str | int | float) else ()
+        return _lookup_keys(wanted) if name == "in" and isinstance(wanted, list) else ()
     items = spec if isinstance(spec, list) else [spec]
-    return tuple(dict.fromkeys(map(text_of, items))) if all(map(_is_plain, items)) else ()
+    return (
+        tuple(dict.fromkeys(key for item in items for key in lookup_keys(item))) if all(map(_is_plain, items)) else ()
+    )
 
 
 def _is_plain(spec: Any) -> bool:
@@ -185,6 +175,8 @@ def _value_test(key: str, spec: Any) -> Test:
     if isinstance(spec, list):
         if not spec:
             raise MatchError(key, "an empty list matches nothing")
+        if keys := frozenset(_lookup_keys(spec)):
+            return lambda value: lookup_key(value) in keys
         return _any_of([_value_test(key, item) for item in spec])
     if isinstance(spec, Mapping):
         return _all_of([_named_test(key, name, wanted) for name, wanted in spec.items()])
@@ -198,21 +190,28 @@ def _value_test(key: str, spec: Any) -> Test:
             return _regex(key, spec[2:].strip())
         if _GLOB.search(spec):
             return _glob(spec)
-    wanted = text_of(spec)
-    return lambda value: value is not None and text_of(value) == wanted
+    return _equality(key, spec)
+
+
+def _equality(key: str, wanted: Any) -> Test:
+    if wanted is None:
+        return lambda value: value is None
+    if not isinstance(wanted, str | int | float):
+        raise MatchError(key, f"{wanted!r} is no text, number or truth value")
+    keys = frozenset(lookup_keys(wanted))
+    return lambda value: lookup_key(value) in keys
 
 
 def _named_test(key: str, name: str, wanted: Any) -> Test:
     """`{regex: …}`, `{glob: …}`, `{in: […]}`, `{exists: true}`, `{equals: …}`, `{">=": 0.9}`."""
-    if name == "exists" and isinstance(wanted, bool):
-        return lambda value: (value is not None) is wanted
+    if name == "exists" and isinstance(exists := core_value(str(wanted)), bool):
+        return lambda value: (value is not None) is exists
     if name == "regex":
         return _regex(key, str(wanted))
     if name == "glob":
         return _glob(str(wanted))
     if name == "equals":
-        literal = text_of(wanted)
-        return lambda value: value is not None and text_of(value) == literal
+        return _equality(key, wanted)
     if name == "in" and isinstance(wanted, list):
         return _value_test(key, wanted)
     if name in _COMPARISONS:
@@ -224,21 +223,22 @@ def _named_test(key: str, name: str, wanted: Any) -> Test:
 
 
 def _comparison(key: str, sign: str, text: str) -> Test:
+    if sign == "!=":
+        equals = _equality(key, text)
+        return lambda value: not equals(value)
     compare = _COMPARISONS[sign]
     try:
         limit = float(text)
     except ValueError:
-        if sign == "!=":
-            return lambda value: value is None or text_of(value) != text
         raise MatchError(key, f"{sign} compares numbers, and {text!r} is none") from None
 
     def test(value: Any) -> bool:
         if isinstance(value, bool):
-            return sign == "!="
+            return False
         try:
             return bool(compare(float(value), limit))
         except (TypeError, ValueError, OverflowError):
-            return sign == "!="
+            return False
 
     return test
 

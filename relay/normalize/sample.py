@@ -110,7 +110,7 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bool | Mapping | list):
-        raise SpecimenError(name, "must be text; YAML reads yes, no, on and off as truth values: use quotes")
+        raise SpecimenError(name, "must be text")
     return str(value)
 
 

@@ -17,8 +17,8 @@ from relay.events.matching import (
     compile_match,
     field_getter,
     predicate,
-    text_of,
 )
+from relay.events.scalars import lookup_key
 from tests.support.wire import event
 
 NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
@@ -67,10 +67,10 @@ def holds(match: dict[str, Any], one: Event = HEARD) -> bool:
         ("payload.confidence", {">": 0.9, "<": 1}, {">": 0.9, "<": 0.95}),
         ("payload.confidence", 0.95, 0.950001),
         ("payload.count", 3, 4),
-        ("payload.count", "3", "3.0"),
+        ("payload.count", "3", "4"),
         ("payload.count", 3.0, True),
         ("payload.sure", True, False),
-        ("payload.sure", "true", "True"),
+        ("payload.sure", "true", "yes"),
         ("payload.sure", "!=1", ">=0"),
         ("payload.nothing", None, "None"),
         ("payload.nothing", {"exists": False}, {"exists": True}),
@@ -159,7 +159,7 @@ def test_no_value_of_the_wire_makes_a_condition_raise(value: object, limit: int)
 def test_a_value_equals_itself(value: float) -> None:
     (condition,) = compile_match({"payload.x": value})
     assert condition.test(value)
-    assert condition.equals == text_of(value), "so that many such routes share one lookup"
+    assert lookup_key(value) in condition.one_of, "so that many such routes share one lookup"
 
 
 def test_the_command_line_says_the_same_in_its_own_way() -> None:
