@@ -21,8 +21,6 @@ class Breaker:
         self._failures = 0
         self._until = 0.0
         self.state = BreakerState.CLOSED
-        self.since: float | None = None
-        """When the first of the failures in a row was."""
 
     def waits(self, now: float) -> float:
         """Seconds until something may be tried; 0 is now."""
@@ -32,12 +30,11 @@ class Breaker:
 
     def succeeded(self) -> None:
         """A delivery arrived."""
-        self._failures, self.since, self.state = 0, None, BreakerState.CLOSED
+        self._failures, self.state = 0, BreakerState.CLOSED
 
     def failed(self, now: float) -> None:
         """A delivery did not arrive, and the other side is to blame."""
         self._failures += 1
-        self.since = self.since or now
         if self._failures >= self._limit or self.state is BreakerState.HALF_OPEN:
             self.state, self._until = BreakerState.OPEN, now + self._rest
 

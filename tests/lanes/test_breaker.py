@@ -1,0 +1,78 @@
+"""The circuit breaker: what it lets through after it was open, and how long it stays open."""
+
+import asyncio
+
+import pytest
+
+from relay.lanes.breaker import Breaker, BreakerState
+from sinks.base import DELIVERED, Batching, Outcome, Reason
+from tests.support import eventually
+from tests.support.scripted import Rig, ScriptedSink
+
+DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 500")
+OPTIONS = {"breaker_failures": 1, "breaker_rest": "20s", "retry_first": "1s", "retry_most": "1s"}
+
+
+async def test_a_half_open_breaker_lets_one_trial_through_however_many_may_work_at_once() -> None:
+    answered = asyncio.Event()
+
+    async def slow() -> Outcome:
+        await answered.wait()
+        return DELIVERED
+
+    rig = Rig(ScriptedSink(batching=Batching(concurrency=4)), OPTIONS)
+    rig.sink.outcomes = [DOWN]
+    rig.accept(1)
+    await rig.round()
+    rig.accept(*range(2, 10))
+    rig.sink.outcomes = [slow] * 9
+    rig.clock.forward(21)
+    rounds = asyncio.create_task(rig.round())
+    await eventually(lambda: len(rig.sink.deliveries) > 1)
+    during = rig.lane.breaker.state
+    assert during is BreakerState.HALF_OPEN
+    assert rig.lane._next(rig.clock.now.timestamp()) is None, "nothing beside the trial"
+    assert len(rig.lane._workers) == 1
+    answered.set()
+    await rounds
+    await rig.round(2)
+    assert sorted(rig.sink.arrived) == list(range(1, 10))
+    assert rig.lane.breaker.state is BreakerState.CLOSED
+
+
+async def test_a_failed_trial_opens_it_again_whatever_the_number_of_failures() -> None:
+    breaker = Breaker(3, 20)
+    for _ in range(3):
+        breaker.failed(1000.0)
+    assert breaker.waits(1020.0) == 0
+    breaker.failed(1020.0)
+    assert breaker.waits(1020.0) == 20
+
+
+@pytest.mark.parametrize(("first", "second"), [(1100.0, 1050.0), (1050.0, 1100.0), (1100.0, 1100.0)])
+def test_of_two_wishes_to_be_left_alone_the_later_moment_counts(first: float, second: float) -> None:
+    breaker = Breaker(5, 20)
+    breaker.rest_until(first)
+    breaker.rest_until(second)
+    assert breaker.waits(1000.0) == 100
+    assert breaker.waits(1099.0) == 1
+    assert breaker.waits(1100.0) == 0
+
+
+def test_a_short_wish_does_not_end_the_rest_of_an_open_breaker() -> None:
+    breaker = Breaker(1, 60)
+    breaker.failed(1000.0)
+    breaker.rest_until(1010.0)
+    assert breaker.waits(1010.0) == 50
+
+
+def test_failures_count_in_a_row_only() -> None:
+    breaker = Breaker(2, 20)
+    for _ in range(3):
+        breaker.failed(1000.0)
+        breaker.succeeded()
+    assert breaker.state is BreakerState.CLOSED
+    breaker.failed(1000.0)
+    assert breaker.waits(1000.0) == 0
+    breaker.failed(1000.0)
+    assert breaker.waits(1000.0) == 20
