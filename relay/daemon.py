@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from relay.check.route_tests import failed_tests
 from relay.config.settings import Settings
 from relay.events import Announcement
 from relay.events.matching import predicate
@@ -87,6 +88,7 @@ class Daemon:
         self._retiring: list[Lane] = []
         """Lanes that a reload has replaced and that have not ended yet."""
         self.reloads = Reloads(config_path, self._apply, now)
+        self.reloads.failed_tests = failed_tests(settings, now())
         self.store = Store(settings.state_dir / "relay.db", is_first_start=is_first_start)
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
@@ -180,6 +182,8 @@ class Daemon:
             ListenError: the address is taken.
         """
         self._catch_signals()
+        for failure in self.reloads.failed_tests:
+            log.error("a test of the configuration fails; the relay starts all the same", failure=failure)
         try:
             await self._start()
             jobs = (self._take_batches, self._tick, self._watch_over, self.reloads.run)

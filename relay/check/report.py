@@ -48,7 +48,7 @@ class Report:
     @property
     def mistakes(self) -> list[str]:
         """Why the configuration is not to be used, one line each; none when it may be."""
-        failed = [f"test {test.name} failed: {test.difference}" for test in self.tests if not test.passed]
+        failed = [test.failure for test in self.tests if not test.passed]
         return [*map(str, self.problems), *self.missing, *failed]
 
     def facts(self) -> dict[str, Any]:

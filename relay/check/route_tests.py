@@ -24,6 +24,11 @@ class Result:
         return not self.difference
 
     @property
+    def failure(self) -> str:
+        """Of a failed test: which, and how it failed."""
+        return f"test {self.name} failed: {self.difference}"
+
+    @property
     def difference(self) -> str:
         """Which sinks were missed, and which reached against expectation."""
         expected, reached = set(self.expected), set(self.reached)
@@ -31,6 +36,11 @@ class Result:
         parts = [f"did not reach {', '.join(missing)}"] * bool(missing)
         parts += [f"reached {', '.join(unwanted)} too"] * bool(unwanted)
         return "; ".join(parts)
+
+
+def failed_tests(settings: Settings, now: datetime) -> list[str]:
+    """Which tests fail and how, one line each."""
+    return [result.failure for result in run_tests(settings, now) if not result.passed]
 
 
 def run_tests(settings: Settings, now: datetime) -> list[Result]:

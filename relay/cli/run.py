@@ -29,7 +29,7 @@ def command(path: Path) -> None:
     try:
         settings = load(path)
     except ConfigError as error:
-        click.echo(f"tickstock-relay: {error}", err=True)
+        click.echo(f"tickstock-relay: {error if sys.stderr.isatty() else error.one_line}", err=True)
         sys.exit(2)
     set_up(settings.log)
     inherited = systemd.inherited()

@@ -58,9 +58,15 @@ class ConfigError(Exception):
     """The configuration cannot be used; its text lists every problem."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
+        self.path = path
         self.problems = sorted(problems, key=lambda problem: problem.line)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__("\n".join([f"{path}: {count}", *(f"  {problem}" for problem in self.problems)]))
+
+    @property
+    def one_line(self) -> str:
+        """The same in one line, for a journal."""
+        return " ".join(f"{self.path}: {'; '.join(map(str, self.problems))}".split())
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None, *, only: Collection[str] | None = None) -> Settings:

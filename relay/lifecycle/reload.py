@@ -91,6 +91,8 @@ class Reloads:
         self.last_success = now()
         self.refusal: list[str] = []
         """Why the last reload was refused; empty when it was not."""
+        self.failed_tests: list[str] = []
+        """Tests of the configuration in force that fail: a start goes on all the same, a reload is refused."""
         self._apply = apply
         self._now = now
         self._wanted = asyncio.Event()
@@ -127,7 +129,7 @@ class Reloads:
         if self.refusal:
             log.error("reload refused; the old configuration goes on", error="; ".join(self.refusal))
         else:
-            self.last_success = self._now()
+            self.last_success, self.failed_tests = self._now(), []
             for section in verdict.restart:
                 log.warning("a change that needs a restart", section=section)
             log.info("reloaded")

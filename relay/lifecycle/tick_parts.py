@@ -38,6 +38,7 @@ class TickParts:
             "configuration",
             lambda now: parts.self_check.reload(parts.reloads.refusal, parts.reloads.last_success, now),
         )
+        yield "configuration's tests", lambda now: parts.self_check.tests(parts.reloads.failed_tests, now)
         yield "commit", lambda _: parts.store.commit()
 
     def _silences_over(self, now: datetime) -> list[Announcement]:

@@ -181,6 +181,8 @@ class Viewpoint:
         trouble = []
         if parts.store.trouble:
             trouble.append(f"The store cannot be written, all is kept in memory: {parts.store.trouble}")
+        if parts.reloads.failed_tests:
+            trouble.append(f"Configuration fails its own tests: {parts.reloads.failed_tests[0]}")
         if parts.reloads.refusal:
             trouble.append(f"New configuration was refused, the old one goes on: {parts.reloads.refusal[0]}")
         return trouble

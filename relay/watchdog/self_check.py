@@ -101,6 +101,22 @@ class SelfCheck:
             facts={"mistakes": list(refusal[:10])},
         )
 
+    def tests(self, failures: Sequence[str], now: datetime) -> list[Announcement]:
+        """Whether tests of the configuration in force fail, and which."""
+        how_many = f"{len(failures)} test{'s fail' if len(failures) > 1 else ' fails'}"
+        return self._alerts.set(
+            "config_tests_failed",
+            bool(failures),
+            now,
+            severity=Severity.WARNING,
+            title="Configuration fails its own tests",
+            message=f"{how_many}, the first: {failures[0]}. The relay runs with this configuration all the same; events"
+            " may reach other sinks than intended. See all of them: `tickstock-relay check --running`."
+            if failures
+            else "Configuration in force passes its own tests.",
+            facts={"failures": list(failures[:10])},
+        )
+
     def _failing(self, lane: Lane, now: datetime) -> list[Announcement]:
         since = lane.failing_since
         for_ = lasting((now - since).total_seconds()) if since else ""
