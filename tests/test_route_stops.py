@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from relay.config.settings import RouteOptions
 from relay.routing import Routes
 from tests.support.wire import event, utc
@@ -50,3 +52,12 @@ def test_each_key_has_a_span_of_its_own() -> None:
         ("a",),
         ("a",),
     ]
+
+
+def test_when_there_are_too_many_keys_the_one_that_passed_longest_ago_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.routing.MOST_THROTTLE_KEYS", 2)
+    some = routes({"to": ["a"], "throttle": {"every": "60s", "by": ["payload.symbol"]}})
+    steps = ((0, "A"), (1, "B"), (60, "A"), (61, "C"), (62, "A"))
+    assert [sinks(some, at, symbol=symbol) for at, symbol in steps] == [("a",)] * 4 + [()]

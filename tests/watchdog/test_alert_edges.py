@@ -73,3 +73,17 @@ def test_what_a_silence_did_not_match_is_not_said_again_when_it_ends() -> None:
     alerts.set("other", True, NOW + MINUTE, title="other")
     assert quiet.tick(NOW + MINUTE, alerts) == []
     assert quiet.tick(NOW + HOUR, alerts) == []
+
+
+def test_a_maintenance_window_does_not_keep_an_alert_from_being_resolved() -> None:
+    _, alerts = clearing()
+    alerts.held = True
+    assert states(alerts.tick(NOW + 6 * MINUTE)) == ["resolved"]
+
+
+def test_an_alert_that_fired_at_the_moment_of_the_silence_is_announced_when_that_ends() -> None:
+    alerts, quiet = Alerts(MemoryShelf()), Silences(MemoryShelf(), predicate)
+    quiet.add({"event": "lasting"}, NOW + HOUR, NOW)
+    alerts.set("lasting", True, NOW, title="lasting")
+    assert quiet.tick(NOW + MINUTE, alerts) == []
+    assert [one.event for one in quiet.tick(NOW + HOUR, alerts)] == ["lasting"]
