@@ -21,14 +21,14 @@ def test_a_run_counts_as_the_days_from_half_an_hour_before_it_is_due(early: floa
     day = world()
     day.play(a_run(DUE - timedelta(minutes=early)))
     day.until(DUE + timedelta(minutes=60))
-    assert day.alerts_said == alerts
+    assert day.alerts_announced == alerts
 
 
 def test_an_early_run_that_is_over_before_the_day_is_due_counts_too() -> None:
     day = world()
     day.play(a_run(DUE - timedelta(minutes=25), minutes=(5, 1, 2, 5)))
     day.until(DUE + timedelta(minutes=60))
-    assert day.alerts_said == []
+    assert day.alerts_announced == []
 
 
 @pytest.mark.parametrize(("early", "alerts"), [(29, []), (31, ["never_started firing"])])
@@ -38,7 +38,7 @@ def test_the_same_for_a_run_that_only_the_history_has(early: float, alerts: list
     day.until(DUE)
     day.history = [HistoryRun("r1", None, begins, begins + timedelta(minutes=10), "completed", 505, 0, 9, 9, 600.0)]
     day.until(DUE + timedelta(minutes=60))
-    assert day.alerts_said == alerts
+    assert day.alerts_announced == alerts
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
@@ -48,10 +48,10 @@ def test_a_run_without_success_does_not_end_the_alert_about_an_earlier_one(end: 
     day.play(upto(a_run(DUE + timedelta(days=1), "r2"), "import_progress"))
     day.tell("processing:status", "processing_completed", run_id="r2", status=end)
     day.pass_(1)
-    assert day.alerts_said == ["run_partial firing", f"run_{end} firing"]
+    assert day.alerts_announced == ["run_partial firing", f"run_{end} firing"]
     day.play(a_run(DUE + timedelta(days=2), "r3"))
     day.pass_(1)
-    assert day.alerts_said[2:] == ["run_partial resolved", f"run_{end} resolved"]
+    assert day.alerts_announced[2:] == ["run_partial resolved", f"run_{end} resolved"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_run_is_compared_with_those_of_its_own_universe(before: str | None, to
         lasts = (25, 1, 4, 20) if is_last else (10 + number % 2, 1, 4, 20)
         day.play(a_run(utc(f"2025-01-{start} 21:10"), f"r{number}", minutes=lasts, start_with=start_with))
     day.pass_(60)
-    assert [one for one in day.alerts_said if not one.startswith("phase_slow")] == said
+    assert [one for one in day.alerts_announced if not one.startswith("phase_slow")] == said
 
 
 def test_the_first_look_at_the_api_shows_no_progress() -> None:
@@ -77,8 +77,8 @@ def test_the_first_look_at_the_api_shows_no_progress() -> None:
     day.pass_(3)
     day.api_up, day.status = True, running(current_phase="indicators", progress=40.0)
     day.pass_(10)
-    assert [one for one in day.alerts_said if one.endswith("firing")][-1] == "run_stalled firing"
-    assert "events_missing firing" not in day.alerts_said
+    assert [one for one in day.alerts_announced if one.endswith("firing")][-1] == "run_stalled firing"
+    assert "events_missing firing" not in day.alerts_announced
 
 
 def test_a_second_look_that_differs_does() -> None:
@@ -87,7 +87,7 @@ def test_a_second_look_that_differs_does() -> None:
     for percent in range(20):
         day.status = running(current_phase="indicators", progress=float(percent))
         day.pass_(1)
-    assert day.alerts_said == ["events_missing firing"]
+    assert day.alerts_announced == ["events_missing firing"]
 
 
 LIMITS: dict[str, Any] = {"per_minute": 1000, "per_category": 1000, "per_symbol": 1000}
