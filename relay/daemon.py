@@ -330,6 +330,8 @@ class Daemon:
         for name in old.keys() - self.lanes.keys():
             self.health.worked(f"sink {name}")
         lanes.start()
+        for lane in self.lanes.values():
+            lane.try_now(self.now())
         return restart_needed(self._settings_at_start, settings)
 
     async def _stop_lanes(self, lanes: Iterable[Lane], grace: float) -> None:

@@ -35,6 +35,10 @@ for _name in ("httpx", "httpcore"):
 
 _REASONS = {401: Reason.UNAUTHORIZED, 403: Reason.UNAUTHORIZED, 408: Reason.TIMEOUT, 413: Reason.TOO_LARGE}
 _REASONS |= {429: Reason.RATE_LIMITED}
+_REASONS |= {407: Reason.UNREACHABLE, 421: Reason.UNREACHABLE}
+"""A proxy on the way, or the wrong server at the end of this connection: nothing about the events."""
+_REASONS |= {423: Reason.SERVER_ERROR, 425: Reason.SERVER_ERROR}
+"""Locked, and too early: it may take them later."""
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]+")
 
 
@@ -199,13 +203,13 @@ def outcome_of(answer: Answer, now: datetime, detail: str = "") -> Outcome:
 def retry_after(answer: Answer, now: datetime) -> float | None:
     """Seconds to wait by the `Retry-After` header (RFC 9110, 10.2.3: seconds or a date), None without a usable one."""
     value = answer.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value, re.ASCII):
+    if re.fullmatch(r"\d+(\.\d{1,6})?", value, re.ASCII):
         return min(float(value), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, OverflowError):
         return None
-    seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 

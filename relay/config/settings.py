@@ -160,6 +160,9 @@ class OutboxOptions(Options):
     retry_most: Duration = Field(60.0, gt=0, description="Longest wait between two attempts.")
     breaker_failures: int = Field(5, gt=0, description="Failures in a row that open a sink's breaker.")
     breaker_rest: Duration = Field(15.0, gt=0, description="How long an open breaker rests before one trial.")
+    longest_rest: Duration = Field(
+        900.0, gt=0, description="Longest wait that a `Retry-After` may ask for; then one delivery is tried."
+    )
     dead_letters: int = Field(10_000, ge=0, description="How many given-up deliveries are kept to look at.")
 
 

@@ -21,6 +21,7 @@ class Breaker:
         self._failures = 0
         self._until = 0.0
         self.state = BreakerState.CLOSED
+        self.resting_since = 0.0
 
     def waits(self, now: float) -> float:
         """Seconds until something may be tried; 0 is now."""
@@ -36,12 +37,18 @@ class Breaker:
         """A delivery did not arrive, and the other side is to blame."""
         self._failures += 1
         if self._failures >= self._limit or self.state is BreakerState.HALF_OPEN:
-            self.state, self._until = BreakerState.OPEN, now + self._rest
+            self.state, self.resting_since, self._until = BreakerState.OPEN, now, now + self._rest
 
     def shift(self, seconds: float) -> None:
         """The clock was set forward by `seconds`, or back."""
         self._until += seconds
+        self.resting_since += seconds
 
-    def rest_until(self, moment: float) -> None:
+    def rest_until(self, moment: float, now: float) -> None:
         """The other side asked for quiet (`Retry-After`): nothing goes out before `moment`."""
-        self.state, self._until = BreakerState.OPEN, max(self._until, moment)
+        self.state, self.resting_since, self._until = BreakerState.OPEN, now, max(self._until, moment)
+
+    def end_rest(self) -> None:
+        """Have one trial decide now."""
+        if self.state is BreakerState.OPEN:
+            self.state, self._until = BreakerState.HALF_OPEN, 0.0

@@ -45,6 +45,9 @@ class Lane(ABC):
     def start(self) -> None:
         """Begin; the sink has started."""
 
+    def try_now(self, now: datetime) -> None:  # noqa: B027 - a lane that never rests has nothing to do
+        """End a rest and try at once what failed before: the other side may have been mended."""
+
     async def stop(self, grace: float) -> None:
         """Deliver what is underway, for at most `grace` seconds, and close the sink."""
         await asyncio.wait_for(self.sink.close(), grace)

@@ -8,13 +8,14 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
 from relay.config.settings import OutboxOptions
 from relay.events import Event, Mark, decode, encode
+from relay.events.wording import clock as clock_text
 from relay.lanes.breaker import Breaker, BreakerState
 from relay.lanes.lane import Lane
 from relay.lanes.latest import Latest
@@ -33,6 +34,14 @@ LEAST_WAIT = 0.01
 """Seconds between two looks at the outbox for rows that are due later."""
 SHIFT_WAIT = 0.05
 """Seconds between two looks while the clock was set and times are still being moved."""
+RETRY_SEEN_WITHIN = 5.0
+"""Seconds within which a lane that rests notices an `outbox retry`; it looks once a second."""
+BEHIND_OTHERS = 0.05
+"""Seconds that what was refused waits beyond a rest, so that other events get the trial that ends it."""
+MOST_REFUSALS = 1000
+"""Rows of which a lane remembers when they failed."""
+ALONE_FAILS = -1
+"""Of a row that failed while others arrived."""
 FLUSH_ROWS = 50
 FLUSH_SECONDS = 0.1
 """Rows that arrived are forgotten together, so many or after so long: after a crash, so many repeats at most."""
@@ -85,6 +94,8 @@ class QueuedLane(Lane):
         self.results: Counter[str] = Counter(dict.fromkeys(Reason, 0))
         """Deliveries by how they ended."""
         self.retries = 0
+        self._refusals: dict[int, int] = {}
+        """Of rows that failed: how many events had been delivered by then, or `ALONE_FAILS`."""
 
     def accept(self, events: Sequence[Event]) -> None:
         """Stage events for the outbox; the store's commit makes them safe."""
@@ -185,7 +196,21 @@ class QueuedLane(Lane):
         if self._clock.since_step >= SETTLED:
             self._expire(now)
         self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
+        self._end_rest_if_asked(now.timestamp())
         self._wake.set()
+
+    def try_now(self, now: datetime) -> None:
+        """End a rest and try at once what failed before."""
+        self._outbox.hurry(self.name, now.timestamp())
+        self.breaker.end_rest()
+        self._wake.set()
+
+    def _end_rest_if_asked(self, now: float) -> None:
+        """`outbox retry` ends a rest: it writes to the store, in a process of its own."""
+        if self.breaker.waits(now):
+            since = max(now - RETRY_SEEN_WITHIN, self.breaker.resting_since)
+            if self._outbox.was_revived(self.name, since, now):
+                self.breaker.end_rest()
 
     def _expire(self, now: datetime) -> None:
         expired = self._outbox.expired(self.name, now.timestamp())
@@ -384,6 +409,7 @@ class QueuedLane(Lane):
         for row in rows:
             row.event = b""
             self._redacted.forget(row.id)
+            self._refusals.pop(row.id, None)
         self._arrived += rows
         if len(self._arrived) >= FLUSH_ROWS:
             self._flush()
@@ -400,15 +426,36 @@ class QueuedLane(Lane):
             self._arrived = []
 
     def _retry_later(self, rows: list[Row], outcome: Outcome, now: float) -> None:
-        if outcome.reason is Reason.RATE_LIMITED:
-            self.breaker.rest_until(now + (outcome.retry_after or self._options.retry_first))
+        backoff = min(self._options.retry_most, self._options.retry_first * 2 ** min(rows[0].attempts - 1, 30))
+        wait = backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        asked = min(max(outcome.retry_after or 0.0, 0.0), self._options.longest_rest)
+        if self._alone_fails(rows):  # the place works: only these rows wait
+            wait = max(wait, asked)
+            if outcome.reason is Reason.SERVER_ERROR and len(rows) > 1 and not rows[0].repeat_key:
+                self._send_singly(rows)  # one of them is what it cannot take
+                return
+        elif outcome.reason is Reason.RATE_LIMITED:
+            rest = asked or self._options.retry_first
+            self.breaker.rest_until(now + rest, now)
+            until = clock_text(datetime.fromtimestamp(now + rest, UTC))
+            self.error = f"{self.error}; it asked to wait, next try at {until}"
+            wait = (asked or wait) + BEHIND_OTHERS
         else:
             self.breaker.failed(now)
-        backoff = min(self._options.retry_most, self._options.retry_first * 2 ** min(rows[0].attempts - 1, 30))
-        wait = outcome.retry_after or backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+            wait = asked or wait
         for row in rows:
             row.not_before = now + wait
         self._outbox.postpone(rows)
+
+    def _alone_fails(self, rows: list[Row]) -> bool:
+        """Whether others have arrived since these rows failed: then the trouble is theirs, until others fail too."""
+        before = self._refusals.get(rows[0].id, self.delivered)
+        if self.delivered > before:
+            self._refusals[rows[0].id] = ALONE_FAILS
+            return True
+        known = self._refusals if len(self._refusals) < MOST_REFUSALS else ()
+        self._refusals = dict.fromkeys([*known, rows[0].id], self.delivered)
+        return False
 
     def _send_singly(self, rows: list[Row]) -> None:
         """One bad event must not take its neighbours with it: each is its own delivery from now on."""
@@ -432,6 +479,7 @@ class QueuedLane(Lane):
         self._outbox.dead_letter(rows, error)
         for row in rows:
             self._redacted.forget(row.id)
+            self._refusals.pop(row.id, None)
         self.dropped[reason] += len(rows)
 
     async def _sleep(self, seconds: float | None) -> None:

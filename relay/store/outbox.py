@@ -32,6 +32,11 @@ _OLDEST_DUE = (
 )
 _DUE_LONGEST = f"SELECT {_FACTS} {_HEADS} AND not_before <= :now ORDER BY not_before LIMIT :most"
 _NEXT_DUE = f"SELECT min(not_before) {_HEADS} AND not_before > :now"
+_REVIVED = f"SELECT EXISTS (SELECT 1 {_HEADS} AND not_before BETWEEN :since AND :now AND attempts = 0 AND error <> '')"
+_HURRY = (
+    "UPDATE outbox SET not_before = :now WHERE lane = :lane AND state = 'waiting' AND behind = 0 AND attempts > 0"
+    " AND not_before > :now"
+)
 _FOLLOWERS = (
     f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND order_key = ? AND state = 'waiting' AND id > ?"  # noqa: S608 - constants
     " ORDER BY id LIMIT ?"
@@ -157,6 +162,14 @@ class Outbox:
     def next_due(self, lane: str, now: float) -> float | None:
         """When the next row of a lane may be tried that may not be yet; None: there is none."""
         return cast("float | None", self._store.read(_NEXT_DUE, {"lane": lane, "now": now})[0][0])
+
+    def was_revived(self, lane: str, since: float, now: float) -> bool:
+        """Whether `outbox retry` had failed rows of this lane tried again in that time."""
+        return bool(self._store.read(_REVIVED, {"lane": lane, "since": since, "now": now})[0][0])
+
+    def hurry(self, lane: str, now: float) -> None:
+        """Have what failed before be due now."""
+        self._store.write(lambda db: db.execute(_HURRY, {"lane": lane, "now": now}))
 
     def count_of(self, lane: str) -> int:
         """How many events wait in a lane."""

@@ -52,8 +52,8 @@ async def test_a_failed_trial_opens_it_again_whatever_the_number_of_failures() -
 @pytest.mark.parametrize(("first", "second"), [(1100.0, 1050.0), (1050.0, 1100.0), (1100.0, 1100.0)])
 def test_of_two_wishes_to_be_left_alone_the_later_moment_counts(first: float, second: float) -> None:
     breaker = Breaker(5, 20)
-    breaker.rest_until(first)
-    breaker.rest_until(second)
+    breaker.rest_until(first, 1000.0)
+    breaker.rest_until(second, 1000.0)
     assert breaker.waits(1000.0) == 100
     assert breaker.waits(1099.0) == 1
     assert breaker.waits(1100.0) == 0
@@ -62,7 +62,7 @@ def test_of_two_wishes_to_be_left_alone_the_later_moment_counts(first: float, se
 def test_a_short_wish_does_not_end_the_rest_of_an_open_breaker() -> None:
     breaker = Breaker(1, 60)
     breaker.failed(1000.0)
-    breaker.rest_until(1010.0)
+    breaker.rest_until(1010.0, 1000.0)
     assert breaker.waits(1010.0) == 50
 
 

@@ -122,7 +122,9 @@ async def test_a_short_trouble_is_sat_out_within_one_delivery(server: FaultyServ
         (Reply(fault=Fault.HANG), 1),
         (Reply(400, b""), 1),
         (Reply(404, b""), 1),
-        (Reply(425, b""), 1),
+        (Reply(425, b""), 3),
+        (Reply(423, b""), 3),
+        (Reply(421, b""), 3),
         (Reply(302, b""), 1),
     ],
     ids=str,
@@ -165,6 +167,10 @@ async def test_the_reason_of_a_refusal_is_told(server: FaultyServer) -> None:
         ("120", 120.0),
         ("0", 0.0),
         ("999999999", 86400.0),
+        ("9" * 400, 86400.0),
+        ("Mon, 27 Jan 99999999999999999999 21:21:30 GMT", None),
+        ("Mon, 27 Jan 2025 21:21:30 +99999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 86400.0),
         ("Mon, 27 Jan 2025 21:21:30 GMT", 90.0),
         ("Mon, 27 Jan 2025 21:00:00 GMT", 0.0),
         ("soon", None),
@@ -286,3 +292,42 @@ async def test_the_clock_of_the_signature_is_the_daemons(server: FaultyServer) -
     async with started(make_context(now=NOON + timedelta(hours=1)), url=server.url) as sink:
         await sink.deliver([make_event()], "kit-1")
     assert server.requests[0].headers["webhook-timestamp"] == "1738016400"
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+async def test_a_webhook_is_accepted_by_its_status_line(head: str) -> None:
+    """The body breaks off: it was posted again and again under one id, until the breaker opened."""
+    received: list[bytes] = []
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + b"5\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    place = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    async with place, started(url=f"http://127.0.0.1:{place.sockets[0].getsockname()[1]}/") as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    assert len(received) == 1
+
+
+async def test_a_body_that_drips_beyond_the_timeout_is_accepted_too(server: FaultyServer) -> None:
+    server.always = Reply(202, b"", fault=Fault.DRIP)
+    async with started(url=server.url, timeout="300ms") as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, Reason.SERVER_ERROR), (400, Reason.REJECTED)])
+async def test_a_refusal_counts_by_its_status_line(server: FaultyServer, status: int, reason: Reason) -> None:
+    server.always = Reply(status, b"", fault=Fault.DRIP)
+    async with started(url=server.url, timeout="300ms", attempts=1) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).reason is reason
+
+
+@pytest.mark.parametrize("status", [407, 421, 423, 425])
+async def test_what_may_pass_is_tried_again(server: FaultyServer, status: int) -> None:
+    server.always = Reply(status, b"")
+    async with started(url=server.url, attempts=1) as sink:
+        outcome = await sink.deliver([make_event()], "kit-1")
+    assert outcome.worth_retrying, outcome
