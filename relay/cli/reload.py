@@ -29,5 +29,5 @@ def command(ctx: click.Context, config: Path | None, as_json: bool) -> None:
         print_answer(answer)
         for section in answer.get("restart", []):
             click.echo(f"a change of {section} needs a restart")
-        click.echo("reloaded" if answer.get("ok") else "reload refused; the old configuration goes on", err=True)
+        click.echo("reloaded" if answer.get("ok") else "reload refused; the old configuration stays in force", err=True)
     ctx.exit(int(answer.get("exit_code", 1)))

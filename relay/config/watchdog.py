@@ -125,7 +125,7 @@ def _usual_levels() -> dict[str, "LevelOptions"]:
 class LearnedOptions(Options):
     """What is usual, from the relay's own memory and the API's history: median and median deviation, no more."""
 
-    enabled: bool = Field(True, description="Whether unusual durations and counts are said.")
+    enabled: bool = Field(True, description="Whether unusual durations and counts are reported.")
     days: int = Field(20, ge=3, le=250, description="Runs of so many days are looked at.")
     min_runs: int = Field(5, ge=3, description="Off until there are so many runs to compare with.")
     slower: float = Field(1.5, gt=1, description="So many times the median, and outside the usual spread, is slow.")
@@ -175,8 +175,12 @@ class WatchdogOptions(Options):
     start_grace: Duration = Field(300.0, ge=0, description="A run that has not started by then is late: critical.")
     finish_grace: Duration = Field(5400.0, gt=0, description="A run still going on so long after it was due.")
     stall_after: Duration = Field(300.0, gt=0, description="A phase without progress for so long has stalled.")
-    silent_after: Duration = Field(300.0, gt=0, description="No event of any kind for so long during a run is said.")
-    api_unreachable_after: Duration = Field(180.0, ge=0, description="An API that does not answer for so long is said.")
+    silent_after: Duration = Field(
+        300.0, gt=0, description="No event of any kind for so long during a run is reported."
+    )
+    api_unreachable_after: Duration = Field(
+        180.0, ge=0, description="An API that does not answer for so long is reported."
+    )
     api_back_after: Duration = Field(60.0, ge=0, description="It must answer for so long before that is over.")
     events_missing_after: Duration = Field(
         120.0, gt=0, description="The API shows a run, and no event of it comes for so long: are events missing?"

@@ -157,7 +157,7 @@ def _severity_test(key: str, spec: Any) -> Test:
     severity = SEVERITIES.get(text.lower())
     if severity is None:
         raise MatchError(
-            key, f"{spec!r} is no severity; write one of {', '.join(SEVERITY_LABELS.values())} or '>=error'"
+            key, f"{spec!r} is not a valid severity; write one of {', '.join(SEVERITY_LABELS.values())} or '>=error'"
         )
     compare = _COMPARISONS.get(sign, operator.eq)
     return lambda value: isinstance(value, Severity) and compare(value, severity)
@@ -167,7 +167,7 @@ def _phase_test(key: str, spec: Any) -> Test:
     if isinstance(spec, list) and spec:
         return _any_of([_phase_test(key, item) for item in spec])
     if isinstance(spec, str) and not _is_pattern(spec) and spec not in PHASE_NAMES:
-        raise MatchError(key, f"{spec!r} is no phase; there are import, cache, indicators, patterns")
+        raise MatchError(key, f"{spec!r} is not a valid phase; the phases are import, cache, indicators, patterns")
     return _value_test(key, PHASE_NAMES.get(spec, spec) if isinstance(spec, str) else spec)
 
 
@@ -218,7 +218,8 @@ def _named_test(key: str, name: str, wanted: Any) -> Test:
         return _comparison(key, name, str(wanted))
     raise MatchError(
         key,
-        f"{name}: {wanted!r} is no test; there are equals, in [a, b], glob, regex, exists true, >=, <=, >, <, !=",
+        f"{name}: {wanted!r} is not a valid test; the tests are equals, in [a, b], glob, regex, exists true,"
+        " >=, <=, >, <, !=",
     )
 
 
@@ -230,7 +231,7 @@ def _comparison(key: str, sign: str, text: str) -> Test:
     try:
         limit = float(text)
     except ValueError:
-        raise MatchError(key, f"{sign} compares numbers, and {text!r} is none") from None
+        raise MatchError(key, f"{sign} needs a number, and {text!r} is not one") from None
 
     def test(value: Any) -> bool:
         if isinstance(value, bool):

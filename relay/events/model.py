@@ -371,7 +371,7 @@ def _moment(text: str) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{text!r:.50} is no time in UTC") from None
+        raise ValueError(f"{text!r:.50} is not a valid time in UTC") from None
 
 
 def utc_text(moment: datetime) -> str:

@@ -80,7 +80,7 @@ def decode(line: bytes) -> Event:
     """
     record = _decode_record(line)
     if record.severity not in SEVERITIES:
-        raise ValueError(f"no severity is called {record.severity!r:.50}")
+        raise ValueError(f"{record.severity!r:.50} is not a valid severity")
     stream, _, offset = record.id.rpartition("-")
     marks = Mark.NONE
     for mark, key in MARK_KEYS.items():

@@ -127,11 +127,11 @@ class Reloads:
         verdict = await self._tried()
         self.refusal = verdict.mistakes
         if self.refusal:
-            log.error("reload refused; the old configuration goes on", error="; ".join(self.refusal))
+            log.error("reload refused; the old configuration stays in force", error="; ".join(self.refusal))
         else:
             self.last_success, self.failed_tests = self._now(), []
             for section in verdict.restart:
-                log.warning("a change that needs a restart", section=section)
+                log.warning("changed; it takes effect after a restart", section=section)
             log.info("reloaded")
         systemd.ready("running; the last reload was refused" if self.refusal else "running")
         return verdict

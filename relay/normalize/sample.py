@@ -117,9 +117,12 @@ def _text(name: str, value: object) -> str:
 def _stated(texts: Mapping[str, str], given: Mapping[str, Any]) -> _Stated:
     phase, severity, marks = texts.get("phase"), texts.get("severity"), Mark.NONE
     if phase is not None and phase not in PHASE_NAMES:
-        raise SpecimenError("phase", f"{phase!r} is no phase; there are {', '.join(Phase)}")
+        raise SpecimenError("phase", f"{phase!r} is not a valid phase; the phases are {', '.join(Phase)}")
     if severity is not None and severity.lower() not in SEVERITIES:
-        raise SpecimenError("severity", f"{severity!r} is no severity; there are {', '.join(SEVERITY_LABELS.values())}")
+        raise SpecimenError(
+            "severity",
+            f"{severity!r} is not a valid severity; the severities are {', '.join(SEVERITY_LABELS.values())}",
+        )
     for mark, name in MARK_KEYS.items():
         if not isinstance(given.get(name, False), bool):
             raise SpecimenError(name, "must be true or false")

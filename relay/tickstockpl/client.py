@@ -281,7 +281,7 @@ async def _content(response: httpx.Response) -> bytes:
     """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise ValueError("its content encoding was not asked for")
+        raise ValueError("its content encoding is not supported")
     raw = bytearray()
     async for chunk in response.aiter_raw():
         raw += chunk
@@ -294,7 +294,7 @@ async def _content(response: httpx.Response) -> bytes:
     if len(plain) > MAX_BODY:
         raise ValueError(f"it is larger than {MAX_BODY:,} bytes when unpacked")
     if not unpacking.eof:
-        raise ValueError("it ends early")
+        raise ValueError("it is cut off")
     return plain
 
 

@@ -1,4 +1,4 @@
-"""The watchdog's thin shell: asks the API in its turn, acts if it was told to, and hands on what there is to say.
+"""The watchdog's thin shell: asks the API in its turn, starts a run if configured to, and hands on announcements.
 
 Everything that is decided is decided in `relay.watchdog`, without waiting; what waits is here.
 """
@@ -117,7 +117,7 @@ class Watch:
                         await self._act(client, announce)
                     done()
                 finally:
-                    self._turn.clear()  # also when it stumbled: the next turn is for `tick` to say
+                    self._turn.clear()  # also when it failed: the next turn is for `tick` to say
 
     def _is_time(self, now: datetime) -> bool:
         if self._asked is None or self._history_wanted:

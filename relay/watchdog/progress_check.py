@@ -1,6 +1,6 @@
-"""Is the run that goes on all right? Stalled, silent, unheard, overdue, slow, or over without a word.
+"""Is the run that goes on all right? Stalled, without events, events missing, overdue, slow, or ended without a report.
 
-Pure. Of several things to say about one trouble it says one: a run that stalls is not also called silent or slow.
+Pure. It reports one problem once: a run that stalls is not also reported as slow, or as without events.
 """
 
 from collections.abc import Callable

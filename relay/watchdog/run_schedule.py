@@ -41,7 +41,7 @@ class ScheduledRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     no_sign: bool = False
     """That it has not started is not known: there is only no sign of it."""
     asked_since: datetime | None = None
-    """Since when it is asked in vain whether it has started, the grace being over."""
+    """Since when no answer shows whether it has started, the grace being over."""
 
     @property
     def is_open(self) -> bool:
@@ -153,7 +153,7 @@ class RunSchedule:
             self._save()
 
     def note_asked(self, now: datetime) -> datetime:
-        """Since when it is asked in vain whether the current slot's run has started: now, or what is known already."""
+        """Since when no answer shows whether the current slot's run has started: now, or what is known already."""
         if self.current is None:
             return now
         if self.current.asked_since is None:

@@ -1,6 +1,7 @@
 """The relay's own health as alerts: a sink that fails, an intake that falls behind, a store that cannot be written.
 
-They are conditions like the watchdog's, with a *for at least*, and take the same routes. It looks; it mends nothing.
+They are conditions like the watchdog's, with a *for at least*, and take the same routes. It
+only reports; it repairs nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,19 +21,19 @@ from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
 
 FAILING_FOR = 60.0
-"""Seconds that a sink fails before it is said: a restart of the other side is no news."""
+"""Seconds that a sink fails before it is reported: a restart of the other side is not worth an alert."""
 BEHIND_FOR = 5.0
 """Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
 NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted", "superseded")
 """Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
 NOT_SUBSCRIBED_FOR = 60.0
-"""Seconds without a subscription before it is said: Redis that restarts is no news."""
+"""Seconds without a subscription before it is reported: a restart of Redis is not worth an alert."""
 ISOLATED_FOR = 15.0
 """The same for a connection to a server that does not get what is published: nothing looks wrong there, so sooner."""
 STEADY_FOR = 600.0
 """Seconds without a step before the clock counts as steady."""
 QUIET_FOR = 30.0
-"""Seconds that a trouble must be over before it is said to be."""
+"""Seconds that a problem must be over before its alert is resolved."""
 
 
 class SelfCheck:

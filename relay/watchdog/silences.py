@@ -72,7 +72,7 @@ class Silences:
                 are too many silences.
         """
         if not match:
-            raise ValueError("a silence needs at least one matcher: one without would keep everything quiet")
+            raise ValueError("a silence needs at least one matcher: without one, everything would be silenced")
         if not now < until <= now + LONGEST:
             raise ValueError("a silence must end in the future, and within a year")
         if len(self._known) >= MAX_SILENCES:

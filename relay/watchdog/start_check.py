@@ -161,7 +161,7 @@ class StartCheck:
     def _not_started(
         self, window: StartWindow, evidence: Evidence, api: ApiState, asked_since: datetime
     ) -> list[Announcement]:
-        """The grace is over, and nothing shows a run of this day; it is asked in vain since `asked_since`."""
+        """The grace is over, and nothing shows a run of this day; no answer has shown one since `asked_since`."""
         scheduled, now = window.scheduled, window.now
         if not self._run_schedule.enabled:
             return self._switched_off(scheduled, now)

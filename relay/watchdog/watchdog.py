@@ -118,7 +118,7 @@ class Watchdog:
         return self._start_check.wants_answers
 
     def trigger_wanted(self, now: datetime, api: ApiState) -> ScheduledRun | None:
-        """The slot whose run the relay is to start itself, if it was told to: see `relay.watchdog.autotrigger`."""
+        """The slot whose run the relay is to start itself, if it is configured to: see `relay.watchdog.autotrigger`."""
         return self.auto_trigger.wanted(now, api, self.options) if self.options.enabled else None
 
     def _connected_since(self) -> datetime | None:

@@ -52,7 +52,7 @@ def test_a_large_message_among_small_ones_is_archived_in_its_place(
             b'{"event": "numbered", "payload": {"n": %d, "x": "%b"}}' % (number, b"y" * (size * (number == 1))),
         )
     took = seconds_until(lambda: relay.numbers("tickstock:a:b").total() == 3, 120, "the message behind it")
-    assert [each["payload"]["n"] for each in relay.heard("numbered")] == [0, 1, 2]
+    assert [each["payload"]["n"] for each in relay.archived("numbered")] == [0, 1, 2]
     assert_counters_add_up(relay)
     report(
         f"a message of {size >> 20} MB among small ones", injections=1, messages=3, lost=0, duplicated=0, seconds=took

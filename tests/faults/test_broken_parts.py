@@ -52,7 +52,7 @@ def test_a_broken_part_is_announced_and_all_others_go_on(
             noticed = seconds_until(lambda: healthz(relay)[0] == 503, 120, "503")
             status, text = healthz(relay)
             assert (status, part in text, SECRET in text) == (503, True, False)
-            until(lambda: relay.heard("relay_faulty"), what="the alert")
+            until(lambda: relay.archived("relay_faulty"), what="the alert")
             fed = manager.assignments.count("WATCHDOG=1")
             before = relay.metric("relay_received_messages_total")
             until(lambda: relay.metric("relay_received_messages_total") > before + 100, what="other messages")
@@ -63,7 +63,7 @@ def test_a_broken_part_is_announced_and_all_others_go_on(
             ticks.stop()
             drained(relay)
             found = relay.numbers()
-            (firing,) = relay.heard("relay_faulty")
+            (firing,) = relay.archived("relay_faulty")
             lines = [line for line in relay.log_lines() if line.get("part") == part]
     assert firing["payload"]["alert"] == f"relay_faulty:{part}"
     assert SECRET not in str(firing)
@@ -87,8 +87,8 @@ def test_without_a_calendar_every_weekday_counts_and_that_is_announced(
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('half an upgrade')\n")
     with RelayProcess(tmp_path, valkey.url, environment={"PYTHONPATH": str(broken.parent)}) as relay:
-        noticed = seconds_until(lambda: relay.heard("calendar_missing"), 120, "the alert")
-        (firing,) = relay.heard("calendar_missing")
+        noticed = seconds_until(lambda: relay.archived("calendar_missing"), 120, "the alert")
+        (firing,) = relay.archived("calendar_missing")
         assert "weekday" in firing["payload"]["message"]
         assert healthz(relay) == (200, "ok\n")
         assert relay.log_text().count("Traceback") == 0

@@ -87,7 +87,7 @@ def test_a_read_only_store_is_memory_until_it_can_be_written(tmp_path: Path, val
             drained(relay)
             found = relay.numbers()
             assert_counters_add_up(relay)
-            gaps = relay.heard("gap")
+            gaps = relay.archived("gap")
     report(
         "store read-only",
         injections=1,

@@ -46,14 +46,14 @@ def test_a_clock_that_is_wrong_for_a_while_deletes_nothing_and_reports_no_missed
         valkey.publish("tickstock:errors", '{"n":1}')
         until(relay.archive, what="an archive that has something to rotate")
         relay.set_clock(step)
-        noticed = seconds_until(lambda: relay.heard("clock_step"), 120, "the alert")
-        (firing,) = relay.heard("clock_step")
+        noticed = seconds_until(lambda: relay.archived("clock_step"), 120, "the alert")
+        (firing,) = relay.archived("clock_step")
         assert firing["payload"]["facts"]["seconds"] == pytest.approx(step, abs=60)
         time.sleep(WRONG_FOR)
         relay.set_clock(0.0)
         until(lambda: relay.log_text().count("the clock was set") == 2, what="the step back")
         assert [path for path in files if not path.exists()] == []
-        assert [event for name in FALSE for event in relay.heard(name)] == []
+        assert [event for name in FALSE for event in relay.archived(name)] == []
         assert "old file deleted" not in relay.log_text()
     report(f"clock wrong for {WRONG_FOR:.0f} s: {step / DAY:+.0f} d", injections=2, messages=0, seconds=noticed)
 
@@ -71,6 +71,6 @@ def test_a_process_that_was_stopped_has_met_no_step(tmp_path: Path, valkey: Valk
         before = relay.metric("relay_received_messages_total")
         valkey.publish("tickstock:errors", '{"n":1}')
         until(lambda: relay.metric("relay_received_messages_total") > before, what="a message")
-        assert relay.heard("clock_step") == []
+        assert relay.archived("clock_step") == []
         assert "the clock was set" not in relay.log_text()
     report(f"stopped for {stopped:.0f} s", injections=1, messages=1)

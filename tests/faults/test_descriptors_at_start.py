@@ -27,6 +27,6 @@ def test_closed_standard_descriptors_are_opened_on_dev_null(
         for number in range(10):
             relay.send(signal.SIGHUP)
             valkey.client.publish("tickstock:x", json.dumps({"event": "x", "payload": {"n": number}}))
-            until(lambda number=number: len(relay.heard("x")) == number + 1)  # type: ignore[misc]
+            until(lambda number=number: len(relay.archived("x")) == number + 1)  # type: ignore[misc]
         assert relay.terminate() == 0
     report(f"started with {closed}", injections=1, messages=10)

@@ -85,7 +85,7 @@ def _all_but(harmful: set[int], count: int) -> dict[int, int]:
 
 def _has(relay: HarmedRelay, last: int, *, aside: int = 0) -> Callable[[], bool]:
     """Whether it has archived the last of the messages and set so many aside."""
-    return lambda: last in relay.numbers() and len(relay.heard("messages_set_aside")) == aside
+    return lambda: last in relay.numbers() and len(relay.archived("messages_set_aside")) == aside
 
 
 @pytest.mark.parametrize("how", ["memory", "hang"])
@@ -108,13 +108,13 @@ def test_a_message_that_ends_each_process_is_set_aside_and_no_other(
         assert sorted(each["data"] for each in kept) == sorted([b"no JSON", harm, b"nor this"])
         assert [each["data"] for each in kept if each["reason"] == "poison"] == [harm]
         assert relay.metric("relay_quarantined_messages_total", reason="poison") == 1
-        [notice] = relay.heard("messages_set_aside")
+        [notice] = relay.archived("messages_set_aside")
         assert notice["severity"] == "error"
         assert (
             f"process 4 times while it read it, so it goes on without it. From {CHANNEL}"
             in notice["payload"]["message"]
         )
-        assert relay.heard("gap") == []
+        assert relay.archived("gap") == []
         relay.terminate()
         relay.start()
         valkey.publish(CHANNEL, message(41))
@@ -142,8 +142,8 @@ def test_several_of_them_behind_a_process_that_did_its_work(
         drained(relay)
         assert relay.numbers() == _all_but(set(), 22)
         assert [each["reason"] for each in relay.quarantine()] == ["poison"] * 3
-        assert len(relay.heard("messages_set_aside")) == 3
-        assert relay.heard("gap") == []
+        assert len(relay.archived("messages_set_aside")) == 3
+        assert relay.archived("gap") == []
     report("poison batch: two in one batch, one alone (crash in C)", injections=len(ends), messages=22, seconds=took)
 
 
@@ -160,7 +160,7 @@ def test_processes_that_are_killed_from_outside_set_nothing_aside(
             valkey.publish(CHANNEL, message(number))
             until(lambda number=number: number in relay.numbers())  # type: ignore[misc]
         assert relay.numbers() == _all_but(set(), 4)
-        assert relay.quarantine() == relay.heard("messages_set_aside") == []
+        assert relay.quarantine() == relay.archived("messages_set_aside") == []
 
 
 def test_without_a_descriptor_store_a_message_ends_one_process_and_no_more(tmp_path: Path, valkey: Valkey) -> None:
@@ -170,7 +170,7 @@ def test_without_a_descriptor_store_a_message_ends_one_process_and_no_more(tmp_p
         relay.start()
         valkey.publish(CHANNEL, message(2))
         assert relay.live(_has(relay, 2)) == []
-        assert len(relay.heard("gap")) == 1
+        assert len(relay.archived("gap")) == 1
 
 
 def _dead(relay: HarmedRelay) -> list[str]:

@@ -30,7 +30,7 @@ def works_and_ends(relay: RelayProcess, valkey: Valkey, *, first: int = 0) -> No
 def receives(relay: RelayProcess, valkey: Valkey, *, first: int = 0) -> None:
     for number in range(first, first + MESSAGES):
         valkey.client.publish("tickstock:x", json.dumps({"event": "x", "payload": {"n": number}}))
-    until(lambda: len(relay.heard("x")) == first + MESSAGES)
+    until(lambda: len(relay.archived("x")) == first + MESSAGES)
 
 
 def reload_and_wait(relay: RelayProcess, times: int) -> None:

@@ -35,7 +35,7 @@ def finish(relay: RelayProcess, ticks: Numbered, report: Report, fault: str, rec
     """Wait for the drain, hold holes against gaps, note the line."""
     drained(relay)
     lost, repeated = missing_and_repeated(ticks, relay.numbers())
-    gaps = relay.heard("gap")
+    gaps = relay.archived("gap")
     report(
         fault,
         injections=len(recovered),
@@ -72,7 +72,7 @@ def test_redis_killed_for_a_while_is_heard_again_within_two_seconds(
         ticks.more(1000)
         ticks.stop()
         finish(relay, ticks, report, f"Redis killed, back after {AWAY:g} s", [recovered])
-        gap = relay.heard("gap")[0]
+        gap = relay.archived("gap")[0]
         assert gap["channel"] == "relay:gap"
         assert gap["severity"] == "warning"
         assert AWAY - 0.5 <= gap["payload"]["seconds"] <= AWAY + 4
@@ -123,7 +123,7 @@ def test_a_frozen_redis_is_noticed_and_heard_again(tmp_path: Path, valkey: Valke
         ticks.more(1000)
         ticks.stop()
         finish(relay, ticks, report, "Redis frozen (SIGSTOP)", [recovered])
-        assert "no answer for" in relay.heard("gap")[0]["payload"]["reason"]
+        assert "no answer for" in relay.archived("gap")[0]["payload"]["reason"]
 
 
 @pytest.mark.parametrize("how", ["closed", "reset", "in the middle of a message"])
@@ -148,10 +148,10 @@ def test_a_slow_connection_loses_nothing(tmp_path: Path, valkey: Valkey, report:
             ticks.more(2500)
             valkey.publish("tickstock:a:b", b'{"event":"large","payload":{"x":"%b"}}' % (b"y" * 300_000))
         proxy.rate = None
-        recovered = seconds_until(lambda: relay.heard("large"), 120, "the end of the backlog")
+        recovered = seconds_until(lambda: relay.archived("large"), 120, "the end of the backlog")
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
-        assert relay.heard("gap") == []
+        assert relay.archived("gap") == []
         assert_counters_add_up(relay)
     report(
         "connection slowed to 150 kB/s",
@@ -185,12 +185,12 @@ def test_a_relay_that_redis_cuts_off_for_its_backlog_says_what_it_missed(tmp_pat
             until(lambda: valkey.listeners() == 0, what="the cut")
             ticks.more(500)
             relay.send(signal.SIGCONT)
-            recovered = seconds_until(lambda: relay.heard("gap"), 120, "the gap")
+            recovered = seconds_until(lambda: relay.archived("gap"), 120, "the gap")
             ticks.more(500)
         drained(relay)
         found = relay.numbers()
         missing = set(range(1, ticks.sent + 1)) - found.keys()
-        gaps = relay.heard("gap")
+        gaps = relay.archived("gap")
         assert_counters_add_up(relay)
     report(
         "Redis cuts off a slow reader (1 MB limit)",

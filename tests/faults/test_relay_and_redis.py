@@ -57,7 +57,7 @@ def test_a_killed_relay_loses_nothing_and_repeats_nothing(
         until(lambda: not missing(relay, traffic.taken), what="every message in the archive")
         assert len(traffic.taken) == traffic.sent
         assert twice(relay) == 0
-        assert relay.heard("gap") == []
+        assert relay.archived("gap") == []
         report(
             f"relay killed, {delay} ms between commit and consume",
             injections=6,
@@ -89,7 +89,7 @@ def test_redis_gone_is_a_gap_and_no_more(tmp_path: Path, valkey: Valkey, report:
         assert relay.alive
         assert took < 2
         assert twice(relay) == 0
-        assert len(relay.heard("gap")) == 1
+        assert len(relay.archived("gap")) == 1
         counters_add_up(relay)
         report(f"Redis {how}", injections=1, messages=traffic.sent, lost=0, duplicated=twice(relay), seconds=took)
 
@@ -122,6 +122,6 @@ def test_a_bad_connection_is_a_gap_and_no_more(tmp_path: Path, valkey: Valkey, r
             drained(relay)
             assert relay.alive
             assert twice(relay) == 0
-            assert len(relay.heard("gap")) == (how != "slowed")
+            assert len(relay.archived("gap")) == (how != "slowed")
             counters_add_up(relay)
             report(f"connection {how}", injections=1, messages=traffic.sent, lost=0, duplicated=0, seconds=took)

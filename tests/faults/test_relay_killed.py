@@ -60,7 +60,7 @@ async def test_sigkill_with_handover_loses_and_repeats_nothing(
             app.trouble.clear()
             await eventually(lambda: len({d.headers["webhook-id"] for d in app.accepted}) >= errors.sent)
             assert_counters_add_up(relay)
-            assert relay.heard("gap") == []
+            assert relay.archived("gap") == []
     report(
         f"relay SIGKILL, handover, {delay} ms between commit and consume",
         injections=KILLS,
@@ -86,7 +86,7 @@ async def test_sigterm_with_handover_loses_and_repeats_nothing(
             recovered = kill_at_random_moments(relay, 4, signal.SIGTERM, random.Random(1))
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
-        assert relay.heard("gap") == []
+        assert relay.archived("gap") == []
     report(
         "relay SIGTERM, handover",
         injections=4,
@@ -111,7 +111,7 @@ def test_becoming_a_new_process_needs_no_service_manager(tmp_path: Path, valkey:
                 recovered.append(_until_subscribed(relay, number))
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
-        assert relay.heard("gap") == []
+        assert relay.archived("gap") == []
         assert relay.alive
     report(
         "relay SIGUSR2 (re-executes itself)",
@@ -130,7 +130,7 @@ def test_sigkill_without_handover_is_a_gap_that_is_said(tmp_path: Path, valkey: 
             recovered = kill_at_random_moments(relay, 3, signal.SIGKILL, random.Random(2))
         drained(relay)
         found = relay.numbers()
-        gaps = relay.heard("gap")
+        gaps = relay.archived("gap")
     report(
         "relay SIGKILL, no handover",
         injections=3,
@@ -155,7 +155,7 @@ async def test_a_frozen_relay_goes_on_where_it_was(tmp_path: Path, valkey: Valke
         ticks.stop()
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
-        assert relay.heard("gap") == []
+        assert relay.archived("gap") == []
         assert_counters_add_up(relay)
     report(
         "relay frozen (SIGSTOP) for 2 s",

@@ -47,7 +47,7 @@ def refused(relay: RelayProcess, *, because: str) -> None:
     asked = ask(relay, "reload", "--config", str(relay.config_path))
     assert asked.returncode != 0
     assert because in asked.stdout
-    assert "the old configuration goes on" in asked.stderr
+    assert "the old configuration stays in force" in asked.stderr
     assert relay.metric("relay_config_last_reload_successful") == 0
     assert "reload refused" in relay.log_text()
     until(lambda: alert(relay) == "firing")
@@ -90,7 +90,7 @@ def test_a_sink_that_cannot_start_ends_the_reload(
             relay.write_config()
             accepted(relay)
             valkey.client.publish("tickstock:x", json.dumps({"event": "x"}))
-            until(lambda: len(relay.heard("x")) == 1)
+            until(lambda: len(relay.archived("x")) == 1)
             assert "hidden" not in relay.log_text().replace("ZeroDivisionError: token=hidden", "")
             assert relay.terminate(3.0) == 0
     report(f"reload: {because}", injections=1, messages=1)

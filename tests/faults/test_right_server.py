@@ -34,7 +34,7 @@ def account(relay: RelayProcess, ticks: Numbered, report: Report, fault: str, se
     drained(relay)
     found = relay.numbers()
     lost, repeated = set(range(1, ticks.sent + 1)) - found.keys(), found.total() - len(found)
-    gaps_announced = relay.heard("gap")
+    gaps_announced = relay.archived("gap")
     report(
         fault,
         injections=1,
@@ -58,8 +58,8 @@ def test_sentinel_promotes_another_while_the_old_master_lives_on(tmp_path: Path,
             until(relay.numbers, 5)
             ticks.more(500)
         account(relay, ticks, report, "Sentinel promotes another, the old master lives", took)
-        assert relay.heard("gap")[0]["payload"]["from"] <= promoted
-        assert "Sentinel leads to" in relay.heard("gap")[0]["payload"]["reason"]
+        assert relay.archived("gap")[0]["payload"]["from"] <= promoted
+        assert "Sentinel leads to" in relay.archived("gap")[0]["payload"]["reason"]
 
 
 def test_a_replica_that_loses_its_master_is_not_ready_and_an_alert(
@@ -75,15 +75,15 @@ def test_a_replica_that_loses_its_master_is_not_ready_and_an_alert(
             until(lambda: not relay.answers("/readyz"), 5, what="503")
             assert relay.answers("/healthz")
             assert relay.metric("relay_subscribed") == 0
-            until(lambda: relay.heard("not_subscribed"), 30, what="the alert")
-            assert "no connection to its master" in relay.heard("not_subscribed")[0]["payload"]["message"]
+            until(lambda: relay.archived("not_subscribed"), 30, what="the alert")
+            assert "no connection to its master" in relay.archived("not_subscribed")[0]["payload"]["message"]
             proxy.refusing = False
             took = seconds_until(lambda: relay.answers("/readyz"), 20, "the replica's link")
             with Numbered(valkey.port, 500) as ticks:
                 ticks.more(500)
             account(relay, ticks, report, "replica without its master", took)
-            until(lambda: len(relay.heard("not_subscribed")) == 2, 5, what="that the alert is over")
-            assert relay.heard("gap")[0]["payload"]["from"] <= begun
+            until(lambda: len(relay.archived("not_subscribed")) == 2, 5, what="that the alert is over")
+            assert relay.archived("gap")[0]["payload"]["from"] <= begun
             assert relay.subscriptions() == 2
 
 
@@ -99,7 +99,7 @@ def test_another_server_behind_the_same_address_is_followed(
             took = seconds_until(lambda: relay.subscriptions() > before, 15, "a new connection")
             ticks.more(500)
         account(relay, ticks, report, "another server behind the same address", took)
-        assert relay.heard("gap")[0]["payload"]["from"] <= moved
+        assert relay.archived("gap")[0]["payload"]["from"] <= moved
 
 
 def test_a_refusal_is_told_and_lasts_until_the_acl_is_mended(tmp_path: Path, valkey: Valkey, report: Report) -> None:
@@ -140,7 +140,7 @@ def test_a_busy_redis_is_waited_for_on_the_same_connection(tmp_path: Path, valke
             seconds=took,
             remark=f"connections: {relay.subscriptions()}",
         )
-        assert (missing, relay.subscriptions(), relay.heard("gap")) == (set(), 1, [])
+        assert (missing, relay.subscriptions(), relay.archived("gap")) == (set(), 1, [])
 
 
 def test_an_acl_of_least_privilege_keeps_a_quiet_connection(tmp_path: Path, valkey: Valkey, report: Report) -> None:
@@ -167,7 +167,7 @@ async def test_each_kind_of_error_asks_for_something_else(valkey: Valkey, report
         async with listening(url=url_of(redis.port)) as listener:
             if kind == "refused while subscribed":
                 await eventually(lambda: "NOAUTH" in listener.subscription.reason)
-                assert listener.heard == [b"1"]
+                assert listener.received == [b"1"]
             else:
                 await listener.subscribed()
         expected = {"moved": 1, "passing": 1, "another protocol": 2, "refused while subscribed": 1}

@@ -54,7 +54,7 @@ def test_redis_in_trouble_is_counted_and_never_holds_the_intake(trouble: str, tm
             of_the_app.client.execute_command("ACL", "SETUSER", "default", "-publish")  # type: ignore[no-untyped-call]
         for number in range(1, 101):
             publish_error(valkey, number)
-        until(lambda: len(relay.heard("error")) == 101, what="the archive, whatever the web app's Redis does")
+        until(lambda: len(relay.archived("error")) == 101, what="the archive, whatever the web app's Redis does")
         until(lambda: deliveries(relay, results[trouble]) > 0, what=f"a delivery that ended with {results[trouble]}")
         if trouble == "frozen":
             of_the_app.thaw()

@@ -22,7 +22,7 @@ async def heard_from(valkey: Valkey, listener: Listener, data: bytes) -> None:
     async def arrives() -> bool:
         await asyncio.to_thread(valkey.publish, "tickstock:a:b", data)
         await asyncio.sleep(0.02)
-        return data in listener.heard
+        return data in listener.received
 
     async with asyncio.timeout(20):
         while not await arrives():

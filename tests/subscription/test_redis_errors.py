@@ -106,7 +106,7 @@ async def test_a_passing_error_is_waited_for_on_the_same_connection(text: str) -
             await eventually(lambda: text in listener.subscription.reason)
             await listener.subscribed()
             redis.send(published(b"x"))
-            await listener.heard_all(1)
+            await listener.received_all(1)
         assert (redis.connections, redis.count("PSUBSCRIBE")) == (1, 4)
 
 
@@ -116,9 +116,9 @@ async def test_a_passing_answer_to_a_probe_is_an_answer(text: str) -> None:
     error = b"-%b\r\n" % text.encode()
     async with scripted_redis(PING=[error + published(b"1"), error, published(b"2") + error]) as redis:
         async with listening(url=url_of(redis.port), **QUICK | {"server_check_interval": "1h"}) as listener:
-            await listener.heard_all(2)
+            await listener.received_all(2)
         assert redis.connections == 1
-    assert listener.heard == [b"1", b"2"]
+    assert listener.received == [b"1", b"2"]
     assert len(listener.links) == 1
 
 
@@ -128,7 +128,7 @@ async def test_a_server_that_names_another_is_followed(valkey: Valkey, text: str
     async with scripted_redis(PSUBSCRIBE=[error]) as redis, listening(url=url_of(redis.port), **QUICK) as listener:
         await listener.subscribed()
         await asyncio.to_thread(valkey.publish, "tickstock:a:b", b"x")
-        await listener.heard_all(1)
+        await listener.received_all(1)
         looks = valkey.client.info("commandstats")["cmdstat_role"]["calls"]
         await eventually(lambda: valkey.client.info("commandstats")["cmdstat_role"]["calls"] > looks + 3)
         assert len(listener.links) == 1, "it stays there"
@@ -159,7 +159,7 @@ async def test_messages_before_an_error_are_handed_out() -> None:
     batch = CONFIRMED + published(b"1") + b"-NOAUTH Authentication required.\r\n"
     async with scripted_redis(PSUBSCRIBE=[batch]) as redis, listening(url=url_of(redis.port)) as listener:
         await eventually(lambda: len(listener.links) == 2)
-    assert listener.heard == [b"1"]
+    assert listener.received == [b"1"]
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -179,7 +179,7 @@ async def test_an_acl_of_least_privilege_is_enough(shared_valkey: Valkey, protoc
             await eventually(lambda: connection.heard_at > before)  # noqa: B023 - it is awaited here
             before, probes = connection.heard_at, probes + 1
         await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"x")
-        await listener.heard_all(1)
+        await listener.received_all(1)
     assert len(listener.links) == 1
     denied: Any = shared_valkey.client.acl_log()
     assert sum(entry["count"] for entry in denied) <= 4, "each once: CLIENT, INFO, ROLE, PING"
@@ -205,7 +205,7 @@ async def test_a_login_that_is_refused_only_now_leaves_a_living_subscription_alo
             refused = valkey.client.info("stats")["acl_access_denied_auth"]
             await eventually(lambda: valkey.client.info("stats")["acl_access_denied_auth"] > refused + 3)
             await asyncio.to_thread(valkey.publish, "tickstock:a:b", b"x")
-            await listener.heard_all(1)
+            await listener.received_all(1)
     assert len(listener.links) == 1
     warnings = [line for line in logs if line["event"] == "subscribed, but a new connection would fail"]
     assert [line["reason"] for line in warnings] == ["WRONGPASS invalid username-password pair or user is disabled."]
@@ -231,11 +231,11 @@ async def test_too_little_memory_is_ours_and_loses_nothing(
 
         monkeypatch.setattr(connection._parser, "parse", fails)
         await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"1")
-        await listener.heard_all(1)
+        await listener.received_all(1)
         await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"2")
-        await listener.heard_all(2)
+        await listener.received_all(2)
     assert failures >= 4
-    assert listener.heard == [b"1", b"2"]
+    assert listener.received == [b"1", b"2"]
     assert len(listener.links) == 1
 
 

@@ -52,8 +52,8 @@ async def test_messages_arrive_in_order_with_their_channels(shared_valkey: Valke
     async with listening(url=shared_valkey.url, protocol=protocol) as listener:
         await listener.subscribed()
         await publish(shared_valkey, *[b"%d" % number for number in range(500)])
-        await listener.heard_all(500)
-    assert listener.heard == [b"%d" % number for number in range(500)]
+        await listener.received_all(500)
+    assert listener.received == [b"%d" % number for number in range(500)]
     assert {channel for batch in listener.batches for channel, _, _ in batch.messages} == {b"tickstock:a:b"}
     assert listener.offsets == sorted(set(listener.offsets))
     assert listener.links == [Link(subscribed=True)]
@@ -66,7 +66,7 @@ async def test_a_silent_connection_is_pinged_and_stays(shared_valkey: Valkey, pr
         before = shared_valkey.client.info("commandstats")["cmdstat_ping"]["calls"]
         await eventually(lambda: shared_valkey.client.info("commandstats")["cmdstat_ping"]["calls"] >= before + 3)
         await publish(shared_valkey, b"still here")
-        await listener.heard_all(1)
+        await listener.received_all(1)
     assert listener.links == [Link(subscribed=True)]
 
 
@@ -74,9 +74,9 @@ async def test_overlapping_patterns_deliver_once(shared_valkey: Valkey) -> None:
     async with listening(url=shared_valkey.url, patterns=["tickstock:*", "tickstock:a:*", "*"]) as listener:
         await listener.subscribed()
         await publish(shared_valkey, *[b"%d" % number for number in range(50)])
-        await listener.heard_all(50)
+        await listener.received_all(50)
         await eventually(lambda: listener.subscription.duplicates == 100)
-    assert listener.heard == [b"%d" % number for number in range(50)]
+    assert listener.received == [b"%d" % number for number in range(50)]
 
 
 @pytest.mark.parametrize("size", [MEGABYTE - 200, LOOK_AT_MOST, MEGABYTE + 1, 8 * MEGABYTE, 64 * MEGABYTE])
@@ -88,10 +88,10 @@ async def test_a_large_message_arrives_whole_between_small_ones(
     async with listening(url=shared_valkey.url, protocol=protocol) as listener:
         await listener.subscribed()
         await publish(shared_valkey, b"before", large, b"after")
-        await listener.heard_all(3)
+        await listener.received_all(3)
         assert listener.subscription.descriptor(), "it can be handed over again"
-    assert [len(data) for data in listener.heard] == [6, size, 5]
-    assert listener.heard[1] == large
+    assert [len(data) for data in listener.received] == [6, size, 5]
+    assert listener.received[1] == large
     assert listener.links == [Link(subscribed=True)]
 
 
@@ -102,7 +102,7 @@ async def test_a_message_that_comes_slowly_is_waited_for(shared_valkey: Valkey, 
         await listener.subscribed()
         proxy.rate = 300_000
         await publish(shared_valkey, b"x" * 1_000_000)
-        await listener.heard_all(1)
+        await listener.received_all(1)
         proxy.rate = None
         assert listener.links == [Link(subscribed=True)]
 
@@ -124,7 +124,7 @@ async def test_half_a_message_does_not_spin(shared_valkey: Valkey, proxy: TcpPro
         wire.look = counted  # type: ignore[method-assign]
         proxy.rate = 200_000
         await publish(shared_valkey, b"x" * 200_000)
-        await listener.heard_all(1)
+        await listener.received_all(1)
     assert looks < 100, "each look wants at least one more byte"
 
 
@@ -137,8 +137,8 @@ async def test_half_a_message_at_the_end_of_a_connection_is_lost_and_the_next_on
         await publish(shared_valkey, b"x" * 10_000)
         await eventually(lambda: len(listener.links) == 3)
         await publish(shared_valkey, b"afterwards")
-        await listener.heard_all(1)
-    assert listener.heard == [b"afterwards"]
+        await listener.received_all(1)
+    assert listener.received == [b"afterwards"]
     assert [link.subscribed for link in listener.links] == [True, False, True]
     assert "in the middle of a message" in listener.links[1].reason
 
@@ -149,11 +149,11 @@ async def test_a_cut_connection_is_replaced(shared_valkey: Valkey, proxy: TcpPro
         for number in range(3):
             await listener.subscribed()
             await publish(shared_valkey, b"%d" % number)
-            await listener.heard_all(number + 1)
+            await listener.received_all(number + 1)
             proxy.cut(reset=reset)
             await eventually(lambda: not listener.subscription.subscribed)
         await listener.subscribed()
-    assert listener.heard == [b"0", b"1", b"2"]
+    assert listener.received == [b"0", b"1", b"2"]
     assert len({batch.stream for batch in listener.batches}) == 3, "each connection has a name of its own"
 
 
@@ -163,7 +163,7 @@ async def test_what_came_before_the_end_is_heard(valkey: Valkey) -> None:
         await publish(valkey, *[b"%d" % number for number in range(100)])
         valkey.kill()
         await eventually(lambda: not listener.subscription.subscribed)
-    assert len(listener.heard) == 100
+    assert len(listener.received) == 100
 
 
 async def test_a_dead_peer_is_noticed(valkey: Valkey) -> None:
@@ -176,7 +176,7 @@ async def test_a_dead_peer_is_noticed(valkey: Valkey) -> None:
         valkey.thaw()
         await listener.subscribed()
         await publish(valkey, b"again")
-        await listener.heard_all(1)
+        await listener.received_all(1)
     assert "no answer for" in listener.links[1].reason
 
 
@@ -257,7 +257,7 @@ async def test_an_acl_user_logs_in(shared_valkey: Valkey) -> None:
         async with listening(**options) as listener:
             await listener.subscribed()
             await publish(shared_valkey, b"x")
-            await listener.heard_all(1)
+            await listener.received_all(1)
 
 
 @pytest.mark.parametrize("form", ["url", "options"])
@@ -288,9 +288,9 @@ async def test_a_unix_socket_is_listened_to(tmp_path: Path) -> None:
         async with listening(url=f"unix://{path}") as listener:
             await listener.subscribed()
             await publish(valkey, b"small", b"x" * 3 * MEGABYTE, b"after")
-            await listener.heard_all(3)
+            await listener.received_all(3)
             assert listener.subscription.descriptor() == {}, "it cannot be handed over"
-        assert [len(data) for data in listener.heard] == [5, 3 * MEGABYTE, 5]
+        assert [len(data) for data in listener.received] == [5, 3 * MEGABYTE, 5]
 
 
 async def test_tls_is_listened_to_and_its_certificate_checked(shared_valkey: Valkey) -> None:
@@ -298,9 +298,9 @@ async def test_tls_is_listened_to_and_its_certificate_checked(shared_valkey: Val
         async with listening(url=f"rediss://localhost:{port}/0", tls={"ca_file": str(TLS / "ca.pem")}) as listener:
             await listener.subscribed()
             await publish(shared_valkey, b"small", b"x" * 3 * MEGABYTE, b"after")
-            await listener.heard_all(3)
+            await listener.received_all(3)
             assert listener.subscription.descriptor() == {}, "it cannot be handed over"
-        assert [len(data) for data in listener.heard] == [5, 3 * MEGABYTE, 5]
+        assert [len(data) for data in listener.received] == [5, 3 * MEGABYTE, 5]
         unknown = RedisOptions.model_validate({"url": f"rediss://localhost:{port}/0"})
         with pytest.raises(DialError, match="certificate verify failed"):
             await asyncio.to_thread(dial, unknown)
@@ -314,7 +314,7 @@ async def test_sentinel_says_where_the_master_is(shared_valkey: Valkey, tmp_path
         async with listening(url=url) as listener:
             await listener.subscribed()
             await publish(shared_valkey, b"x")
-            await listener.heard_all(1)
+            await listener.received_all(1)
 
 
 async def test_a_sentinel_that_takes_its_master_for_down_is_passed_over(shared_valkey: Valkey, tmp_path: Path) -> None:
@@ -390,15 +390,15 @@ async def test_the_next_one_goes_on_where_the_last_one_stopped(shared_valkey: Va
     async with listening(url=shared_valkey.url) as first:
         await first.subscribed()
         await publish(shared_valkey, b"1", b"2")
-        await first.heard_all(2)
+        await first.received_all(2)
         inherited = first.hand_over()
     await publish(shared_valkey, b"3", b"4")
     async with listening(inherited, url=shared_valkey.url) as second:
-        await second.heard_all(2)
+        await second.received_all(2)
         await second.subscribed()
         await publish(shared_valkey, b"5")
-        await second.heard_all(3)
-    assert first.heard + second.heard == [b"1", b"2", b"3", b"4", b"5"]
+        await second.received_all(3)
+    assert first.received + second.received == [b"1", b"2", b"3", b"4", b"5"]
     assert second.links == [Link(subscribed=True, adopted=True)]
     assert second.batches[0].stream == first.batches[0].stream
     assert second.offsets[0] > first.offsets[-1]
@@ -412,10 +412,10 @@ async def test_an_inherited_connection_that_died_is_read_to_its_end_and_is_no_ha
     await publish(valkey, b"1", b"2")
     valkey.kill()
     async with listening(inherited, url=valkey.url) as second:
-        await second.heard_all(2)
+        await second.received_all(2)
         valkey.start()
         await second.subscribed()
-    assert second.heard == [b"1", b"2"]
+    assert second.received == [b"1", b"2"]
     assert second.links == [Link(subscribed=True, adopted=False)]
 
 

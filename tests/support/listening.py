@@ -26,7 +26,7 @@ class Listener:
         )
 
     @property
-    def heard(self) -> list[bytes]:
+    def received(self) -> list[bytes]:
         """The data of all messages, in order."""
         return [data for batch in self.batches for _, data, _ in batch.messages]
 
@@ -44,9 +44,9 @@ class Listener:
         """Returns when it is."""
         await eventually(lambda: self.subscription.subscribed, what="the subscription")
 
-    async def heard_all(self, count: int) -> None:
+    async def received_all(self, count: int) -> None:
         """Returns when so many messages have come."""
-        await eventually(lambda: len(self.heard) >= count, what=f"message {count}")
+        await eventually(lambda: len(self.received) >= count, what=f"message {count}")
 
     def hand_over(self) -> dict[str, int]:
         """Copies of its descriptors, as a service manager keeps them."""

@@ -171,7 +171,7 @@ class RelayProcess:
         lines = [line for line in self.archive_lines() if marker in line and b'"event":"numbered"' in line]
         return Counter(json.loads(line)["payload"]["n"] for line in lines)
 
-    def heard(self, event: str) -> list[Json]:
+    def archived(self, event: str) -> list[Json]:
         """The archived events of that name."""
         return [each for each in self.archive() if each["event"] == event]
 
