@@ -77,7 +77,7 @@ async def test_the_copy_is_dropped_while_a_message_is_torn_and_kept_again_behind
         await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"x" * (4 * LOOK_AT_MOST))
         await eventually(lambda: store.dropped == [kept], what="the copy dropped")
         proxy.rate = None
-        await listener.heard_all(1)
+        await listener.received_all(1)
         await eventually(lambda: store.kept == {kept}, what="the copy kept again")
     assert store.dropped == [kept]
 
