@@ -13,8 +13,8 @@ NOW = utc("2025-01-27 21:00")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-def states(said: list[Announcement]) -> list[str]:
-    return [one.payload["state"] for one in said]
+def states(announcements: list[Announcement]) -> list[str]:
+    return [one.payload["state"] for one in announcements]
 
 
 def clearing() -> tuple[MemoryShelf, Alerts]:

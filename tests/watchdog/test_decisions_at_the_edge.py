@@ -55,10 +55,10 @@ def test_a_run_without_success_does_not_end_the_alert_about_an_earlier_one(end: 
 
 
 @pytest.mark.parametrize(
-    ("before", "today", "said"),
+    ("before", "today", "expected"),
     [("sp500", "sp500", ["too_slow firing"]), ("sp500", "all", []), (None, "sp500", ["too_slow firing"])],
 )
-def test_a_run_is_compared_with_those_of_its_own_universe(before: str | None, today: str, said: list[str]) -> None:
+def test_a_run_is_compared_with_those_of_its_own_universe(before: str | None, today: str, expected: list[str]) -> None:
     day = world("2025-01-06 20:00")
     for number, start in enumerate(("06", "07", "08", "10", "13", "14")):
         is_last = start == "14"
@@ -67,7 +67,7 @@ def test_a_run_is_compared_with_those_of_its_own_universe(before: str | None, to
         lasts = (25, 1, 4, 20) if is_last else (10 + number % 2, 1, 4, 20)
         day.play(a_run(utc(f"2025-01-{start} 21:10"), f"r{number}", minutes=lasts, start_with=start_with))
     day.pass_(60)
-    assert [one for one in day.alerts_announced if not one.startswith("phase_slow")] == said
+    assert [one for one in day.alerts_announced if not one.startswith("phase_slow")] == expected
 
 
 def test_the_first_look_at_the_api_shows_no_progress() -> None:
@@ -100,8 +100,8 @@ def test_as_many_errors_as_are_usual_are_no_alert_and_one_more_is(limit: str, er
     for _ in range(errors):
         one = event("errors", "error", NOW, severity="error", error_code="E", message="x", context={"symbol": "AAPL"})
         rates.observe(one, NOW)
-    said = rates.tick(NOW, RateOptions.model_validate(LIMITS | {limit: 4}))
-    assert bool(said) is fires
+    announcements = rates.tick(NOW, RateOptions.model_validate(LIMITS | {limit: 4}))
+    assert bool(announcements) is fires
 
 
 def test_errors_of_more_than_a_minute_ago_do_not_count_for_the_minute() -> None:
