@@ -1,4 +1,4 @@
-"""Wires everything and lives: start, take batches until told to stop, drain.
+"""Wires everything and lives: start, take batches until asked to stop, drain.
 
 Read `run` first. What happens to an event is in `relay.intake`; nothing here touches one.
 """
@@ -260,18 +260,18 @@ class Daemon:
         await asyncio.to_thread(closings, self.now().year)  # it takes a moment, for which intake would wait
         await self.ticker.run(self.now)
 
-    def _announce(self, said: list[Announcement], now: datetime) -> None:
-        self.tracker.announced(said, now)
-        self.intake.announce(said, now)
+    def _announce(self, announcements: list[Announcement], now: datetime) -> None:
+        self.tracker.announced(announcements, now)
+        self.intake.announce(announcements, now)
 
     def _link_changed(self, link: Link) -> None:
         now = self.link_since = self.now()
-        said = self.gaps.changed(link, now)
-        if said:
+        announcements = self.gaps.changed(link, now)
+        if announcements:
             self.runs.missed_events(now)
-        gap = self.gaps.last if said else None
+        gap = self.gaps.last if announcements else None
         self.watch.note_connection(now if link.subscribed else None, gap=gap, adopted=link.adopted)
-        self._announce(said, now)
+        self._announce(announcements, now)
         systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
 
     def _sink_environment(self) -> SinkEnvironment:

@@ -16,7 +16,7 @@ from relay.events import Announcement, Event, PerKind
 from relay.lanes.direct import DirectLane
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
-from relay.normalize.normalize import Normalizer, Reason, Unreadable
+from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason
 from relay.process.worker import LARGE, Worker
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
@@ -51,7 +51,7 @@ class Intake:
         self._wanted = PerKind(tracker.wants)
         self._boot = boot
         self._worker = Worker("decoding")
-        self._said = 0
+        self._announced = 0
         self._commit_delay = commit_delay
         self._progress = store.shelf("intake")
         self._committed = _position(self._progress.get("position"))
@@ -84,12 +84,12 @@ class Intake:
             self._quarantine.accept(unreadable)
         if self._committed:
             events = self._take_up(events, batch)
-        said = self._tracked(events, batch.received)
+        announcements = self._tracked(events, batch.received)
         self._accept(events, self._lanes)
-        if said:
-            self._accept(self._as_events(said, batch.received), self._lanes)
+        if announcements:
+            self._accept(self._as_events(announcements, batch.received), self._lanes)
         if self._store.staged:
-            self._progress.put("position", f"{batch.stream} {batch.messages[-1][2]}")
+            self._progress.put("position", f"{batch.stream} {batch.last_position}")
 
     def _commit(self, batch: Batch) -> None:
         if self._store.staged:
@@ -104,16 +104,16 @@ class Intake:
         """Put messages that have ended processes into the quarantine instead."""
         self._quarantine.accept(
             [
-                Unreadable(channel, data, batch.received, batch.stream, position, Reason.POISON)
+                Unreadable(channel, data, batch.received, batch.stream, position, UnreadableReason.POISON)
                 for channel, data, position in batch.messages
             ]
         )
         self.received += len(batch.messages)
         self.batches += 1
 
-    def announce(self, said: Iterable[Announcement], now: datetime) -> None:
+    def announce(self, announcements: Iterable[Announcement], now: datetime) -> None:
         """Send what the relay itself has to say the way of all events."""
-        self._accept(self._as_events(said, now), self._lanes)
+        self._accept(self._as_events(announcements, now), self._lanes)
         self._store.commit()
 
     def _normalised(self, batch: Batch) -> Read:
@@ -154,16 +154,16 @@ class Intake:
         """
         stream, offset = self._committed or ("", 0)
         again = [event for event in events if event.stream == stream and event.offset <= offset]
-        if batch.stream != stream or batch.messages[-1][2] >= offset:
+        if batch.stream != stream or batch.last_position >= offset:
             self._committed = None
         self._accept(again, {name: lane for name, lane in self._lanes.items() if isinstance(lane, DirectLane)})
         return events[len(again) :]
 
-    def _as_events(self, said: Iterable[Announcement], now: datetime) -> list[Event]:
+    def _as_events(self, announcements: Iterable[Announcement], now: datetime) -> list[Event]:
         events = []
-        for announcement in said:
-            self._said += 1
-            events.append(announcement.as_event(self._boot, self._said, now))
+        for announcement in announcements:
+            self._announced += 1
+            events.append(announcement.as_event(self._boot, self._announced, now))
         return events
 
 

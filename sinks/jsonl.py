@@ -90,7 +90,7 @@ class JsonlSink(DirectSink):
             parent = parent.parent
         if not os.access(parent, os.W_OK | os.X_OK):
             raise SinkError(f"cannot write {directory}: permission denied")
-        return f"{directory} can be written, {shutil.disk_usage(parent).free >> 20:,} MiB are free"
+        return f"{directory} is writable, {shutil.disk_usage(parent).free >> 20:,} MiB are free"
 
     def write(self, events: Sequence[Event]) -> None:
         """Append a batch in one write."""

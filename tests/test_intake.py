@@ -75,7 +75,7 @@ class Process:
 
     def observe(self, events: Sequence[Event], _: datetime) -> list[Announcement]:
         self.seen += [event.offset for event in events]
-        return [said for event in events for said in self._says(event)]
+        return [announcement for event in events for announcement in self._says(event)]
 
     def take(self, *offsets: int, stream: str = "s1") -> None:
         self.intake.take(Batch(stream, NOW, [(CHANNEL, b'{"n":%d}' % offset, offset) for offset in offsets]))
@@ -217,10 +217,10 @@ def test_the_unreadable_are_kept_once_and_do_not_hold_up_the_others(tmp_path: Pa
 
 
 def test_what_follows_from_an_event_comes_behind_it_on_the_same_way(tmp_path: Path) -> None:
-    said = Announcement(channel="relay:run:started", event="run_started")
-    process = Process(tmp_path, track=lambda event: [said] if event.offset == 10 else [])
+    announcement = Announcement(channel="relay:run:started", event="run_started")
+    process = Process(tmp_path, track=lambda event: [announcement] if event.offset == 10 else [])
     process.take(10, 20)
-    process.intake.announce([said], NOW.astimezone(UTC))
+    process.intake.announce([announcement], NOW.astimezone(UTC))
     process.die()
     assert archived(tmp_path) == waiting(tmp_path) == ["s1-10", "s1-20", "r1-1", "r1-2"]
 

@@ -21,7 +21,7 @@ from relay.config.settings import RedisOptions, Settings
 from relay.lanes.build import SinkEnvironment, make_sink
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from relay.subscription.connect import Dialer, DialError
+from relay.subscription.connect import ConnectError, Connector
 from relay.tickstockpl.client import ApiError, TickStockPL
 from sinks.base import QueuedSink, SinkError
 
@@ -65,16 +65,16 @@ async def _trial(what: str, attempt: Callable[[], Awaitable[str]]) -> Trial:
         detail, works = await asyncio.wait_for(attempt(), LONGEST), True
     except TimeoutError:
         detail, works = f"no answer within {LONGEST:.0f} s", False
-    except (TrialError, SinkError, DialError) as error:
+    except (TrialError, SinkError, ConnectError) as error:
         detail, works = str(error), False
     except Exception as error:  # noqa: BLE001 - a stranger's sink may raise anything, and the others shall be tried
-        detail, works = f"{type(error).__name__} while it was tried", False
+        detail, works = f"{type(error).__name__} during the test", False
     return Trial(what, works, time.monotonic() - begun, detail)
 
 
 def _try_redis(options: RedisOptions) -> str:
     """Subscribe and hang up: only that shows that the ACL lets us. Nothing is asked that it need not allow."""
-    wire, server = Dialer(options).connect()
+    wire, server = Connector(options).connect()
     sock = wire.sock
     try:
         sock.settimeout(options.connect_timeout)
@@ -87,7 +87,7 @@ def _try_redis(options: RedisOptions) -> str:
         raise TrialError(f"no answer: {error.strerror or error}") from None
     finally:
         sock.close()
-    return f"answers, and lets us subscribe to {', '.join(options.patterns)}"
+    return f"answers, and allows subscribing to {', '.join(options.patterns)}"
 
 
 def _asked(sock: socket.socket, reader: hiredis.Reader, command: list[bytes]) -> object:
@@ -103,7 +103,7 @@ def _asked(sock: socket.socket, reader: hiredis.Reader, command: list[bytes]) ->
             raise TrialError(f"refused {command[0].decode()}: {reply}")
         if reply is False:
             if not (data := sock.recv(READ_AT_ONCE)):
-                raise TrialError("it hung up")
+                raise TrialError("it closed the connection")
             reader.feed(data)
         elif not (isinstance(reply, list) and reply[0] in (b"pmessage", b"message")):
             return reply
@@ -136,13 +136,13 @@ def _try_directory(directory: Path) -> str:
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir():
-        raise TrialError(f"{parent} is no directory")
+        raise TrialError(f"{parent} is not a directory")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise TrialError(f"{directory} cannot be written by {_user()}")
+        raise TrialError(f"{directory} is not writable by {_user()}")
     store = directory / "relay.db"
     if store.exists() and not os.access(store, os.R_OK | os.W_OK):
-        raise TrialError(f"{store} cannot be written by {_user()}")
-    return f"{directory} can be written, {shutil.disk_usage(parent).free >> 20:,} MiB are free"
+        raise TrialError(f"{store} is not writable by {_user()}")
+    return f"{directory} is writable, {shutil.disk_usage(parent).free >> 20:,} MiB are free"
 
 
 def _user() -> str:

@@ -1,4 +1,4 @@
-"""What is allowed in a configuration, and yet hardly meant: said by `check` as warnings. Pure."""
+"""What is allowed in a configuration, and yet hardly meant: the warnings of `check`. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -67,4 +67,5 @@ def _nobody_is_told(settings: Settings) -> Iterator[str]:
     kinds = [sink_class(str(settings.sinks[name]["type"])) for name in reached if name in settings.sinks]
     if not any(kind.alerting or kind.remote for kind in kinds):
         where = f"go to {', '.join(reached)} only" if reached else "go nowhere"
-        yield f"the relay's own alerts (a run that never starts, say) {where}: nobody is told; add a sink such as slack"
+        alerts = "the relay's own alerts (for example a run that never starts)"
+        yield f"{alerts} {where}: nobody is notified; add a sink such as slack"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from relay.store.outbox import Row
-    from relay.store.outbox_admin import Selection, Undelivered
+    from relay.store.outbox_admin import OutboxSelection, Undelivered
 
 
 @click.group(help="What waits for delivery, and what was given up (the dead letters).")
@@ -63,9 +63,9 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
     def selected(
         lane: str | None, state: str | None, before: float | None, ids: tuple[int, ...] = (), **given: Any
     ) -> None:
-        from relay.store.outbox_admin import Selection
+        from relay.store.outbox_admin import OutboxSelection
 
-        body(selection=Selection(ids, lane, state, before), **given)
+        body(selection=OutboxSelection(ids, lane, state, before), **given)
 
     return selected
 
@@ -100,7 +100,7 @@ def _opened(config: Path) -> Iterator[Undelivered]:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_config_option
-def list_(selection: Selection, limit: int, as_json: bool, config: Path) -> None:
+def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -> None:
     """Rows, and how many there are in all."""
     with _opened(config) as outbox:
         rows, counts = list(outbox.rows(selection, limit)), outbox.counts(selection)
@@ -122,10 +122,10 @@ def list_(selection: Selection, limit: int, as_json: bool, config: Path) -> None
 @_config_option
 def show(row_id: int, as_json: bool, config: Path) -> None:
     """One row."""
-    from relay.store.outbox_admin import Selection
+    from relay.store.outbox_admin import OutboxSelection
 
     with _opened(config) as outbox:
-        row = next(outbox.rows(Selection((row_id,))), None)
+        row = next(outbox.rows(OutboxSelection((row_id,))), None)
     if row is None:
         raise click.ClickException(f"there is no event {row_id} (any more)")
     facts = _facts(row)
@@ -145,7 +145,7 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
 @_config_option
-def retry(selection: Selection, everything: bool, config: Path) -> None:
+def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
     """Revive rows."""
     _must_choose(selection, everything=everything)
     with _opened(config) as outbox:
@@ -163,7 +163,7 @@ def retry(selection: Selection, everything: bool, config: Path) -> None:
 @click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @_config_option
-def drop(selection: Selection, everything: bool, yes: bool, config: Path) -> None:
+def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) -> None:
     """Delete rows."""
     _must_choose(selection, everything=everything)
     with _opened(config) as outbox:
@@ -184,19 +184,19 @@ def drop(selection: Selection, everything: bool, yes: bool, config: Path) -> Non
 @_selecting
 @click.option("--output", "-o", type=click.File("wb"), default="-", help="A file in place of standard output.")
 @_config_option
-def export(selection: Selection, output: Any, config: Path) -> None:
+def export(selection: OutboxSelection, output: Any, config: Path) -> None:
     """One line a row; nothing is changed."""
     with _opened(config) as outbox:
         for row in outbox.rows(selection):
             output.write(row.event.partition(b"\n")[0] + b"\n")
 
 
-def _must_choose(selection: Selection, *, everything: bool) -> None:
+def _must_choose(selection: OutboxSelection, *, everything: bool) -> None:
     if selection.is_everything and not everything:
         raise click.UsageError("say which: IDs, --lane, --dead, --waiting, --older-than, or --all")
 
 
-def _nothing_found(selection: Selection, count: int) -> None:
+def _nothing_found(selection: OutboxSelection, count: int) -> None:
     if selection.ids and not count:
         raise click.ClickException("there are no such events (any more)")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from relay.config.settings import Settings
     from relay.events import Event
-    from relay.replay.archive import Archive, Selection
+    from relay.replay.archive import Archive, ReplaySelection
 
 
 def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -92,14 +92,14 @@ def command(
     yes: bool,
 ) -> None:
     """Put the archive together, and send it on its way."""
-    from relay.replay.archive import Selection
+    from relay.replay.archive import ReplaySelection
 
     if speed is not None and as_fast:
         raise click.UsageError("--speed and --as-fast cannot both be meant")
     if sinks and target != "sinks":
         raise click.UsageError("--sink goes with --to sinks")
     match = read_matchers(matchers)
-    selection = Selection(since, until, matching(match) if match else None)
+    selection = ReplaySelection(since, until, matching(match) if match else None)
     settings = _settings(path, target) if target != "stdout" else None
     pace = None if as_fast else speed or (None if target == "stdout" else 1.0)
     ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts, yes=yes))
@@ -107,7 +107,7 @@ def command(
 
 def _replay(
     files: tuple[Path, ...],
-    selection: Selection,
+    selection: ReplaySelection,
     settings: Settings | None,
     target: str,
     pace: float | None,
@@ -168,7 +168,7 @@ def _to_stdout(pieces: Iterable[tuple[float, bytes]]) -> str:
 
 def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *, mark: bool, yes: bool) -> str:
     from relay.replay.targets import Republisher
-    from relay.subscription.connect import DialError
+    from relay.subscription.connect import ConnectError
 
     if not yes and sys.stdin.isatty():
         click.confirm("Publish on Redis? Everybody who listens there gets these events again", abort=True, err=True)
@@ -180,7 +180,7 @@ def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *
                 redis.publish(events)
         finally:
             redis.close()
-    except DialError as error:
+    except ConnectError as error:
         raise click.ClickException(plain(str(error))) from None
     own = f", {redis.own:,} of the relay's own left out" if redis.own else ""
     return f", {redis.published:,} published ({redis.heard:,} deliveries){own}"

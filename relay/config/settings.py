@@ -43,8 +43,8 @@ class RedisOptions(Options):
         SecretStr("redis://localhost:6379/0"),
         description="`redis://`, `rediss://` (TLS), `unix://`, `redis+sentinel://host:port,host:port/master/db`.",
     )
-    username: str | None = Field(None, description="ACL user, where the URL does not say it.")
-    password: SecretStr | None = Field(None, description="Password, where the URL does not say it.")
+    username: str | None = Field(None, description="ACL user, if the URL has none.")
+    password: SecretStr | None = Field(None, description="Password, if the URL has none.")
     patterns: list[str] = Field(["tickstock:*"], min_length=1, description="What to PSUBSCRIBE to.")
     tls: TlsOptions = Field(
         TlsOptions(), description="Certificates for `rediss://`, and for Sentinels and master of `rediss+sentinel://`."
@@ -53,9 +53,9 @@ class RedisOptions(Options):
     protocol: Literal[2, 3] = Field(2, description="RESP version.")
     connect_timeout: Duration = Field(3.0, gt=0, description="For connecting, logging in and subscribing.")
     ping_interval: Duration = Field(10.0, gt=0, description="Silence after which the connection is tried with PING.")
-    ping_timeout: Duration = Field(10.0, gt=0, description="Silence after a PING that means: dead, connect anew.")
+    ping_timeout: Duration = Field(10.0, gt=0, description="Silence after a PING after which the relay reconnects.")
     server_check_interval: Duration = Field(
-        10.0, gt=0, description="Between two looks whether this server is still the right one: Sentinel, name, `ROLE`."
+        10.0, gt=0, description="Between two checks that this server is still the right one: Sentinel, name, `ROLE`."
     )
     coalesce: Duration = Field(
         0.005, ge=0, le=0.1, description="Longest wait between two batches of a trickle: latency for less CPU."
@@ -66,7 +66,7 @@ class RedisOptions(Options):
     def _known_scheme(cls, url: SecretStr) -> SecretStr:
         schemes = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
         if not url.get_secret_value().startswith(schemes):
-            raise ValueError("must begin with one of " + ", ".join(schemes))
+            raise ValueError("must start with one of " + ", ".join(schemes))
         return url
 
     @field_validator("patterns")
@@ -151,26 +151,28 @@ class OutboxOptions(Options):
 
     max_rows: int = Field(100_000, gt=0, description="Deliveries that may wait, all lanes together.")
     max_bytes: Size = Field(256 << 20, gt=0, description="Bytes that may wait, all lanes together.")
-    max_age: Duration = Field(86400.0 * 3, gt=0, description="A delivery older than this is given up.")
+    max_age: Duration = Field(86400.0 * 3, gt=0, description="A delivery older than this becomes a dead letter.")
     when_full: Literal["drop_oldest", "refuse"] = Field(
         "drop_oldest", description="Whether the oldest waiting or the newest coming delivery is lost, and counted."
     )
-    max_attempts: int = Field(0, ge=0, description="Attempts before the dead letters; 0: until `max_age`.")
+    max_attempts: int = Field(
+        0, ge=0, description="Attempts before a delivery becomes a dead letter; 0: until `max_age`."
+    )
     retry_first: Duration = Field(1.0, gt=0, description="Wait after the first failure; doubles, with jitter.")
     retry_most: Duration = Field(60.0, gt=0, description="Longest wait between two attempts.")
-    breaker_failures: int = Field(5, gt=0, description="Failures in a row that open a sink's breaker.")
-    breaker_rest: Duration = Field(15.0, gt=0, description="How long an open breaker rests before one trial.")
+    breaker_failures: int = Field(5, gt=0, description="Failures in a row that open a sink's circuit breaker.")
+    breaker_rest: Duration = Field(15.0, gt=0, description="How long a circuit stays open before one trial delivery.")
     longest_rest: Duration = Field(
         900.0, gt=0, description="Longest wait that a `Retry-After` may ask for; then one delivery is tried."
     )
-    dead_letters: int = Field(10_000, ge=0, description="How many given-up deliveries are kept to look at.")
+    dead_letters: int = Field(10_000, ge=0, description="How many dead letters are kept.")
 
 
 class QuarantineOptions(Options):
     """Messages that are no JSON object: kept byte for byte."""
 
     directory: Path | None = Field(None, description="Default: `quarantine` in `state_dir`.")
-    max_bytes: Size = Field(64 << 20, gt=0, description="Size of one file; then the next begins.")
+    max_bytes: Size = Field(64 << 20, gt=0, description="Size of one file; then a new one is started.")
     max_total_bytes: Size = Field(512 << 20, gt=0, description="Size of all files; beyond it the oldest is deleted.")
     keep: Duration = Field(86400.0 * 30, gt=0, description="How long old files are kept.")
 
@@ -259,7 +261,7 @@ class Settings(Options):
     watchdog: WatchdogOptions = Field(WatchdogOptions(), description="What is alerted, and when.")
     sinks: dict[str, dict[str, Any]] = Field({}, description="Name -> type and options.")
     routes: list[RouteOptions] = Field([], description="Which events go to which sinks.")
-    tests: list[TestOptions] = Field([], description="Expectations about the routes, held by `check`.")
+    tests: list[TestOptions] = Field([], description="Expectations about the routes, tested by `check`.")
     state_dir: Path = Field(Path("/var/lib/tickstock-relay"), description="The outbox and all other state.")
     http: HttpOptions = Field(HttpOptions(), description="Metrics, health, status page.")
     limits: LimitOptions = Field(LimitOptions(), description="What a message may be.")

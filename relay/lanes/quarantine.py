@@ -14,14 +14,14 @@ import msgspec
 import structlog
 
 from relay.events import utc_text
-from relay.normalize.normalize import Reason, Unreadable
+from relay.normalize.normalize import Unreadable, UnreadableReason
 from relay.process.clock import Clock
 from sinks import retention
 from sinks.append_file import AppendFile, InUseError
 
 HOLD_BYTES = 64 << 20
 """Bytes held in memory while the file cannot be written."""
-_POISON = f'"reason":"{Reason.POISON}"'.encode()
+_POISON = f'"reason":"{UnreadableReason.POISON}"'.encode()
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Quarantine:
         self._file: AppendFile | None = None
         self._held: list[bytes] = []
         self._prepared: dict[tuple[str, int], bytes] = {}
-        self.counts: Counter[str] = Counter(dict.fromkeys(Reason, 0))
+        self.counts: Counter[str] = Counter(dict.fromkeys(UnreadableReason, 0))
         """Messages by reason."""
         self.dropped = 0
         """Lines lost because neither disk nor memory had room."""
@@ -90,7 +90,7 @@ class Quarantine:
 
     def _is_kept(self, message: Unreadable) -> bool:
         """Whether the process before has kept it already."""
-        if message.reason is Reason.POISON:
+        if message.reason is UnreadableReason.POISON:
             return self._last_line == (message.stream, message.offset)
         return self._last is not None and message.stream == self._last[0] and message.offset <= self._last[1]
 

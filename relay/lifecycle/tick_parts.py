@@ -27,7 +27,7 @@ class TickParts:
         yield "changes by the command line", self._take_note_of_others
         yield "quarantine", lambda _: parts.quarantine.tick()
         yield "gaps", lambda _: parts.gaps.heartbeat(parts.subscription.known_until)
-        yield "intake", lambda _: self._progress.look(parts.subscription.unread(), parts.intake.received)
+        yield "intake", lambda _: self._progress.check(parts.subscription.unread(), parts.intake.received)
         yield "recent history", lambda now: parts.recent.count(now, parts.intake.received)
         yield "clock", lambda now: parts.self_check.clock(now, parts.clock)
         yield "watchdog", parts.watch.tick

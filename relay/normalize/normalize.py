@@ -28,7 +28,7 @@ GROUP = 32
 """Messages that are looked at together for what is unusual: mostly nothing is, and that costs a few calls for all."""
 
 
-class Reason(StrEnum):
+class UnreadableReason(StrEnum):
     """Why a message does not become an Event."""
 
     EMPTY = "empty"
@@ -51,11 +51,11 @@ class Unreadable:
     received: datetime
     stream: str
     offset: int
-    reason: Reason
+    reason: UnreadableReason
 
 
 class _Refused(Exception):  # noqa: N818 - a decision, not an error of ours
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: UnreadableReason) -> None:
         self.reason = reason
 
 
@@ -152,25 +152,25 @@ class Normalizer:
 
     def _object(self, data: bytes) -> dict[str, Any]:
         if len(data) > self._max_bytes:
-            raise _Refused(Reason.TOO_LARGE)
+            raise _Refused(UnreadableReason.TOO_LARGE)
         if not data.strip():
-            raise _Refused(Reason.EMPTY)
+            raise _Refused(UnreadableReason.EMPTY)
         try:
             data.decode()
         except UnicodeDecodeError:
-            raise _Refused(Reason.NOT_UTF8) from None
+            raise _Refused(UnreadableReason.NOT_UTF8) from None
         if not self._is_within_limits(data):
             depth, values = structure_of(data)
             if depth > self._max_depth:
-                raise _Refused(Reason.TOO_DEEP)
+                raise _Refused(UnreadableReason.TOO_DEEP)
             if values > self._max_values:
-                raise _Refused(Reason.TOO_MANY_VALUES)
+                raise _Refused(UnreadableReason.TOO_MANY_VALUES)
         try:
             return decode_object(data)
         except NotAnObjectError:
-            raise _Refused(Reason.NOT_AN_OBJECT) from None
+            raise _Refused(UnreadableReason.NOT_AN_OBJECT) from None
         except ValueError:
-            raise _Refused(Reason.NOT_JSON) from None
+            raise _Refused(UnreadableReason.NOT_JSON) from None
 
 
 def _name(message: dict[str, Any], channel: Channel) -> str:

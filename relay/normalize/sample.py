@@ -96,7 +96,7 @@ def from_line(line: bytes) -> Event:
     try:
         return decode(line)
     except KeyError as error:
-        raise SpecimenError("severity", f"{error} is no severity") from None
+        raise SpecimenError("severity", f"{error} is not a valid severity") from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise SpecimenError("", f"not a line of the archive: {error}") from None
 
@@ -155,8 +155,8 @@ def _copied(value: Any) -> Any:
 
 def _channel(texts: Mapping[str, str]) -> str:
     if "channel" in texts:
-        if said := {"domain", "action"} & texts.keys():
-            raise SpecimenError(min(said), "is what the channel says already; leave one of them out")
+        if redundant := {"domain", "action"} & texts.keys():
+            raise SpecimenError(min(redundant), "is given by the channel already; leave one of them out")
         return texts["channel"]
     if "domain" not in texts:
         raise SpecimenError("", "an event needs a channel, such as tickstock:errors")

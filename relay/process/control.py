@@ -93,17 +93,17 @@ class ControlSocket:
                 line = await reader.readline()
             request = json.loads(line)
         except (TimeoutError, ValueError, RecursionError):  # a line that is too long is a ValueError
-            raise RefusedError("a request is one line of JSON") from None
+            raise RefusedError("a request must be one line of JSON") from None
         if not isinstance(request, dict):
-            raise RefusedError("a request is a JSON object")
+            raise RefusedError("a request must be a JSON object")
         return request
 
     def _verb(self, request: Mapping[str, Any]) -> Verb:
         name, config = request.get("verb"), request.get("config")
         if not isinstance(name, str) or name not in self._verbs:
-            raise RefusedError(f"unknown verb; there are: {', '.join(self._verbs)}")
+            raise RefusedError(f"unknown verb; valid ones are: {', '.join(self._verbs)}")
         if config is not None and config != self._config:
-            raise RefusedError(f"this relay runs with {self._config}, another configuration")
+            raise RefusedError(f"this relay runs with another configuration, {self._config}")
         return self._verbs[name]
 
 

@@ -36,7 +36,7 @@ class Progress:
     received: int = -1
     stuck: int = 0
 
-    def look(self, unread: int, received: int) -> None:
+    def check(self, unread: int, received: int) -> None:
         """To be called once a tick, with the bytes that wait and the messages taken so far.
 
         Raises:
@@ -45,7 +45,7 @@ class Progress:
         self.stuck = self.stuck + 1 if unread and received == self.received else 0
         self.received = received
         if self.stuck >= STUCK_AFTER:
-            raise StuckError(f"{unread} bytes wait, and no message was taken for {self.stuck} ticks")
+            raise StuckError(f"{unread} bytes are waiting, but no message was read for {self.stuck} ticks")
 
 
 @dataclass(slots=True)
@@ -102,24 +102,24 @@ class Health:
     def tick(self, now: datetime) -> list[Announcement]:
         """To be called once a tick, after all parts: which part is faulty, which one works again."""
         self._ticks += 1
-        said: list[Announcement] = []
+        announcements: list[Announcement] = []
         for name, part in list(self._parts.items()):
             if part.failures >= FAULTY_AFTER and not part.announced:
                 part.announced = True
                 self._note(name, utc_text(now))
-                said.append(_faulty(name, part))
+                announcements.append(_faulty(name, part))
             elif part.sound_since is not None and self._ticks - part.sound_since >= SOUND_AFTER:
                 del self._parts[name]
                 if part.announced:
                     self._note(name, None)
-                    said.append(_announcement(name, "resolved", f"Resolved: {_title(name)}", "It works again."))
-        return said
+                    announcements.append(_resolved(name))
+        return announcements
 
     def _note(self, name: str, text: str | None) -> None:
         try:
             self._noted.put(name, text)
         except Exception as error:  # noqa: BLE001 - the store may be the broken part
-            log.warning("a fault cannot be noted for the next start", part=name, error=type(error).__name__)
+            log.warning("the fault could not be saved for the next start", part=name, error=type(error).__name__)
 
 
 def _title(name: str) -> str:
@@ -133,6 +133,10 @@ def _faulty(name: str, part: _Part) -> Announcement:
         " Look at its log: `journalctl -u tickstock-relay`; then `tickstock-relay check`."
     )
     return _announcement(name, "firing", _title(name), message)
+
+
+def _resolved(name: str) -> Announcement:
+    return _announcement(name, "resolved", f"Resolved: {_title(name)}", "It works again.")
 
 
 def _announcement(name: str, state: str, title: str, message: str) -> Announcement:

@@ -163,11 +163,11 @@ def inherited() -> dict[str, int]:
     call gives none.
     Of several under one name the first is taken and the others are closed.
     """
-    said = {key: os.environ.pop(key, "") for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
-    if said["LISTEN_PID"] != str(os.getpid()) or not said["LISTEN_FDS"].isdecimal():
+    passed = {key: os.environ.pop(key, "") for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
+    if passed["LISTEN_PID"] != str(os.getpid()) or not passed["LISTEN_FDS"].isdecimal():
         return {}
-    count = int(said["LISTEN_FDS"])
-    names = said["LISTEN_FDNAMES"].split(":") if said["LISTEN_FDNAMES"] else []
+    count = int(passed["LISTEN_FDS"])
+    names = passed["LISTEN_FDNAMES"].split(":") if passed["LISTEN_FDNAMES"] else []
     names += ["unknown"] * (count - len(names))
     found: dict[str, int] = {}
     for descriptor, name in enumerate(names[:count], FIRST_DESCRIPTOR):
@@ -192,7 +192,7 @@ def reexec(descriptors: Mapping[str, int]) -> NoReturn:
     for name in descriptors:
         _check_name(name)
     if not os.access(sys.executable, os.X_OK):
-        raise FileNotFoundError(f"cannot start again: {sys.executable} is not there any more")
+        raise FileNotFoundError(f"cannot start again: {sys.executable} does not exist any more")
     beyond = FIRST_DESCRIPTOR + len(descriptors)
     # First out of the way: a descriptor may have the number that another one is to get.
     moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, beyond) for descriptor in descriptors.values()]

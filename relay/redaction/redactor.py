@@ -64,10 +64,10 @@ class Redactor:
 
     def _redact_kind(self, kind: Kind) -> Kind:
         texts = (kind.channel, kind.event, kind.source, kind.version, kind.wire_event)
-        told = [text and self.redact_text(text) for text in texts]
-        if tuple(told) == texts:
+        redacted = [text and self.redact_text(text) for text in texts]
+        if tuple(redacted) == texts:
             return kind
-        channel, event, source, version, wire_event = told
+        channel, event, source, version, wire_event = redacted
         return kind_of(channel or "", event or "", kind.phase, kind.severity, source, version, wire_event)
 
     def redact_text(self, text: str) -> str:
@@ -91,23 +91,23 @@ class Redactor:
             value = decode_object(data)
         except ValueError:
             text = data.decode(errors="replace")
-            told = self.redact_text(text)
-            return data if told == text else told.encode()
-        told_value = self._redact_value(value, 0)
-        return data if told_value is value else _encode(told_value)
+            redacted = self.redact_text(text)
+            return data if redacted == text else redacted.encode()
+        redacted = self._redact_value(value, 0)
+        return data if redacted is value else _encode(redacted)
 
     def _redact_value(self, value: Any, depth: int) -> Any:
         """`value` without secrets: the same object when nothing in it changed."""
         if isinstance(value, str):
-            told = self.redact_text(value)
-            return value if told == value else told
+            redacted = self.redact_text(value)
+            return value if redacted == value else redacted
         if depth > MAX_DEPTH:
             return REDACTED if isinstance(value, dict | list) else value
         if isinstance(value, list):
             items = [self._redact_value(item, depth + 1) for item in value]
             return value if all(map(_is, items, value)) else items
         if isinstance(value, dict):
-            fields = {self._key(name).told: self._redact_field(name, item, depth) for name, item in value.items()}
+            fields = {self._key(name).redacted: self._redact_field(name, item, depth) for name, item in value.items()}
             same = len(fields) == len(value) and all(value.get(key, _MISSING) is item for key, item in fields.items())
             return value if same else fields
         return value
@@ -134,7 +134,7 @@ class Redactor:
 class _Key(NamedTuple):
     """What was found out about the name of a payload's field."""
 
-    told: str
+    redacted: str
     is_secret: bool
 
 

@@ -64,7 +64,7 @@ _moment = msgspec.json.Decoder(_Moment).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ReplaySelection:
     """Which events are replayed: received from `since` until before `until`, and matching."""
 
     since: datetime | None = None
@@ -74,7 +74,7 @@ class Selection:
     @property
     def is_everything(self) -> bool:
         """Whether nothing need be looked at."""
-        return self == Selection()
+        return self == ReplaySelection()
 
     def takes(self, line: bytes) -> bool:
         """Whether the event in `line` is chosen; it is decoded no further than that needs.
@@ -93,9 +93,14 @@ class Archive:
     """The files of an archive, read as one."""
 
     def __init__(
-        self, paths: Iterable[Path], selection: Selection, *, mark: bool, progress: Callable[[int], None] | None = None
+        self,
+        paths: Iterable[Path],
+        selection: ReplaySelection,
+        *,
+        mark: bool,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
-        """`mark`: say of each event that it is replayed. `progress` is told the bytes read from disk.
+        """`mark`: say of each event that it is replayed. `progress` is called with the bytes read from disk.
 
         Raises:
             ReplayError: a file cannot be opened, or does not begin as an archive.
@@ -210,7 +215,7 @@ def _whole_lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]
         begun.append(block[cut:])
         held += len(begun[-1])
         if held > LONGEST_LINE:
-            raise ReplayError(f"{path}: no line break in {held >> 20} MiB; that is no archive")
+            raise ReplayError(f"{path}: no line break in {held >> 20} MiB; that is not an archive")
     if rest := b"".join(begun):
         yield rest + b"\n"
 

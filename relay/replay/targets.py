@@ -21,7 +21,7 @@ from relay.process.clock import Clock
 from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from relay.subscription.connect import DialError, dial
+from relay.subscription.connect import ConnectError, connect
 from sinks.base import QueuedSink, SinkError
 from sinks.registry import sink_class
 
@@ -46,12 +46,12 @@ class Republisher:
         """Connect.
 
         Raises:
-            DialError: Redis cannot be reached, or refuses.
+            ConnectError: Redis cannot be reached, or refuses.
         """
         self._mark = mark
         self._normalizer = Normalizer()
         self._reader = hiredis.Reader()
-        self._sock: socket.socket = dial(options).sock
+        self._sock: socket.socket = connect(options).sock
         self._sock.settimeout(options.ping_timeout)
         self.published = 0
         self.heard = 0
@@ -63,7 +63,7 @@ class Republisher:
         """Publish events in order.
 
         Raises:
-            DialError: Redis does not take them.
+            ConnectError: Redis does not take them.
         """
         for start in range(0, len(events), PIPELINE):
             self._send([message for event in events[start : start + PIPELINE] if (message := self._message(event))])
@@ -99,16 +99,16 @@ class Republisher:
             for _ in messages:
                 self.heard += self._answer()
         except OSError as error:
-            raise DialError(f"Redis: {error.strerror or error}") from None
+            raise ConnectError(f"Redis: {error.strerror or error}") from None
         self.published += len(messages)
 
     def _answer(self) -> int:
         while (reply := self._reader.gets()) is False:
             if not (data := self._sock.recv(1 << 16)):
-                raise DialError("Redis hung up")
+                raise ConnectError("Redis closed the connection")
             self._reader.feed(data)
         if isinstance(reply, Exception):
-            raise DialError(f"Redis refused PUBLISH: {reply}")
+            raise ConnectError(f"Redis refused PUBLISH: {reply}")
         return int(reply)
 
 

@@ -28,7 +28,7 @@ _Found = tuple[int, str, str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class OutboxSelection:
     """Which rows are meant; everything that is given must hold. `before` is epoch seconds of acceptance."""
 
     ids: Sequence[int] = ()
@@ -39,7 +39,7 @@ class Selection:
     @property
     def is_everything(self) -> bool:
         """Whether nothing is given."""
-        return self == Selection()
+        return self == OutboxSelection()
 
     def takes(self, lane: str, state: str, accepted: float) -> bool:
         """Whether a row is meant, its id aside."""
@@ -56,7 +56,7 @@ class Undelivered:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def rows(self, selection: Selection, most: int | None = None) -> Iterator[Row]:
+    def rows(self, selection: OutboxSelection, most: int | None = None) -> Iterator[Row]:
         """The selected rows, oldest first, at most `most`; read one by one.
 
         Raises:
@@ -66,7 +66,7 @@ class Undelivered:
             if row := self._db.execute(_ROW, (row_id,)).fetchone():
                 yield Row(*row)
 
-    def counts(self, selection: Selection) -> dict[tuple[str, str], int]:
+    def counts(self, selection: OutboxSelection) -> dict[tuple[str, str], int]:
         """How many are selected, by lane and state."""
         counts: dict[tuple[str, str], int] = {}
         if not selection.ids and selection.before is None and self._is_counted():
@@ -78,16 +78,16 @@ class Undelivered:
             counts[lane, state] = counts.get((lane, state), 0) + 1
         return counts
 
-    def retry(self, selection: Selection) -> int:
+    def retry(self, selection: OutboxSelection) -> int:
         """Have the selected rows tried at once, also those given up; how many."""
         now = time.time()
         return self._each(selection, _REVIVE, (now,))
 
-    def drop(self, selection: Selection) -> int:
+    def drop(self, selection: OutboxSelection) -> int:
         """Forget the selected rows; how many."""
         return self._each(selection, "DELETE FROM outbox WHERE id = ?", ())
 
-    def _found(self, selection: Selection) -> Iterator[_Found]:
+    def _found(self, selection: OutboxSelection) -> Iterator[_Found]:
         """What is selected, oldest first."""
         for found in self._by_id(selection.ids) if selection.ids else self._walk():
             _, lane, state, accepted = found
@@ -109,7 +109,7 @@ class Undelivered:
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         return version >= schema.VERSION
 
-    def _each(self, selection: Selection, statement: str, values: tuple[object, ...]) -> int:
+    def _each(self, selection: OutboxSelection, statement: str, values: tuple[object, ...]) -> int:
         done, found = 0, self._found(selection)
         while ids := [(*values, row_id) for row_id, *_ in islice(found, CHUNK)]:
             self._db.execute("BEGIN IMMEDIATE")

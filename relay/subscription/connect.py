@@ -33,7 +33,7 @@ ASK_AGAIN = 600.0
 """Seconds after which a command that the ACL did not allow is tried again: each attempt is a line in `ACL LOG`."""
 
 
-class DialError(ConnectionError):
+class ConnectError(ConnectionError):
     """Redis could not be reached or refused us; the text is one line and holds no secret.
 
     `kind` is None when no server answered; `target` is where one was looked for.
@@ -59,16 +59,16 @@ class Server:
     """Host and port that we were to connect to: by the URL, by Sentinel, or by a redirection."""
 
 
-def dial(options: RedisOptions) -> Wire:
+def connect(options: RedisOptions) -> Wire:
     """Connect and authenticate. Blocks for up to the connect timeout; call it in a thread.
 
     Raises:
-        DialError: unreachable, refused, wrong password, bad certificate.
+        ConnectError: unreachable, refused, wrong password, bad certificate.
     """
-    return Dialer(options).connect()[0]
+    return Connector(options).connect()[0]
 
 
-class Dialer:
+class Connector:
     """Connects again and again; its methods block, so call them in a thread."""
 
     def __init__(self, options: RedisOptions) -> None:
@@ -83,18 +83,18 @@ class Dialer:
         """A connection, and the server at its other end.
 
         Raises:
-            DialError: unreachable, refused, wrong password, bad certificate, or no master though Sentinel says so.
+            ConnectError: unreachable, refused, wrong password, bad certificate, or no master though Sentinel says so.
         """
         connection, server = self._reach()
         sock = _let_go(connection)
         sock.settimeout(None)
         return TlsWire(sock) if isinstance(sock, ssl.SSLSocket) else PeekWire(sock), server
 
-    def look(self) -> Server:
+    def check(self) -> Server:
         """The server that `connect` would reach now; the connection is closed again.
 
         Raises:
-            DialError: as `connect`.
+            ConnectError: as `connect`.
         """
         connection, server = self._reach()
         connection.disconnect()
@@ -111,10 +111,10 @@ class Dialer:
         except (redis.RedisError, OSError, ValueError) as error:
             if connection is not None:
                 connection.disconnect()
-            raise DialError(_without_secrets(_words(error), self._options), _kind(error), target) from None
+            raise ConnectError(_without_secrets(_words(error), self._options), _kind(error), target) from None
         if self.by_sentinel and server.problem:
             connection.disconnect()
-            raise DialError(f"Sentinel names it as the master, but it is not one: {server.problem}", None, target)
+            raise ConnectError(f"Sentinel names it as the master, but it is not one: {server.problem}", None, target)
         return connection, server
 
     def _connection(self) -> Any:
@@ -177,7 +177,7 @@ def _problem(role: Any, *, wants_master: bool) -> str:
     if not isinstance(role, list) or not role or role[0] == b"master":
         return ""
     if role[0] != b"slave":
-        return f"it is no data server, but a {_bytes(role[0]).decode(errors='replace')}"
+        return f"it is not a data server, but a {_bytes(role[0]).decode(errors='replace')}"
     host, port, state = role[1], role[2], _bytes(role[3]).decode(errors="replace")
     if wants_master:
         return "it is a replica"
@@ -205,7 +205,7 @@ def _kind(error: BaseException) -> ErrorKind | None:
 
 
 def client_settings(options: RedisOptions) -> dict[str, Any]:
-    """What redis-py is told of a connection to Redis, but for TLS."""
+    """What redis-py is given for a connection to Redis, but for TLS."""
     settings = _bounds(options) | {
         "protocol": options.protocol,
         "driver_info": None,  # no CLIENT SETINFO: an ACL that does not allow it would log each attempt
@@ -220,7 +220,7 @@ def client_settings(options: RedisOptions) -> dict[str, Any]:
 
 
 def sentinel_settings(options: RedisOptions) -> dict[str, Any]:
-    """What redis-py is told of a connection to a Sentinel, but for TLS."""
+    """What redis-py is given for a connection to a Sentinel, but for TLS."""
     password = options.sentinel.password
     settings = _bounds(options) | {"username": options.sentinel.username, "decode_responses": True}
     return settings | ({"password": current_secret(password)} if password else {})
@@ -255,7 +255,7 @@ def _let_go(connection: Any) -> socket.socket:
     """The connection's socket, taken from redis-py: its own clean-up would shut the connection down for everyone."""
     sock = connection._sock  # noqa: SLF001 - redis-py has no public way to hand a socket over
     if not isinstance(sock, socket.socket):
-        raise DialError("redis-py gave no socket")
+        raise ConnectError("redis-py gave no socket")
     connection._sock = None  # noqa: SLF001
     return sock
 

@@ -16,7 +16,7 @@ from relay.config.settings import RedisOptions
 from relay.events import Message
 from relay.subscription.errors import ErrorKind, ServerError, is_no_permission, kind_of
 from relay.subscription.resp import FrameParser
-from relay.subscription.socket import LOOK_AT_MOST, PeekWire, TlsWire, WireClosedError
+from relay.subscription.socket import PEEK_AT_MOST, PeekWire, TlsWire, WireClosedError
 
 ENOUGH = 25
 """Messages among which a wake-up's cost is shared well enough: it is not waited longer than it takes to get so many."""
@@ -44,6 +44,16 @@ class Batch:
     messages: list[Message]
     size: int = 0
 
+    @property
+    def first_position(self) -> int:
+        """Where its first message ends in the stream."""
+        return self.messages[0][2]
+
+    @property
+    def last_position(self) -> int:
+        """Where its last message ends in the stream: when the batch is taken, the stream is taken up to there."""
+        return self.messages[-1][2]
+
 
 class Connection:
     """Reads one connection."""
@@ -58,7 +68,7 @@ class Connection:
         changed: Callable[[], None],
         adopted: bool = False,
     ) -> None:
-        """`changed` is called whenever `confirmed`, `torn` or `waits_for` may have changed."""
+        """`changed` is called whenever `confirmed`, `mid_message` or `waits_for` may have changed."""
         self.wire = wire
         self.stream = stream
         self.adopted = adopted
@@ -69,8 +79,8 @@ class Connection:
         self._position = wire.position()
         self._parser = FrameParser(self._position)
         self._patterns: set[bytes] = set()
-        self._last_heard = time.monotonic()
-        self.heard_at = now()
+        self._last_received = time.monotonic()
+        self.received_at = now()
         """When something last came."""
         self._last_unread = 0
         self._probed, self._may_ping = False, True
@@ -78,7 +88,7 @@ class Connection:
         self._leave, self._leave_by = "", 0.0
         self._failed_reads = 0
         self._ready: asyncio.Future[None] | None = None
-        self.torn = False
+        self.mid_message = False
         """Whether a part of a message was consumed: nobody else could go on from there."""
         self.waits_for = ""
         """Why the server has not confirmed yet, in its words."""
@@ -122,7 +132,7 @@ class Connection:
             wire.want(partial + 1)
             boundary = self._parser.boundary
             try:
-                unread = wire.look()
+                unread = wire.peek()
                 if len(unread) == partial:
                     await self._wait_for_the_rest(partial)
                     continue
@@ -135,8 +145,8 @@ class Connection:
             except MemoryError:
                 await self._wait_for_memory()
                 continue
-            full, before = len(unread) == LOOK_AT_MOST, self._last_heard
-            received = self._heard()
+            full, before = len(unread) == PEEK_AT_MOST, self._last_received
+            received = self._note_received()
             error = self._replies()
             if messages:
                 yield Batch(self.stream, received, messages, self._parser.boundary - boundary)
@@ -145,7 +155,7 @@ class Connection:
                 raise error
             self._leave_if_asked(drained=not full)
             self.behind_since = (self.behind_since or received) if full else None
-            await asyncio.sleep(0 if full else self._pause(len(messages), self._last_heard - before))
+            await asyncio.sleep(0 if full else self._pause(len(messages), self._last_received - before))
 
     def _pause(self, count: int, seconds: float) -> float:
         """How long to let messages gather when `count` came in the last `seconds`."""
@@ -157,30 +167,30 @@ class Connection:
         if position > self._position:
             self.wire.consume(position - self._position)
             self._position = position
-            if self.torn:
-                self.torn = False
+            if self.mid_message:
+                self.mid_message = False
                 self._changed()
 
     def _acknowledge_all(self) -> None:
         """Consume exactly what was handed out, so that the socket is left at a message boundary."""
         self.acknowledge(self._parser.boundary)
-        if self.torn or self._parser.seen - self._position >= LOOK_AT_MOST:
+        if self.mid_message or self._parser.seen - self._position >= PEEK_AT_MOST:
             self._take_partial()
 
     def _take_partial(self) -> None:
         """A message larger than can be peeked at: take what is there, the parser holds it.
 
-        Until it is whole the connection is torn and must not be handed over: its next byte is not a boundary.
+        Until it is whole the connection must not be handed over: its next byte is not a boundary.
         """
-        if not self.torn:
-            self.torn = True
+        if not self.mid_message:
+            self.mid_message = True
             self._changed()
         self.wire.consume(self._parser.seen - self._position)
         self._position = self._parser.seen
 
     async def _wait_for_the_rest(self, partial: int) -> None:
         """Until more of a half message is there. Readable without more: the peer has closed, or the window is full."""
-        if not await self._wait() or len(self.wire.look()) > partial:
+        if not await self._wait() or len(self.wire.peek()) > partial:
             return
         if self.wire.closed_with_rest():
             raise WireClosedError("closed by the other side in the middle of a message")
@@ -194,19 +204,19 @@ class Connection:
             ConnectionError: it lasts; or of a large message a part was taken already, and is gone.
         """
         self._failed_reads += 1
-        if self.torn or self._failed_reads > MEMORY_ATTEMPTS:
-            raise ConnectionError("not enough memory here for what has come")
+        if self.mid_message or self._failed_reads > MEMORY_ATTEMPTS:
+            raise ConnectionError("not enough memory to read from Redis")
         self._parser.restart(self._position)
         self.behind_since = self.behind_since or self._now()
         if self._failed_reads == 1:
-            log.warning("not enough memory here for what has come; it stays unread and is tried again")
+            log.warning("not enough memory to read from Redis; the data stays unread, retrying")
         await asyncio.sleep(MEMORY_WAIT)
 
     async def _wait(self) -> bool:
         """Until the wire is readable; probes a silent one, and gives up on one that stays silent."""
         if self._subscribe_at is not None:
             return await self._wait_to_subscribe(self._subscribe_at - time.monotonic())
-        silent = time.monotonic() - self._last_heard
+        silent = time.monotonic() - self._last_received
         limit = self._options.ping_interval + (self._options.ping_timeout if self._probed else 0)
         if not self.relied_on:
             limit = self._options.connect_timeout
@@ -215,7 +225,7 @@ class Connection:
         unread, before = self.wire.unread(), self._last_unread
         self._last_unread = unread
         if unread > before:  # more of a long message has come
-            self._heard()
+            self._note_received()
         elif self._probed or not self.relied_on:
             raise ConnectionError(f"no answer for {silent:.0f} s")
         else:
@@ -235,7 +245,7 @@ class Connection:
         if seconds > 0:
             return await self._until_readable(seconds)
         self._subscribe_at = None
-        self._last_heard = time.monotonic()  # the time for an answer begins anew
+        self._last_received = time.monotonic()  # the time for an answer begins anew
         self.subscribe()
         return False
 
@@ -253,11 +263,11 @@ class Connection:
             self._ready = None
             loop.remove_reader(self.wire.sock)
 
-    def _heard(self) -> datetime:
-        self._last_heard = time.monotonic()
+    def _note_received(self) -> datetime:
+        self._last_received = time.monotonic()
         self._probed = False
-        self.heard_at = self._now()
-        return self.heard_at
+        self.received_at = self._now()
+        return self.received_at
 
     def _replies(self) -> ServerError | None:
         """Take note of replies that are no messages; an error after which the connection is of no use."""

@@ -44,7 +44,7 @@ class Part:
     @property
     def position(self) -> int:
         """Where it ends in the stream."""
-        return self.batch.messages[-1][2]
+        return self.batch.last_position
 
 
 _encode = msgspec.json.Encoder().encode
@@ -65,16 +65,16 @@ class PoisonSearch:
 
     def parts(self, batch: Batch) -> Iterator[Part]:
         """The batch as it is to be taken. To ask for the next part is to say that the last one was consumed."""
-        first, last = batch.messages[0][2], self._met_before(batch)
+        first, last = batch.first_position, self._met_before(batch)
         ends = last.ends + 1 if last else 0
         if last and last.until:
             return self._singly(batch, last.ends, last.until, poison=ends if last.first == first else 0)
         if ends >= ENOUGH:
-            return self._singly(batch, ends, batch.messages[-1][2], poison=ends if len(batch.messages) == 1 else 0)
+            return self._singly(batch, ends, batch.last_position, poison=ends if len(batch.messages) == 1 else 0)
         return self._whole(batch, ends)
 
     def _whole(self, batch: Batch, ends: int) -> Iterator[Part]:
-        self._record(Attempt(batch.stream, batch.messages[0][2], ends))
+        self._record(Attempt(batch.stream, batch.first_position, ends))
         yield Part(batch)
         self._finish()
 
@@ -86,15 +86,15 @@ class PoisonSearch:
                 yield Part(part, poison)
                 poison = 0
             else:
-                if message[2] <= until:
-                    self._record(Attempt(batch.stream, message[2], ends, until))
+                if part.last_position <= until:
+                    self._record(Attempt(batch.stream, part.last_position, ends, until))
                 yield Part(part)
-        if batch.messages[-1][2] >= until:
+        if batch.last_position >= until:
             self._finish()
 
     def _met_before(self, batch: Batch) -> Attempt | None:
         """The record, if it is of this batch or of one that this is a part of."""
-        last, first = self._last, batch.messages[0][2]
+        last, first = self._last, batch.first_position
         if last is None or last.stream != batch.stream:
             return None
         return last if first == last.first or last.first < first <= last.until else None

@@ -59,9 +59,9 @@ class FrameParser:
         self.duplicates = 0
         """Messages that came once more because patterns overlap; each is passed on once."""
         self.control: list[list[bytes | int | None]] = []
-        """Replies that are no messages, for the subscription to look at and clear."""
+        """Replies that are no messages, for the subscription to read and clear."""
         self.errors: list[str] = []
-        """Error replies in the server's words, for the subscription to look at and clear."""
+        """Error replies in the server's words, for the subscription to read and clear."""
 
     def parse(self, unread: memoryview, start: int) -> list[Message]:
         """The whole messages in `unread`, which begins at position `start`.
@@ -140,7 +140,7 @@ class FrameParser:
         """Length of an error reply.
 
         Raises:
-            ProtocolViolationError: it cannot be told, as bytes in it are not UTF-8.
+            ProtocolViolationError: it cannot be reported, as bytes in it are not UTF-8.
         """
         if "\ufffd" in text:
             raise ProtocolViolationError(f"unreadable error reply {text!r:.200}")

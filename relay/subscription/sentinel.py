@@ -27,15 +27,15 @@ def find_master(where: SentinelUrl, pool_to: Callable[[tuple[str, int]], redis.C
     reasons, states = [], []
     for (host, port), answer in zip(where.nodes, answers, strict=True):
         if isinstance(answer, dict):
-            states.append((answer, f"{host}:{port} takes the master for down"))
+            states.append((answer, f"{host}:{port} considers the master down"))
         else:
             reasons.append(f"{host}:{port}: {answer or 'no answer'}")
     newest = max((_epoch(state) for state, _ in states), default=0)
     for state, down in states:
         if _epoch(state) == newest and not state["is_sdown"] and not state["is_odown"]:
             return str(state["ip"]), int(state["port"])
-        reasons.append(down if _epoch(state) == newest else f"{down.partition(' ')[0]} knows of an older failover only")
-    raise redis.ConnectionError(f"no Sentinel tells where {where.master!r} is: {'; '.join(reasons)}")
+        reasons.append(down if _epoch(state) == newest else f"{down.partition(' ')[0]} knows only an older failover")
+    raise redis.ConnectionError(f"no Sentinel knows where {where.master!r} is: {'; '.join(reasons)}")
 
 
 def _ask_all(questions: list[Callable[[], dict[str, Any]]]) -> list[dict[str, Any] | BaseException | None]:

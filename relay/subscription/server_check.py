@@ -11,16 +11,16 @@ from enum import StrEnum
 
 from relay.network.resolver import Resolver
 from relay.process.worker import Worker
-from relay.subscription.connect import Address, Dialer, DialError, Server
+from relay.subscription.connect import Address, ConnectError, Connector, Server
 
-MOVED_LOOKS = 2
-"""Looks in a row that a name must not lead to our server before it counts as moved."""
-MOST_LOOKS = 32
+MOVED_CHECKS = 2
+"""Checks in a row that a name must not lead to our server before it counts as moved."""
+MOST_CHECKS = 32
 """The same for a name that has led away and back again, as one does that stands for several servers in turn."""
 
 
 class State(StrEnum):
-    """What a look has shown."""
+    """What a check has shown."""
 
     RIGHT = "right"
     ISOLATED = "isolated"
@@ -38,28 +38,28 @@ class Finding:
 
 
 class ServerCheck:
-    """Looks; decides nothing about the connection."""
+    """Checks; decides nothing about the connection."""
 
-    def __init__(self, dialer: Dialer, *, timeout: float) -> None:
+    def __init__(self, connector: Connector, *, timeout: float) -> None:
         """`timeout` is for a name's lookup, in seconds."""
-        self._dialer = dialer
+        self._connector = connector
         self._timeout = timeout
         self._worker = Worker("server_check")
         self._server = Server(None)
         self._absent = 0
-        self._looks_needed = 1 if dialer.by_sentinel else MOVED_LOOKS
+        self._checks_needed = 1 if connector.by_sentinel else MOVED_CHECKS
 
     def connected(self, server: Server) -> None:
-        """From now on the looks are about this server."""
+        """From now on the checks are about this server."""
         self._server = server
         self._absent = 0
 
-    async def look(self) -> Finding:
-        """Look once; takes as long as connecting."""
+    async def check(self) -> Finding:
+        """Check once; takes as long as connecting."""
         refused = ""
         try:
-            found = await self._worker.run(self._dialer.look)
-        except DialError as error:
+            found = await self._worker.run(self._connector.check)
+        except ConnectError as error:
             if error.kind is None:
                 return Finding(State.UNKNOWN, str(error))
             found = Server(None, target=error.target)  # one is there, but lets us ask nothing: whose address is it?
@@ -67,12 +67,12 @@ class ServerCheck:
         try:
             same = await self._is_ours(found)
         except OSError as error:
-            return Finding(State.UNKNOWN, f"its name cannot be looked up: {error}")
+            return Finding(State.UNKNOWN, f"its name cannot be resolved: {error}")
         return self._ours(found, refused) if same else self._another(found)
 
     def _ours(self, found: Server, refused: str) -> Finding:
         if self._absent:  # a name that leads elsewhere and back again stands for several servers
-            self._looks_needed = min(MOST_LOOKS, self._looks_needed * 2)
+            self._checks_needed = min(MOST_CHECKS, self._checks_needed * 2)
             self._absent = 0
         if found.address is not None and found.address == self._server.address and not self._server.run_id:
             self._server = replace(self._server, run_id=found.run_id)  # of an adopted connection it was not known
@@ -83,8 +83,8 @@ class ServerCheck:
         self._absent += 1
         place = found.address or found.target
         where = f"{place[0]}:{place[1]}" if place else "another server"
-        reason = f"{'Sentinel' if self._dialer.by_sentinel else 'the address in redis.url'} leads to {where} now"
-        return Finding(State.MOVED if self._absent >= self._looks_needed else State.UNKNOWN, reason)
+        reason = f"{'Sentinel' if self._connector.by_sentinel else 'the address in redis.url'} leads to {where} now"
+        return Finding(State.MOVED if self._absent >= self._checks_needed else State.UNKNOWN, reason)
 
     async def _is_ours(self, found: Server) -> bool:
         """Whether that server is ours; by its process where both are known, else by the address.
@@ -100,7 +100,7 @@ class ServerCheck:
             return not both_known
         if ours.address is None or found.target is None:
             return not both_known
-        return ours.address in await _addresses(self._dialer.resolver, found.target, self._timeout)
+        return ours.address in await _addresses(self._connector.resolver, found.target, self._timeout)
 
 
 async def _addresses(resolver: Resolver, target: Address, seconds: float) -> set[Address]:

@@ -1,7 +1,8 @@
-"""The bytes of one Redis connection: look at what is there, take it only when told to.
+"""The bytes of one Redis connection: peek at what is there, consume it only when asked to.
 
-On plain TCP and Unix sockets `look` peeks, so the kernel's buffer is the redo log: what was not consumed is still there
-for the next process. TLS cannot be peeked; its wire reads into memory and keeps the same face. Nothing here knows RESP.
+On plain TCP and Unix sockets `peek` leaves the bytes there, so the kernel's buffer is the redo log: what was not
+consumed is still there for the next process. TLS cannot be peeked; its wire reads into memory and has the same methods.
+Nothing here knows RESP.
 """
 
 import fcntl
@@ -11,8 +12,8 @@ import struct
 import termios
 from typing import Protocol
 
-LOOK_AT_MOST = 1 << 17
-"""Bytes looked at in one batch: large enough that a flood costs few system calls, small enough that a batch's events
+PEEK_AT_MOST = 1 << 17
+"""Bytes peeked at in one batch: large enough that a flood costs few system calls, small enough that a batch's events
 stay in the processor's cache (docs/performance.md)."""
 _BYTES_RECEIVED = slice(128, 136)
 """`tcpi_bytes_received` in `struct tcp_info` (linux/tcp.h)."""
@@ -30,7 +31,7 @@ class Wire(Protocol):
     durable: bool
     """Whether another process can take the connection over with nothing lost."""
 
-    def look(self) -> memoryview:
+    def peek(self) -> memoryview:
         """All unread bytes (up to a limit), from the first one not consumed.
 
         Raises:
@@ -40,7 +41,7 @@ class Wire(Protocol):
         ...
 
     def consume(self, count: int) -> None:
-        """Take exactly `count` of the bytes looked at."""
+        """Take exactly `count` of the bytes peeked at."""
         ...
 
     def position(self) -> int:
@@ -62,14 +63,14 @@ class PeekWire:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.durable = sock.family in (socket.AF_INET, socket.AF_INET6)
-        self._buffer = bytearray(LOOK_AT_MOST)
+        self._buffer = bytearray(PEEK_AT_MOST)
         self._view = memoryview(self._buffer)
         self._low_water = 1
         self._consumed = 0
         sock.setblocking(False)
 
-    def look(self) -> memoryview:
-        """Peek. A closed connection is told by an empty read: after the last byte, or with half a message left."""
+    def peek(self) -> memoryview:
+        """Peek. A closed connection is known by an empty read: after the last byte, or with half a message left."""
         count = self.sock.recv_into(self._buffer, 0, socket.MSG_PEEK)
         if count == 0:
             raise WireClosedError("closed by the other side")
@@ -86,7 +87,7 @@ class PeekWire:
         flags = socket.MSG_TRUNC if self.durable else 0
         self._consumed += count
         while count:
-            count -= self.sock.recv_into(self._buffer, min(count, LOOK_AT_MOST), flags)
+            count -= self.sock.recv_into(self._buffer, min(count, PEEK_AT_MOST), flags)
 
     def position(self) -> int:
         """From the kernel's own count, so that it survives this process (recipes, "Handover")."""
@@ -127,10 +128,10 @@ class TlsWire:
         self._consumed = 0
         sock.setblocking(False)
 
-    def look(self) -> memoryview:
+    def peek(self) -> memoryview:
         """Read what there is; the records' own buffering is emptied, so that readiness can be trusted."""
         before = len(self._held)
-        while len(self._held) < LOOK_AT_MOST:
+        while len(self._held) < PEEK_AT_MOST:
             try:
                 chunk = self.sock.recv(1 << 16)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):

@@ -19,7 +19,7 @@ import structlog
 
 from relay.config.settings import RedisOptions
 from relay.process.worker import Worker
-from relay.subscription.connect import Dialer, DialError, Server, peer
+from relay.subscription.connect import ConnectError, Connector, Server, peer
 from relay.subscription.connection import Batch, Connection
 from relay.subscription.errors import ErrorKind, ServerError
 from relay.subscription.handover import Handover
@@ -70,9 +70,9 @@ class Subscription:
         self._handover = handover
         self._now = now
         self._changed = changed
-        self._dialer = Dialer(options)
-        self._worker = Worker("dial")
-        self._check = ServerCheck(self._dialer, timeout=options.connect_timeout)
+        self._connector = Connector(options)
+        self._worker = Worker("connect")
+        self._check = ServerCheck(self._connector, timeout=options.connect_timeout)
         self._checking: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._is_kept = False
@@ -104,7 +104,7 @@ class Subscription:
                     yield batch
             except OSError as error:
                 self._lost(error)
-                self._dialer.redirected = error.place if isinstance(error, ServerError) else None
+                self._connector.redirected = error.place if isinstance(error, ServerError) else None
                 refused = _kind(error) is ErrorKind.REFUSED
             wait = REFUSED_WAIT if refused else min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures, 10))
             failures += 1
@@ -113,14 +113,14 @@ class Subscription:
     def acknowledge(self, batch: Batch) -> None:
         """Consume the bytes of a part of the batch in hand: earlier than by asking for the next one."""
         if self._connection is not None and self._connection.stream == batch.stream:
-            self._connection.acknowledge(batch.messages[-1][2])
+            self._connection.acknowledge(batch.last_position)
 
     @property
     def known_until(self) -> datetime | None:
         """The last moment at which we are known to have received all that was published; None if there is none."""
         if not self.subscribed or self._connection is None or self._right_at is None:
             return None
-        return min(self._right_at, self._connection.heard_at)
+        return min(self._right_at, self._connection.received_at)
 
     @property
     def behind_since(self) -> datetime | None:
@@ -167,7 +167,7 @@ class Subscription:
                 connection.subscribe()  # again: the answer comes behind all that is unread, so till then all was heard
         else:
             begun = self._now()
-            wire, server = await self._worker.run(self._dialer.connect)
+            wire, server = await self._worker.run(self._connector.connect)
             connection = self._begin(wire, f"s{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}", adopted=False)
             self._check.connected(server)
             self._right_at, self.problem = begun, server.problem
@@ -186,7 +186,7 @@ class Subscription:
 
     def _may_be_kept(self, connection: Connection) -> bool:
         """Whether who adopts the connection will have missed nothing."""
-        return connection.wire.durable and not connection.torn and not self.problem
+        return connection.wire.durable and not connection.mid_message and not self.problem
 
     def _settle(self) -> None:
         """Begin or end to count as subscribed, and to be kept by the service manager, by what is known now."""
@@ -197,7 +197,7 @@ class Subscription:
             if self._is_kept:
                 self._handover.drop(connection.stream)
                 self._is_kept = False
-            else:  # if the manager cannot take it now, the next look tries again
+            else:  # if the manager cannot take it now, the next check tries again
                 self._is_kept = self._handover.keep(connection.wire.sock, connection.stream)
         if connection.confirmed and not self.problem:
             if not self.subscribed:
@@ -236,12 +236,12 @@ class Subscription:
                 await asyncio.sleep(self._options.server_check_interval)
             at_once, begun = False, self._now()
             try:
-                self._found(await self._check.look(), begun)
+                self._found(await self._check.check(), begun)
             except Exception:
                 log.exception("the check of the server failed")
 
     def _found(self, finding: Finding, begun: datetime) -> None:
-        """Act on a look that began at `begun`."""
+        """Act on a check that began at `begun`."""
         if finding.state is State.RIGHT:
             self._right_at, self._unknown_since, self.problem = begun, None, ""
             if finding.reason:
@@ -251,10 +251,10 @@ class Subscription:
         elif finding.state is State.MOVED and self._connection is not None:
             self._connection.leave(finding.reason)
         elif finding.state is State.UNKNOWN:
-            self._log_reason(finding.reason, "not known whether this server is the right one")
+            self._log_reason(finding.reason, "not known whether this is the right server")
             self._unknown_since = self._unknown_since or self._right_at or begun
             if (self._now() - self._unknown_since).total_seconds() > UNKNOWN_FOR:
-                self.problem = f"not known any more whether this server is the right one: {finding.reason}"
+                self.problem = f"no longer known whether this is the right server: {finding.reason}"
         self._settle()
 
     def _log_reason(self, reason: str, what: str = "not subscribed") -> None:
@@ -267,7 +267,7 @@ class Subscription:
 def _kind(error: OSError) -> ErrorKind | None:
     if isinstance(error, ProtocolViolationError):
         return ErrorKind.BROKEN
-    return error.kind if isinstance(error, ServerError | DialError) else None
+    return error.kind if isinstance(error, ServerError | ConnectError) else None
 
 
 def _reason(error: OSError) -> str:

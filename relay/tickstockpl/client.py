@@ -264,7 +264,7 @@ def _usable_url(base_url: str) -> httpx.URL:
         # The parser's own message may hold a piece of the password.
         raise ValueError("the base URL of TickStockPL is not a URL") from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("the base URL of TickStockPL must begin with http:// or https:// and name a host")
+        raise ValueError("the base URL of TickStockPL must start with http:// or https:// and name a host")
     if url.port and url.port > _MAX_PORT:
         raise ValueError("the base URL of TickStockPL must have a port up to 65535")
     if url.query or url.fragment:

@@ -11,7 +11,7 @@ from relay.events import Announcement, Severity, utc_text
 from relay.events.wording import clock, lasting
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
-from relay.normalize.normalize import Reason
+from relay.normalize.normalize import UnreadableReason
 from relay.process.clock import Clock
 from relay.schedule import exchange_holidays
 from relay.store.census import Loss
@@ -146,7 +146,9 @@ class SelfCheck:
         )
 
     def _quarantine(self, quarantine: Quarantine, now: datetime) -> list[Announcement]:
-        count = sum(quarantine.counts.values()) - quarantine.counts[Reason.POISON]  # which has a notice of its own
+        count = (
+            sum(quarantine.counts.values()) - quarantine.counts[UnreadableReason.POISON]
+        )  # which has a notice of its own
         return self._rising(
             "messages_quarantined",
             count,

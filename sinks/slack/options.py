@@ -74,7 +74,7 @@ class SlackOptions(Options):
     def _known_mentions(cls, mentions: dict[str, str]) -> dict[str, str]:
         for severity, mention in mentions.items():
             if severity not in SEVERITIES:
-                raise ValueError(f"{severity!r} is no severity: {', '.join(SEVERITIES)}")
+                raise ValueError(f"{severity!r} is not a valid severity: {', '.join(SEVERITIES)}")
             if not _MENTIONS.fullmatch(mention):
                 raise ValueError(
                     f"{severity}: write <!here>, <!channel>, <@U…> or <!subteam^S…>, blanks between several"

@@ -35,7 +35,7 @@ class SocketIoOptions(Options):
     def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         schemes = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
         if url is not None and not url.get_secret_value().startswith(schemes):
-            raise ValueError("must begin with one of " + ", ".join(schemes))
+            raise ValueError("must start with one of " + ", ".join(schemes))
         return url
 
     def publishes_to(self) -> str:

@@ -156,8 +156,8 @@ def test_alerts_that_reach_nobody_are_warned_about(write: Any) -> None:
     sinks = {"metrics": {"type": "prometheus"}, "ops": slack}
     one_way = [{"name": "errors", "match": {"domain": "errors"}, "to": ["metrics", "ops"]}]
     both = [*one_way, {"name": "alerts", "match": {"domain": "alert", "severity": ">=warning"}, "to": ["ops"]}]
-    assert "go nowhere: nobody is told" in warned(write(sinks=sinks, routes=one_way))
-    assert "nobody is told" not in warned(write(sinks=sinks, routes=both))
+    assert "go nowhere: nobody is notified" in warned(write(sinks=sinks, routes=one_way))
+    assert "nobody is notified" not in warned(write(sinks=sinks, routes=both))
 
 
 def test_connect_tries_redis_the_api_each_sink_and_the_state_directory(write: Any, shared_valkey: Valkey) -> None:
@@ -178,7 +178,7 @@ def test_connect_tries_redis_the_api_each_sink_and_the_state_directory(write: An
     }
     assert all(0 <= trial["seconds"] < 20 for trial in found["connect"])
     output = check("--config", path, "--connect", code=1).stdout
-    assert "ok          redis: answers, and lets us subscribe to tickstock:errors" in output
+    assert "ok          redis: answers, and allows subscribing to tickstock:errors" in output
     assert "failed      tickstockpl: cannot reach http://127.0.0.1:9" in output
     assert shared_valkey.listeners() == 0
 
@@ -218,7 +218,7 @@ def test_a_state_directory_that_cannot_be_written_fails(write: Any, tmp_path: Pa
     path = write(state_dir=str(tmp_path / "file" / "state"))
     output = check("--config", path, "--connect", code=1).stdout
     assert "failed      state_dir" in output
-    assert "is no directory" in output
+    assert "is not a directory" in output
 
 
 def test_a_check_leaves_the_archive_of_a_running_relay_as_it_is(write: Any, tmp_path: Path) -> None:

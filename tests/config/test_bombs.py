@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from relay.config.yaml_tree import MOST_VALUES, YamlError, parse
-from relay.replay.archive import Archive, ReplayError, Selection
+from relay.replay.archive import Archive, ReplayError, ReplaySelection
 from tests.support.relay_process import PROGRAM
 
 ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -74,7 +74,7 @@ def test_an_archive_that_becomes_gigabytes_is_given_up_in_little_memory(tmp_path
     assert bomb.stat().st_size < 400_000
     tracemalloc.start()
     with pytest.raises(ReplayError, match="no line break in"):
-        list(Archive([bomb], Selection(), mark=False).blocks())
+        list(Archive([bomb], ReplaySelection(), mark=False).blocks())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 200 << 20
@@ -84,7 +84,7 @@ def test_an_archive_that_becomes_gigabytes_is_given_up_in_little_memory(tmp_path
 def test_an_archive_of_empty_lines_that_becomes_gigabytes_is_read_in_little_memory(tmp_path: Path) -> None:
     bomb = packed(tmp_path / "events.jsonl.zst", b"\n" * (1 << 20), 100)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert list(Archive([bomb], Selection(), mark=False).blocks()) == []
+    assert list(Archive([bomb], ReplaySelection(), mark=False).blocks()) == []
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 << 10
 
 
@@ -94,4 +94,4 @@ def test_a_zstd_file_that_asks_for_a_large_window_is_refused(tmp_path: Path) -> 
     begun = zstandard.ZstdCompressor(compression_params=asking).compressobj()
     file.write_bytes(begun.compress(b'{"a": 1}\n' * 1000) + begun.flush())
     with pytest.raises(ReplayError, match="damaged"):
-        list(Archive([file], Selection(), mark=False).blocks())
+        list(Archive([file], ReplaySelection(), mark=False).blocks())

@@ -15,7 +15,7 @@ from relay.lifecycle.reload import restart_needed
 from relay.process.clock import Clock
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from relay.subscription.connect import DialError, dial
+from relay.subscription.connect import ConnectError, connect
 from tests.support import Valkey
 
 CERTIFICATES = Path(certifi.where()).read_bytes()
@@ -81,14 +81,14 @@ def test_the_password_file_of_redis_is_read_at_each_connection(valkey: Valkey, t
     file.write_text("first\n")
     valkey.client.config_set("requirepass", "first")
     given = of_redis(valkey, file)
-    dial(given.redis).sock.close()
+    connect(given.redis).sock.close()
     valkey.client.config_set("requirepass", "second")
-    with pytest.raises(DialError) as caught:
-        dial(given.redis)
+    with pytest.raises(ConnectError) as caught:
+        connect(given.redis)
     assert "first" not in str(caught.value)
     file.write_text("second\n")
-    dial(given.redis).sock.close()
+    connect(given.redis).sock.close()
     assert not restart_needed(given, of_redis(valkey, file))
     file.unlink()
-    with pytest.raises(DialError):
-        dial(given.redis)  # with the first one, which was read at the start
+    with pytest.raises(ConnectError):
+        connect(given.redis)  # with the first one, which was read at the start

@@ -169,7 +169,7 @@ def test_a_command_with_another_configuration_is_refused(tmp_path: Path, valkey:
         for verb in (("reload",), ("check", "--running")):
             asked = ask(relay, *verb, "--config", str(other))
             assert asked.returncode == 2
-            assert f"this relay runs with {relay.config_path}, another configuration" in asked.stdout
+            assert f"this relay runs with another configuration, {relay.config_path}" in asked.stdout
         assert relay.metric("relay_config_last_reload_successful") == 1
         assert "reloaded" not in relay.log_text()
     asked = ask(relay, "reload")

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.lanes.quarantine import Quarantine
-from relay.normalize.normalize import Reason, Unreadable
+from relay.normalize.normalize import Unreadable, UnreadableReason
 from tests.support.disks import small_disk
 from tests.support.scripted import Clock
 from tickstock_simulator.shapes import malformed
@@ -22,7 +22,7 @@ NOW = datetime(2025, 1, 27, 21, 15, tzinfo=UTC)
 
 
 def unreadable(number: int, data: bytes = b"{", channel: bytes = b"tickstock:a:b") -> Unreadable:
-    return Unreadable(channel, data, NOW, "s1", number, Reason.NOT_JSON)
+    return Unreadable(channel, data, NOW, "s1", number, UnreadableReason.NOT_JSON)
 
 
 def opened(directory: Path, **options: Any) -> Quarantine:
@@ -122,7 +122,7 @@ def test_files_are_bounded_and_old_ones_deleted(tmp_path: Path) -> None:
 def test_poison_that_comes_after_its_neighbours_is_kept_once_and_hides_none_of_them(tmp_path: Path) -> None:
     """It is set aside by a later process, when what stands behind it in the stream has been kept long since."""
 
-    def unreadable(offset: int, reason: Reason) -> Unreadable:
+    def unreadable(offset: int, reason: UnreadableReason) -> Unreadable:
         return Unreadable(b"tickstock:a:b", b"x", NOW, "s1", offset, reason)
 
     def kept() -> list[str]:
@@ -134,12 +134,20 @@ def test_poison_that_comes_after_its_neighbours_is_kept_once_and_hides_none_of_t
         quarantine.accept(messages)
         quarantine.close()
 
-    process(unreadable(30, Reason.NOT_JSON), unreadable(40, Reason.EMPTY))
-    process(unreadable(20, Reason.POISON))
+    process(unreadable(30, UnreadableReason.NOT_JSON), unreadable(40, UnreadableReason.EMPTY))
+    process(unreadable(20, UnreadableReason.POISON))
     assert kept() == ["s1-30", "s1-40", "s1-20"]
-    process(unreadable(20, Reason.POISON), unreadable(30, Reason.NOT_JSON), unreadable(40, Reason.EMPTY))
+    process(
+        unreadable(20, UnreadableReason.POISON),
+        unreadable(30, UnreadableReason.NOT_JSON),
+        unreadable(40, UnreadableReason.EMPTY),
+    )
     assert kept() == ["s1-30", "s1-40", "s1-20"]
-    process(unreadable(35, Reason.POISON), unreadable(40, Reason.EMPTY), unreadable(50, Reason.EMPTY))
+    process(
+        unreadable(35, UnreadableReason.POISON),
+        unreadable(40, UnreadableReason.EMPTY),
+        unreadable(50, UnreadableReason.EMPTY),
+    )
     assert kept() == ["s1-30", "s1-40", "s1-20", "s1-35", "s1-50"]
 
 

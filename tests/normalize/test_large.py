@@ -15,7 +15,7 @@ import sinks
 from relay.config.settings import RouteOptions
 from relay.events import Event, Kind, PerKind, kind_of
 from relay.lanes.redacted import RedactedRows
-from relay.normalize.normalize import Normalizer, Reason, Unreadable
+from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason
 from relay.normalize.structure import structure_of
 from relay.process.worker import LARGE, Worker
 from relay.routing import Routes
@@ -86,7 +86,7 @@ def test_a_message_of_too_many_values_is_quarantined(piece: bytes) -> None:
     many, few = begin + piece * 300_000 + end, begin + piece * 100_000 + end
     read = Normalizer().read(b"tickstock:a:b", many, NOW, "s1", 1)
     assert isinstance(read, Unreadable)
-    assert read.reason is Reason.TOO_MANY_VALUES
+    assert read.reason is UnreadableReason.TOO_MANY_VALUES
     assert isinstance(Normalizer().read(b"tickstock:a:b", few, NOW, "s1", 1), Event)
     events, unreadable = Normalizer().read_all([(b"tickstock:a:b", many, 1), (b"tickstock:a:b", few, 2)], NOW, "s1")
     assert [event.offset for event in events] == [2]

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.events import Event, Mark, Phase, Severity, encode
-from relay.normalize.normalize import Normalizer, Reason, Unreadable, depth_of
+from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason, depth_of
 from relay.normalize.shapes import NESTED, Flat
 from tests.support.examples import examples
 from tickstock_simulator.shapes import every_shape, malformed, oversized
@@ -236,16 +236,16 @@ def test_what_is_no_json_object_is_refused_with_its_bytes(channel: str, data: by
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", Reason.EMPTY),
-        (b" \n", Reason.EMPTY),
-        (b'{"a":"\xff"}', Reason.NOT_UTF8),
-        (b"{", Reason.NOT_JSON),
-        (b"[1]", Reason.NOT_AN_OBJECT),
-        (b'{"a":' * 251 + b"1" + b"}" * 251, Reason.TOO_DEEP),
-        (oversized(2_000_000)[1], Reason.TOO_LARGE),
+        (b"", UnreadableReason.EMPTY),
+        (b" \n", UnreadableReason.EMPTY),
+        (b'{"a":"\xff"}', UnreadableReason.NOT_UTF8),
+        (b"{", UnreadableReason.NOT_JSON),
+        (b"[1]", UnreadableReason.NOT_AN_OBJECT),
+        (b'{"a":' * 251 + b"1" + b"}" * 251, UnreadableReason.TOO_DEEP),
+        (oversized(2_000_000)[1], UnreadableReason.TOO_LARGE),
     ],
 )
-def test_the_reason_is_named(data: bytes, reason: Reason) -> None:
+def test_the_reason_is_named(data: bytes, reason: UnreadableReason) -> None:
     read = take(data, max_bytes=1_000_000)
     assert isinstance(read, Unreadable)
     assert read.reason is reason

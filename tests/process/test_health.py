@@ -30,9 +30,11 @@ class Ticks:
         self.health = Health(shelf or MemoryShelf())
         self.broken: Exception | None = None
         self.done: list[str] = []
-        self.said: list[Announcement] = []
+        self.announced: list[Announcement] = []
         self.published: list[tuple[str, str]] = []
-        self.ticker = Ticker(self.parts, self.health, lambda said, _: self.said.extend(said), self.publish)
+        self.ticker = Ticker(
+            self.parts, self.health, lambda announced, _: self.announced.extend(announced), self.publish
+        )
 
     def parts(self) -> Iterable[tuple[str, Work]]:
         return [("first", self.first), ("second", self.second), ("third", self.third)]
@@ -49,8 +51,8 @@ class Ticks:
     def third(self, _: datetime) -> None:
         self.done.append("third")
 
-    def publish(self, said: list[Announcement], _: datetime) -> None:
-        self.published += [(one.payload["alert"], one.payload["state"]) for one in said]
+    def publish(self, announced: list[Announcement], _: datetime) -> None:
+        self.published += [(one.payload["alert"], one.payload["state"]) for one in announced]
 
     def tick(self, times: int = 1) -> None:
         for _ in range(times):
@@ -89,7 +91,7 @@ def test_a_part_that_fails_now_and_then_is_not_faulty() -> None:
         ticks.broken = None
         ticks.tick()
     assert (ticks.health.faulty, ticks.published) == ({}, [])
-    assert ticks.said == [NOTICE] * 20
+    assert ticks.announced == [NOTICE] * 20
 
 
 def test_a_fault_that_outlives_restarts_is_announced_once_and_its_end_too() -> None:
@@ -121,11 +123,11 @@ def test_what_cannot_be_announced_does_not_end_the_ticks() -> None:
 def test_an_intake_that_takes_nothing_for_a_minute_although_bytes_wait_is_stuck() -> None:
     progress = Progress()
     for received in range(300):
-        progress.look(1000, received)
+        progress.check(1000, received)
     for _ in range(300):
-        progress.look(0, 300)
+        progress.check(0, 300)
     for _ in range(59):
-        progress.look(1000, 300)
+        progress.check(1000, 300)
     with pytest.raises(StuckError, match="1000 bytes"):
-        progress.look(1000, 300)
-    progress.look(1000, 301)
+        progress.check(1000, 300)
+    progress.check(1000, 301)

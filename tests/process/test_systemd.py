@@ -28,7 +28,7 @@ class Manager:
     """Takes what a unit sends, as PID 1 does: keeps stored descriptors, lets go of those of a barrier."""
 
     listening: socket.socket
-    said: list[list[str]] = field(default_factory=list)
+    received: list[list[str]] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
 
     def take(self) -> list[str]:
@@ -37,7 +37,7 @@ class Manager:
         for _level, _kind, data in ancillary:
             descriptors.frombytes(data)
         message = body.decode().split("\n")
-        self.said.append(message)
+        self.received.append(message)
         if "FDSTORE=1" in message:
             self.kept[message[1].removeprefix("FDNAME=")] = descriptors[0]
         else:
@@ -150,11 +150,11 @@ def test_what_a_manager_that_does_not_read_has_no_room_for_is_sent_later_in_its_
         manager.take()
     assert systemd.resend()
     manager.listening.settimeout(0.05)
-    said = []
+    messages = []
     with suppress(TimeoutError):
         while True:
-            said.append(manager.take())
-    assert [message[0] for message in said] == ["FDSTOREREMOVE=1", "RELOADING=1", "STATUS=second", "READY=1"]
+            messages.append(manager.take())
+    assert [message[0] for message in messages] == ["FDSTOREREMOVE=1", "RELOADING=1", "STATUS=second", "READY=1"]
 
 
 def test_a_manager_that_has_gone_is_not_sent_old_news(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:

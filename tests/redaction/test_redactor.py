@@ -23,7 +23,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhidden+/=\nhidden\n-----END RSA PRIV
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("postgresql://tick:hidden@db:5432/ts", "postgresql://tick:[redacted]@db:5432/ts"),
         ("redis://:hid@den/x@localhost:6379/0", "redis://:[redacted]@localhost:6379/0"),
@@ -71,8 +71,8 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhidden+/=\nhidden\n-----END RSA PRIV
         ("pypi-hiddenhiddenhidden012 npm_hiddenhiddenhidden012", "[redacted] [redacted]"),
     ],
 )
-def test_what_looks_like_a_secret_is_hidden(text: str, told: str) -> None:
-    assert REDACTOR.redact_text(text) == told
+def test_what_looks_like_a_secret_is_hidden(text: str, expected: str) -> None:
+    assert REDACTOR.redact_text(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "told"),
+    ("payload", "expected"),
     [
         ({"password": "hidden", "user": "u"}, {"password": REDACTED, "user": "u"}),
         ({"dbPassword": "hidden"}, {"dbPassword": REDACTED}),
@@ -122,13 +122,13 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ({"symbol": "AAPL", "price": 1.5}, None),
     ],
 )
-def test_payloads_are_searched_by_name_and_by_text(payload: dict[str, Any], told: dict[str, Any] | None) -> None:
+def test_payloads_are_searched_by_name_and_by_text(payload: dict[str, Any], expected: dict[str, Any] | None) -> None:
     event = make_event(payload)
     redacted = REDACTOR.redact(event)
-    if told is None:
+    if expected is None:
         assert redacted is event
     else:
-        assert redacted.payload == told
+        assert redacted.payload == expected
         assert redacted.original is redacted.raw
         assert b"hidden" not in redacted.raw
     assert event.payload == payload, "the event itself is not changed"
@@ -230,20 +230,20 @@ PIECES += [
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=40).map("".join))
 @example("password=[redacted]x")
 @example("redis://:[redacted]@h")
-def test_redacting_again_and_again_comes_to_rest(text: str) -> None:
-    told = [text]
+def test_redacting_again_changes_nothing_more(text: str) -> None:
+    redacted = [text]
     for _ in range(4):
-        told.append(REDACTOR.redact_text(told[-1]))
-    assert told[-1] == told[-2], told
+        redacted.append(REDACTOR.redact_text(redacted[-1]))
+    assert redacted[-1] == redacted[-2], redacted
 
 
 @pytest.mark.parametrize(
     "text", ["password=hidden", "redis://:hidden@h", "Authorization: Bearer hidden", "xoxb-hidden00"]
 )
 def test_what_is_redacted_is_left_alone(text: str) -> None:
-    told = REDACTOR.redact_text(text)
-    assert REDACTED in told
-    assert REDACTOR.redact_text(told) == told
+    redacted = REDACTOR.redact_text(text)
+    assert REDACTED in redacted
+    assert REDACTOR.redact_text(redacted) == redacted
 
 
 @examples(100)
@@ -252,8 +252,8 @@ def test_what_is_redacted_is_left_alone(text: str) -> None:
 @example("redacted", "password=redacted")
 def test_a_password_of_letters_and_digits_never_stays(password: str, beside: str) -> None:
     for text in ("{0} password={1}", "{0} pg://u:{1}@h", '{0} "api_key": "{1}"'):
-        told = REDACTOR.redact_text(text.format(beside, password)).replace(REDACTED, " ")
-        assert told.count(password) <= text.format(beside, " ").count(password)  # it may be the word `password`
+        redacted = REDACTOR.redact_text(text.format(beside, password)).replace(REDACTED, " ")
+        assert redacted.count(password) <= text.format(beside, " ").count(password)  # it may be the word `password`
 
 
 MEGABYTE = 1 << 20

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from relay.events import Mark, decode, encode, encode_lines
 from relay.normalize.normalize import Normalizer, Unreadable
-from relay.replay.archive import Archive, ReplayError, Selection, paced
+from relay.replay.archive import Archive, ReplayError, ReplaySelection, paced
 from relay.replay.targets import envelope
 from tests.support import RelayProcess, Valkey, until
 from tests.support.examples import examples
@@ -65,8 +65,8 @@ def write(path: Path, content: list[bytes]) -> Path:
     return path
 
 
-def replayed(*paths: Path, mark: bool = False, selection: Selection | None = None) -> list[bytes]:
-    archive = Archive(paths, selection or Selection(), mark=mark)
+def replayed(*paths: Path, mark: bool = False, selection: ReplaySelection | None = None) -> list[bytes]:
+    archive = Archive(paths, selection or ReplaySelection(), mark=mark)
     return b"".join(archive.blocks()).split(b"\n")[:-1]
 
 
@@ -135,7 +135,7 @@ def test_several_compressed_parts_in_one_file_are_one_archive(tmp_path: Path) ->
 def test_a_file_that_was_cut_off_gives_what_it_has_and_then_says_so(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"a{suffix}", lines(40_000))
     path.write_bytes(path.read_bytes()[:-20])
-    archive, found = Archive([path], Selection(), mark=False), b""
+    archive, found = Archive([path], ReplaySelection(), mark=False), b""
     with pytest.raises(ReplayError, match="ends in the middle"):  # noqa: PT012 - what comes before it is the point
         for block in archive.blocks():
             found += block
@@ -144,10 +144,10 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_then_says_so(tmp_path: Pa
 
 def test_lines_that_are_no_events_are_left_out_and_counted(tmp_path: Path) -> None:
     content = lines(4)
-    torn = content[3][:50]
+    partial = content[3][:50]
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"\n".join([content[0], b"garbage", b"", content[1] + b"\r", b"[]", content[2], torn]))
-    archive = Archive([path], Selection(), mark=True)
+    path.write_bytes(b"\n".join([content[0], b"garbage", b"", content[1] + b"\r", b"[]", content[2], partial]))
+    archive = Archive([path], ReplaySelection(), mark=True)
     found = b"".join(archive.blocks()).splitlines()
     assert [decode(line).payload["n"] for line in found] == [0, 1, 2]
     assert (archive.events, archive.damaged) == (3, 3)
@@ -155,7 +155,7 @@ def test_lines_that_are_no_events_are_left_out_and_counted(tmp_path: Path) -> No
 
 def test_events_are_chosen_by_the_time_they_were_received(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", lines(10))
-    selection = Selection(BEGIN + timedelta(seconds=3), BEGIN + timedelta(seconds=6))
+    selection = ReplaySelection(BEGIN + timedelta(seconds=3), BEGIN + timedelta(seconds=6))
     assert [decode(line).payload["n"] for line in replayed(path, selection=selection)] == [3, 4, 5]
 
 
@@ -321,9 +321,9 @@ async def run(*arguments: str | Path, code: int = 0) -> str:
     command = [PROGRAM, "replay", "--to", "sinks", "--as-fast", *map(str, arguments)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     async with asyncio.timeout(120):
-        _, said = await process.communicate()
-    assert process.returncode == code, said.decode()
-    return said.decode()
+        _, output = await process.communicate()
+    assert process.returncode == code, output.decode()
+    return output.decode()
 
 
 async def test_to_sinks_all_is_delivered_in_bounded_memory_before_it_ends(tmp_path: Path, config: Any) -> None:
@@ -333,12 +333,12 @@ async def test_to_sinks_all_is_delivered_in_bounded_memory_before_it_ends(tmp_pa
         routes = [{"name": "some", "match": {"payload.n": "<5000"}, "to": ["app", "archive"]}]
         archive = {"type": "jsonl", "directory": str(tmp_path / "archive")}
         path = config(sinks={"app": app, "archive": archive}, routes=routes, outbox={"max_rows": 3000})
-        said = await run(source, "--config", path)
+        output = await run(source, "--config", path)
         bodies = [json.loads(delivery.body) for delivery in receiver.accepted]
     events = [each for body in bodies for each in body]
     assert sorted(each["payload"]["n"] for each in events) == list(range(5000))
     assert all(each["replayed"] for each in events)
-    assert said == "6,000 events, 5,000 to app, 1,000 for none of them\n"
+    assert output == "6,000 events, 5,000 to app, 1,000 for none of them\n"
     assert not (tmp_path / "archive").exists(), "archive and metrics are a running relay's"
     assert not (tmp_path / "state").exists()
 
@@ -378,19 +378,19 @@ def test_a_line_whose_time_cannot_be_had_in_utc_is_left_out_and_counted(tmp_path
     good = lines(2)
     bad = json.dumps(json.loads(good[0]) | {"received": received}).encode()
     source = write(tmp_path / "a.jsonl", [good[0], bad, good[1]])
-    archive = Archive([source], Selection(matches=lambda _: True), mark=False)
+    archive = Archive([source], ReplaySelection(matches=lambda _: True), mark=False)
     assert b"".join(archive.blocks()).split() == good
     assert archive.damaged == 1
-    since = Archive([source], Selection(since=BEGIN), mark=False)
+    since = Archive([source], ReplaySelection(since=BEGIN), mark=False)
     assert b"".join(since.blocks()).split() == good
 
 
-async def test_what_a_sink_refuses_is_said_and_ends_with_exit_code_1(tmp_path: Path, config: Any) -> None:
+async def test_what_a_sink_refuses_is_reported_and_ends_with_exit_code_1(tmp_path: Path, config: Any) -> None:
     source = write(tmp_path / "a.jsonl", lines(3))
     async with WebhookStandIn(secret="whsec_" + "QUFB" * 8) as receiver:  # we sign with none
         path = config(sinks={"app": {"type": "webhook", "url": receiver.url}}, routes=[{"name": "a", "to": ["app"]}])
-        said = await run(source, "--config", path, code=1)
-    assert "3 NOT delivered to app" in said
+        output = await run(source, "--config", path, code=1)
+    assert "3 NOT delivered to app" in output
 
 
 def test_the_archive_of_a_running_relay_is_its_own(tmp_path: Path, relay: RelayProcess) -> None:

@@ -268,7 +268,7 @@ async def test_a_directory_that_cannot_be_written_is_said_at_start(tmp_path: Pat
 
 
 async def test_check_says_what_it_found(tmp_path: Path) -> None:
-    assert "can be written" in await Archive(tmp_path / "not" / "yet").sink.check()
+    assert "is writable" in await Archive(tmp_path / "not" / "yet").sink.check()
 
 
 @pytest.mark.faults

@@ -12,7 +12,7 @@ import pytest
 
 from relay.config.settings import OutboxOptions
 from relay.store.outbox import Outbox
-from relay.store.outbox_admin import Selection, Undelivered
+from relay.store.outbox_admin import OutboxSelection, Undelivered
 from relay.store.store import Store, open_for_tools
 
 FEW, MANY = 1_200, 12_000
@@ -91,17 +91,17 @@ def use(box: Outbox) -> None:
     box.commit()
 
 
-def look(outbox: Undelivered) -> None:
+def use_as_command_line(outbox: Undelivered) -> None:
     """All that the command line does with it."""
-    everything = Selection(lane="app")
+    everything = OutboxSelection(lane="app")
     assert outbox.counts(everything)
     assert list(outbox.rows(everything, 50))
-    assert not list(outbox.rows(Selection(lane="nobody")))
-    assert not outbox.counts(Selection(before=1.0))
+    assert not list(outbox.rows(OutboxSelection(lane="nobody")))
+    assert not outbox.counts(OutboxSelection(before=1.0))
     ids = [row.id for row in outbox.rows(everything, 3)]
-    assert outbox.retry(Selection(ids)) == 3
-    assert outbox.drop(Selection(ids)) == 3
-    outbox.retry(Selection(state="dead"))
+    assert outbox.retry(OutboxSelection(ids)) == 3
+    assert outbox.drop(OutboxSelection(ids)) == 3
+    outbox.retry(OutboxSelection(state="dead"))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -114,7 +114,7 @@ def test_no_statement_costs_more_with_more_rows(tmp_path: Path, shape: str) -> N
             use(box)
         tool = open_for_tools(path)
         with meter.on(tool):
-            look(Undelivered(tool))
+            use_as_command_line(Undelivered(tool))
         most.append(max(meter.steps))
         assert most[-1] < MOST_STEPS, meter.statements[meter.steps.index(most[-1])]
         assert [line for statement in set(meter.statements) for line in scans(tool, statement)] == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from relay.config.settings import OutboxOptions
 from relay.store import schema
 from relay.store.outbox import Outbox
-from relay.store.outbox_admin import Selection, Undelivered
+from relay.store.outbox_admin import OutboxSelection, Undelivered
 from relay.store.store import FREE_PAGES, Store, open_for_tools
 from tests.support.examples import examples
 
@@ -234,7 +234,7 @@ def test_the_command_line_reads_a_file_that_no_relay_of_today_has_opened(tmp_pat
     file_of_0_1(path, row_of_0_1(1), row_of_0_1(2, state="dead"), row_of_0_1(3))
     db = open_for_tools(path)
     outbox = Undelivered(db)
-    assert outbox.counts(Selection()) == {("app", "waiting"): 2, ("app", "dead"): 1}
-    assert [row.event for row in outbox.rows(Selection(state="waiting"))] == [b"1", b"3"]
-    assert outbox.drop(Selection(state="dead")) == 1
+    assert outbox.counts(OutboxSelection()) == {("app", "waiting"): 2, ("app", "dead"): 1}
+    assert [row.event for row in outbox.rows(OutboxSelection(state="waiting"))] == [b"1", b"3"]
+    assert outbox.drop(OutboxSelection(state="dead")) == 1
     db.close()

@@ -75,7 +75,7 @@ def test_what_waited_in_a_store_that_is_gone_is_told_with_its_number(tmp_path: P
     assert (loss.missing.waiting, loss.missing.state) == ({"app": WAITING}, 2)
     store.close()
     store = Store(path, is_first_start=False)
-    assert store.losses == [], "told once"
+    assert store.losses == [], "reported once"
     store.close()
 
 

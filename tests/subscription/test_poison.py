@@ -144,7 +144,7 @@ def test_the_notice_says_how_often_and_from_where(tmp_path: Path) -> None:
         processes.run()
     store = Store(tmp_path / "relay.db")
     [part] = PoisonSearch(store).parts(Batch("s1", NOW, [(b"tickstock:a:\xff", b"{}", 10)]))
-    said = notice(part, NOW)
-    assert (said.event, said.channel) == ("messages_set_aside", "relay:alert:messages_set_aside")
-    assert said.payload["facts"] == {"channel": r"tickstock:a:\xff", "ends": 3, "id": "s1-10"}
-    assert "3 times" in said.payload["message"]
+    announcement = notice(part, NOW)
+    assert (announcement.event, announcement.channel) == ("messages_set_aside", "relay:alert:messages_set_aside")
+    assert announcement.payload["facts"] == {"channel": r"tickstock:a:\xff", "ends": 3, "id": "s1-10"}
+    assert "3 times" in announcement.payload["message"]

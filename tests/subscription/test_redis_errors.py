@@ -1,4 +1,4 @@
-"""Redis' words are understood: each kind of error is told in them, and followed by what it asks for."""
+"""Redis' words are understood: each kind of error is reported in them, and handled as it needs."""
 
 import asyncio
 import subprocess
@@ -174,10 +174,10 @@ async def test_an_acl_of_least_privilege_is_enough(shared_valkey: Valkey, protoc
         connection = listener.subscription._connection
         assert connection is not None
         probes = 0
-        before = connection.heard_at
+        before = connection.received_at
         while probes < 5:
-            await eventually(lambda: connection.heard_at > before)  # noqa: B023 - it is awaited here
-            before, probes = connection.heard_at, probes + 1
+            await eventually(lambda: connection.received_at > before)  # noqa: B023 - it is awaited here
+            before, probes = connection.received_at, probes + 1
         await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"x")
         await listener.received_all(1)
     assert len(listener.links) == 1

@@ -117,7 +117,7 @@ def test_a_message_by_two_patterns_is_passed_on_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "error"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not RESP"),
         (b"\x15\x03\x01\x00\x02\x02", "not RESP"),
@@ -125,9 +125,9 @@ def test_a_message_by_two_patterns_is_passed_on_once() -> None:
         (b",1.5\r\n", "unexpected reply"),
     ],
 )
-def test_what_no_subscription_sends_is_refused(data: bytes, said: str) -> None:
+def test_what_no_subscription_sends_is_refused(data: bytes, error: str) -> None:
     parser = FrameParser(0)
-    with pytest.raises(ProtocolViolationError, match=said):
+    with pytest.raises(ProtocolViolationError, match=error):
         parser.parse(memoryview(data), 0)
 
 

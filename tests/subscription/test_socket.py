@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from relay.subscription.socket import LOOK_AT_MOST, PeekWire, WireClosedError
+from relay.subscription.socket import PEEK_AT_MOST, PeekWire, WireClosedError
 from tests.support import until
 
 Pair = tuple[PeekWire, socket.socket]
@@ -24,14 +24,14 @@ def pair() -> Iterator[Pair]:
 
 def arrived(wire: PeekWire, count: int) -> bytes:
     until(lambda: wire.unread() >= count)
-    return bytes(wire.look())
+    return bytes(wire.peek())
 
 
 def test_what_was_looked_at_is_still_there(pair: Pair) -> None:
     wire, theirs = pair
     theirs.sendall(b"twelve bytes")
     assert arrived(wire, 12) == b"twelve bytes"
-    assert bytes(wire.look()) == b"twelve bytes"
+    assert bytes(wire.peek()) == b"twelve bytes"
     assert wire.unread() == 12
     assert wire.position() == 0
 
@@ -41,23 +41,23 @@ def test_exactly_what_is_consumed_is_gone(pair: Pair) -> None:
     theirs.sendall(b"twelve bytes")
     arrived(wire, 12)
     wire.consume(7)
-    assert bytes(wire.look()) == b"bytes"
+    assert bytes(wire.peek()) == b"bytes"
     assert wire.position() == 7
     wire.consume(5)
     with pytest.raises(BlockingIOError):
-        wire.look()
+        wire.peek()
     assert wire.position() == 12
 
 
 def test_more_than_one_look_shows_is_consumed_in_full(pair: Pair) -> None:
     wire, theirs = pair
-    data = random.Random(1).randbytes(3 * LOOK_AT_MOST)
+    data = random.Random(1).randbytes(3 * PEEK_AT_MOST)
     sender = threading.Thread(target=theirs.sendall, args=(data,))
     sender.start()
     taken = bytearray()
     while len(taken) < len(data):
         until(wire.unread)
-        seen = bytes(wire.look())
+        seen = bytes(wire.peek())
         taken += seen
         wire.consume(len(seen))
     sender.join()
@@ -123,10 +123,10 @@ def test_an_end_is_told_only_after_the_last_byte(pair: Pair) -> None:
     theirs.sendall(b"rest")
     theirs.close()
     until(wire.closed_with_rest)
-    assert bytes(wire.look()) == b"rest"
+    assert bytes(wire.peek()) == b"rest"
     wire.consume(4)
     with pytest.raises(WireClosedError):
-        wire.look()
+        wire.peek()
 
 
 def test_an_open_connection_is_not_taken_for_closed(pair: Pair) -> None:
@@ -141,9 +141,9 @@ def test_a_unix_socket_counts_for_itself_and_is_not_handed_over() -> None:
     with ours, theirs:
         wire = PeekWire(ours)
         theirs.sendall(b"abcdef")
-        assert bytes(wire.look()) == b"abcdef"
+        assert bytes(wire.peek()) == b"abcdef"
         wire.consume(4)
-        assert bytes(wire.look()) == b"ef"
+        assert bytes(wire.peek()) == b"ef"
         assert wire.position() == 4
         assert not wire.durable
         assert not wire.closed_with_rest()

@@ -1,11 +1,11 @@
-"""The service manager's copy of the socket is dropped when nobody could go on from it: a dead or a torn one."""
+"""The service manager's copy of the socket is dropped when nobody could go on from it: dead, or within a message."""
 
 import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from relay.subscription.socket import LOOK_AT_MOST
+from relay.subscription.socket import PEEK_AT_MOST
 from tests.support import TcpProxy, Valkey, eventually
 from tests.support.listening import Listener, listening
 
@@ -67,14 +67,14 @@ async def test_the_copy_of_a_dead_socket_is_dropped(proxy: TcpProxy, store: Stor
         assert [name.split(".")[1] for name in store.kept] == [stream(listener)]
 
 
-async def test_the_copy_is_dropped_while_a_message_is_torn_and_kept_again_behind_it(
+async def test_the_copy_is_dropped_in_the_middle_of_a_message_and_kept_again_behind_it(
     shared_valkey: Valkey, proxy: TcpProxy, store: Store
 ) -> None:
     async with listening(url=f"redis://127.0.0.1:{proxy.port}/0") as listener:
         await listener.subscribed()
         (kept,) = store.kept
-        proxy.rate = 4 * LOOK_AT_MOST
-        await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"x" * (4 * LOOK_AT_MOST))
+        proxy.rate = 4 * PEEK_AT_MOST
+        await asyncio.to_thread(shared_valkey.publish, "tickstock:a:b", b"x" * (4 * PEEK_AT_MOST))
         await eventually(lambda: store.dropped == [kept], what="the copy dropped")
         proxy.rate = None
         await listener.received_all(1)

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from relay.config.settings import RedisOptions
 from relay.subscription.client import client_of
-from relay.subscription.connect import Dialer, DialError, dial
-from relay.subscription.socket import LOOK_AT_MOST
+from relay.subscription.connect import ConnectError, Connector, connect
+from relay.subscription.socket import PEEK_AT_MOST
 from relay.subscription.subscription import LONGEST_WAIT, Link
 from tests.support import TcpProxy, Valkey, eventually, free_port
 from tests.support.listening import Listener, listening
@@ -79,7 +79,7 @@ async def test_overlapping_patterns_deliver_once(shared_valkey: Valkey) -> None:
     assert listener.received == [b"%d" % number for number in range(50)]
 
 
-@pytest.mark.parametrize("size", [MEGABYTE - 200, LOOK_AT_MOST, MEGABYTE + 1, 8 * MEGABYTE, 64 * MEGABYTE])
+@pytest.mark.parametrize("size", [MEGABYTE - 200, PEEK_AT_MOST, MEGABYTE + 1, 8 * MEGABYTE, 64 * MEGABYTE])
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_a_large_message_arrives_whole_between_small_ones(
     shared_valkey: Valkey, size: int, protocol: int
@@ -110,22 +110,22 @@ async def test_a_message_that_comes_slowly_is_waited_for(shared_valkey: Valkey, 
 async def test_half_a_message_does_not_spin(shared_valkey: Valkey, proxy: TcpProxy) -> None:
     async with listening(url=url_of(proxy.port)) as listener:
         await listener.subscribed()
-        looks = 0
+        peeks = 0
         connection = listener.subscription._connection
         assert connection is not None
         wire = connection.wire
-        look = wire.look
+        peek = wire.peek
 
         def counted() -> memoryview:
-            nonlocal looks
-            looks += 1
-            return look()
+            nonlocal peeks
+            peeks += 1
+            return peek()
 
-        wire.look = counted  # type: ignore[method-assign]
+        wire.peek = counted  # type: ignore[method-assign]
         proxy.rate = 200_000
         await publish(shared_valkey, b"x" * 200_000)
         await listener.received_all(1)
-    assert looks < 100, "each look wants at least one more byte"
+    assert peeks < 100, "each peek wants at least one more byte"
 
 
 async def test_half_a_message_at_the_end_of_a_connection_is_lost_and_the_next_one_is_not(
@@ -157,7 +157,7 @@ async def test_a_cut_connection_is_replaced(shared_valkey: Valkey, proxy: TcpPro
     assert len({batch.stream for batch in listener.batches}) == 3, "each connection has a name of its own"
 
 
-async def test_what_came_before_the_end_is_heard(valkey: Valkey) -> None:
+async def test_what_came_before_the_end_is_received(valkey: Valkey) -> None:
     async with listening(url=valkey.url, coalesce="100ms") as listener:
         await listener.subscribed()
         await publish(valkey, *[b"%d" % number for number in range(100)])
@@ -180,7 +180,7 @@ async def test_a_dead_peer_is_noticed(valkey: Valkey) -> None:
     assert "no answer for" in listener.links[1].reason
 
 
-async def test_redis_that_comes_back_is_heard(valkey: Valkey) -> None:
+async def test_redis_that_comes_back_is_subscribed_again(valkey: Valkey) -> None:
     assert LONGEST_WAIT <= 2.0
     async with listening(url=valkey.url) as listener:
         await listener.subscribed()
@@ -194,7 +194,7 @@ async def test_redis_that_comes_back_is_heard(valkey: Valkey) -> None:
 async def test_redis_that_is_away_for_hours_is_still_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait doubles with each attempt; in a quarter of an hour that was once more than a float can hold."""
     monkeypatch.setattr("relay.subscription.subscription.LONGEST_WAIT", 0.0)
-    monkeypatch.setattr("relay.subscription.connect.Dialer.connect", _refuse)
+    monkeypatch.setattr("relay.subscription.connect.Connector.connect", _refuse)
     listener = Listener({"url": "redis://127.0.0.1:1/0"})
     attempts = 0
 
@@ -213,14 +213,14 @@ async def test_a_redis_that_stays_away_does_not_fill_the_log(monkeypatch: pytest
     monkeypatch.setattr("relay.subscription.subscription.LONGEST_WAIT", 0.0)
     attempts = 0
 
-    def refuse(_: Dialer) -> None:
+    def refuse(_: Connector) -> None:
         nonlocal attempts
         attempts += 1
         if attempts > 100:
             raise _EnoughError
-        raise DialError("refused" if attempts < 50 else "no route")
+        raise ConnectError("refused" if attempts < 50 else "no route")
 
-    monkeypatch.setattr("relay.subscription.connect.Dialer.connect", refuse)
+    monkeypatch.setattr("relay.subscription.connect.Connector.connect", refuse)
     with capture_logs() as logs, pytest.raises(_EnoughError):
         await Listener({"url": "redis://127.0.0.1:1/0"}).take()
     assert [line["reason"] for line in logs] == ["no connection: refused", "no connection: no route"]
@@ -230,8 +230,8 @@ class _EnoughError(Exception):
     pass
 
 
-def _refuse(_: Dialer) -> None:
-    raise DialError("refused")
+def _refuse(_: Connector) -> None:
+    raise ConnectError("refused")
 
 
 async def test_an_acl_user_logs_in(shared_valkey: Valkey) -> None:
@@ -302,8 +302,8 @@ async def test_tls_is_listened_to_and_its_certificate_checked(shared_valkey: Val
             assert listener.subscription.descriptor() == {}, "it cannot be handed over"
         assert [len(data) for data in listener.received] == [5, 3 * MEGABYTE, 5]
         unknown = RedisOptions.model_validate({"url": f"rediss://localhost:{port}/0"})
-        with pytest.raises(DialError, match="certificate verify failed"):
-            await asyncio.to_thread(dial, unknown)
+        with pytest.raises(ConnectError, match="certificate verify failed"):
+            await asyncio.to_thread(connect, unknown)
 
 
 async def test_sentinel_says_where_the_master_is(shared_valkey: Valkey, tmp_path: Path) -> None:
@@ -328,9 +328,9 @@ async def test_a_sentinel_that_takes_its_master_for_down_is_passed_over(shared_v
 
         def takes_it_for_down() -> bool:
             try:
-                dial(alone)
-            except DialError as error:
-                return "takes the master for down" in str(error)
+                connect(alone)
+            except ConnectError as error:
+                return "considers the master down" in str(error)
             return False
 
         await eventually(takes_it_for_down, what="the Sentinel's verdict")
@@ -347,13 +347,13 @@ async def test_sentinels_with_a_password_of_their_own_are_logged_in_to(shared_va
         async with listening(url=url, sentinel={"password": "watch"}) as listener:
             await listener.subscribed()
         refused = RedisOptions.model_validate({"url": url, "sentinel": {"password": "guess"}})
-        with pytest.raises(DialError, match=r"no Sentinel tells where 'ticks' is: .* invalid username") as told:
-            await asyncio.to_thread(dial, refused)
-        assert "guess" not in str(told.value)
-        assert len(str(told.value)) < 200, "nothing of the client's inside"
+        with pytest.raises(ConnectError, match=r"no Sentinel knows where 'ticks' is: .* invalid username") as caught:
+            await asyncio.to_thread(connect, refused)
+        assert "guess" not in str(caught.value)
+        assert len(str(caught.value)) < 200, "nothing of the client's inside"
         unknown = RedisOptions.model_validate({"url": f"{url[:-8]}/other/0", "sentinel": {"password": "watch"}})
-        with pytest.raises(DialError, match="No such master with that name"):
-            await asyncio.to_thread(dial, unknown)
+        with pytest.raises(ConnectError, match="No such master with that name"):
+            await asyncio.to_thread(connect, unknown)
 
 
 async def test_a_client_of_the_same_redis_checks_the_certificate_by_the_name(shared_valkey: Valkey) -> None:
@@ -370,8 +370,8 @@ async def test_a_certificate_file_that_is_not_there_is_named(shared_valkey: Valk
     options = RedisOptions.model_validate(
         {"url": f"rediss://localhost:{shared_valkey.port}/0", "tls": {"ca_file": "nowhere/ca.pem"}}
     )
-    with pytest.raises(DialError, match=r"nowhere/ca\.pem"):
-        await asyncio.to_thread(dial, options)
+    with pytest.raises(ConnectError, match=r"nowhere/ca\.pem"):
+        await asyncio.to_thread(connect, options)
 
 
 async def test_sentinels_of_a_tls_master_are_asked_by_tls(shared_valkey: Valkey, tmp_path: Path) -> None:
@@ -471,6 +471,6 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
             target.write(chunk)
             await target.drain()
     except OSError:
-        pass  # one side is gone; the other is told by closing
+        pass  # one side is gone; the other sees the connection close
     finally:
         target.close()
