@@ -13,7 +13,7 @@ from relay.events import Announcement, Event, Severity
 from sinks.base import Outcome, Reason, SinkError
 from sinks.slack import SlackOptions, SlackSink
 from sinks.slack.message import RESOLVED
-from sinks.testing import HOSTILE_TEXTS, NOON, FaultyServer, MemoryState, Reply, make_context, make_event
+from sinks.testing import HOSTILE_TEXTS, NOON, Fault, FaultyServer, MemoryState, Reply, make_context, make_event
 from tickstock_simulator.slack import SlackStandIn
 
 TOKEN = "xoxb-stand-in"  # noqa: S105 - opens nothing
@@ -309,3 +309,76 @@ def test_mentions_may_be_several_and_severities_go_by_any_known_name() -> None:
     given = {"fatal": "<!channel> <@U012AB3CD>", "error": "<!subteam^S012AB3CD>"}
     options = SlackOptions.model_validate({"webhook_url": "https://x.example", "mentions": given})
     assert options.mentions == {"critical": "<!channel> <@U012AB3CD>", "error": "<!subteam^S012AB3CD>"}
+
+
+def refused(error: str) -> Reply:
+    return Reply(200, json.dumps({"ok": False, "error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "cannot_reply_to_message",
+        "restricted_action_thread_locked",
+        "thread_not_found",
+        "restricted_action_non_threadable_channel",
+        "cannot_broadcast",
+    ],
+)
+async def test_a_refused_thread_loses_no_resolved(server: FaultyServer, error: str) -> None:
+    """It went to the dead letters, and the channel showed the alert as firing."""
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([alert("firing")], "kit-1")).delivered
+        server.replies.extend([Reply(200, POSTED), refused(error)])
+        assert (await sink.deliver([alert("resolved", minutes=12)], "kit-2")).delivered
+    *_, first, again = server.requests
+    assert "thread_ts" in first.json
+    assert again.json == {key: first.json[key] for key in first.json if key not in {"thread_ts", "reply_broadcast"}}
+
+
+@pytest.mark.parametrize(
+    ("error", "fields"),
+    [
+        ("metadata_too_large", {"metadata"}),
+        ("invalid_metadata_format", {"metadata"}),
+        ("invalid_username", {"username", "icon_emoji"}),
+        ("invalid_icon", {"username", "icon_emoji"}),
+    ],
+)
+async def test_a_refused_ornament_loses_no_message(server: FaultyServer, error: str, fields: set[str]) -> None:
+    server.replies.append(refused(error))
+    async with started(**bot(f"{server.url}/api/", username="TickStock", icon=":bell:")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    first, again = server.requests
+    assert first.json.keys() - again.json.keys() == fields
+
+
+async def test_it_is_left_out_once(server: FaultyServer) -> None:
+    server.always = refused("metadata_too_large")
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).reason is Reason.REJECTED
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("error", ["org_login_required", "ekm_access_denied"])
+async def test_what_slack_calls_temporary_is_tried_again(server: FaultyServer, error: str) -> None:
+    server.always = refused(error)
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).worth_retrying
+
+
+async def test_a_post_whose_answer_cannot_be_read_is_repeated_once(server: FaultyServer) -> None:
+    server.always = Reply(200, b"", fault=Fault.DRIP)
+    async with started(**bot(f"{server.url}/api/", timeout="200ms")) as sink:
+        first = await sink.deliver([make_event()], "kit-1")
+        assert first == Outcome(Reason.BAD_ANSWER, "probably posted, but the answer broke off")
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("body", [b'{"ok":true,"channel":"C0', b'{ "ok" : true, "ts": tru'])
+async def test_the_beginning_of_an_answer_says_that_it_was_posted(server: FaultyServer, body: bytes) -> None:
+    server.always = Reply(200, body)
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).delivered
+    assert len(server.requests) == 1
