@@ -34,7 +34,7 @@ FAULTS: dict[str, Kind] = {
         Argument.PHASE_AND_NUMBER, None, "the phase stops half-way, for SECONDS (simulated) or until cleared"
     ),
     "error-burst": Kind(Argument.NUMBER, 50, "the same error NUMBER times within seconds"),
-    "malformed": Kind(Argument.NOTHING, None, "messages that are no JSON objects"),
+    "malformed": Kind(Argument.NOTHING, None, "messages that are not JSON objects"),
     "older-names": Kind(Argument.NOTHING, None, "event names and numbers of earlier releases"),
     "streaming": Kind(Argument.NOTHING, None, "a streaming session: health, detections, monitoring"),
     "ticks": Kind(Argument.NUMBER, 64, "market ticks, NUMBER a real second"),
@@ -47,7 +47,7 @@ FAULTS: dict[str, Kind] = {
     "zero-results": Kind(Argument.NOTHING, None, "the run completes and has done nothing"),
     "low-success": Kind(Argument.NUMBER, 62.5, "the run completes with a success rate of NUMBER percent"),
     "too-fast": Kind(Argument.NOTHING, None, "every phase takes a tenth of its time (from the next run on)"),
-    "missing-phase": Kind(Argument.PHASE, None, "nothing is heard of the phase"),
+    "missing-phase": Kind(Argument.PHASE, None, "the phase publishes no events"),
     "out-of-order": Kind(Argument.NOTHING, None, "phases end after the next one has started"),
     "overlap": Kind(Argument.NOTHING, None, "a second run starts a minute after the first"),
     "wrong-clock": Kind(Argument.NOTHING, None, "times are New York's, with a Z appended"),
@@ -86,7 +86,7 @@ def parse_fault(text: str) -> Fault:
     name = ALIASES.get(given, given)
     kind = FAULTS.get(name)
     if kind is None:
-        raise ValueError(f"no fault is called {given!r}; there are: {', '.join(FAULTS)}")
+        raise ValueError(f"there is no fault {given!r}; there are: {', '.join(FAULTS)}")
     usage = f"{name}{kind.argument.value}"
     phase = None
     if kind.argument in (Argument.PHASE, Argument.PHASE_AND_NUMBER):
@@ -107,7 +107,7 @@ def _positive(given: str, text: str, usage: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
-        raise ValueError(f"{text!r}: {given!r} is no number from 0 up; write {usage}")
+        raise ValueError(f"{text!r}: {given!r} is not a number of 0 or more; write {usage}")
     return number
 
 

@@ -32,8 +32,8 @@ COMMANDS = {
     "demo": "A trading afternoon in a minute, on an embedded Valkey.",
     "simulate": "A stand-in TickStockPL: its API and its events, with faults on request.",
     "replay": "Read an archive again: to Redis, to the sinks or to standard output.",
-    "outbox": "What waits for delivery, and what was given up.",
-    "silence": "Keep alerts quiet for a while.",
+    "outbox": "Events that wait for delivery, and dead letters.",
+    "silence": "Mute alerts for a while.",
     "top": "Live view of the current run, errors, sinks and lag.",
     "status": "What TickStockPL is doing now.",
     "history": "TickStockPL's last runs.",
@@ -92,4 +92,4 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("tickstock-relay"), prog_name="tickstock-relay")
 def main() -> None:
-    """TickStock Relay: hears what TickStockPL publishes on Redis and passes it on, losing nothing."""
+    """TickStock Relay: receives what TickStockPL publishes on Redis and forwards it, losing nothing."""

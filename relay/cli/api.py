@@ -102,7 +102,7 @@ def api_options(body: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--base-url",
         metavar="URL",
-        help=f"Where the API is; goes before the config's. [env: TICKSTOCKPL_BASE_URL; default: {DEFAULT_URL}]",
+        help=f"Address of the API; overrides the config's. [env: TICKSTOCKPL_BASE_URL; default: {DEFAULT_URL}]",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @functools.wraps(body)

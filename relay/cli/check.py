@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    help="Check the configuration: every mistake with its line, what is hardly meant (warnings), and its own tests.\n\n"
-    "Exit code 0 when all is well, also with warnings; 1 when a test or a trial fails; 2 when a mistake was found."
+    help="Check the configuration: every mistake with its line, warnings, and its own tests.\n\n"
+    "Exit code 0 when there is no mistake, also with warnings; 1 when a test or a connection"
+    " fails; 2 when a mistake was found."
 )
 @click.option("--config", "path", type=click.Path(path_type=Path), default="config.yaml", show_default=True)
 @click.option("--connect", is_flag=True, help="Try Redis, the API, each sink and the state directory; deliver nothing.")

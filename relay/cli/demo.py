@@ -16,9 +16,9 @@ PIPE_CLOSED = 128 + signal.SIGPIPE
 def command(seconds: float) -> None:
     """A trading afternoon in a minute, on an embedded Valkey.
 
-    A good run, an error burst, a run that never starts: published by a stand-in TickStockPL, heard by the real relay,
-    told to a stand-in Slack and a stand-in web app. The clock is fast, the rest is as in production. Everything is
-    written below ./demo-run/ and kept.
+    A good run, an error burst, a run that never starts: published by a stand-in TickStockPL, received by the real
+    relay, sent to a stand-in Slack and a stand-in web app. The clock is fast, the rest is as in production. Everything
+    is written below ./demo-run/ and kept.
 
     Exit code 0 when all that must come of it did, 1 when not (what is missing is said) or when it was interrupted, 141
     when nobody reads its output any more.

@@ -28,10 +28,10 @@ def read_matchers(texts: tuple[str, ...]) -> dict[str, Any]:
     for text in texts:
         found = _MATCHER.fullmatch(text)
         if found is None:
-            raise click.BadParameter(f"{plain(text)!r} is no matcher: write {MATCHERS}")
+            raise click.BadParameter(f"{plain(text)!r} is not a valid matcher: write {MATCHERS}")
         field, sign, value = found.groups()
         if field in match:
-            raise click.BadParameter(f"two matchers are about {plain(field)}")
+            raise click.BadParameter(f"two matchers name the field {plain(field)}")
         match[field] = value if sign == "=" else f"{sign}{value}"
     return match
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from relay.store.outbox_admin import OutboxSelection, Undelivered
 
 
-@click.group(help="What waits for delivery, and what was given up (the dead letters).")
+@click.group(help="Events that wait for delivery, and dead letters (events that could not be delivered).")
 def command() -> None:
     """`list`, `show`, `retry`, `drop` and `export`."""
 
@@ -55,10 +55,16 @@ def _age(_context: click.Context, _option: click.Parameter, value: str | None) -
 def _selecting(body: Callable[..., None]) -> Callable[..., None]:
     """The filters; the command gets them as one `selection`."""
 
-    @click.option("--lane", help="Of this sink only.")
-    @click.option("--dead", "state", flag_value="dead", help="Only what was given up.")
-    @click.option("--waiting", "state", flag_value="waiting", help="Only what still waits.")
-    @click.option("--older-than", "before", callback=_age, metavar="AGE", help="Accepted longer ago, such as 2h.")
+    @click.option("--lane", help="Only events for this sink.")
+    @click.option("--dead", "state", flag_value="dead", help="Only dead letters.")
+    @click.option("--waiting", "state", flag_value="waiting", help="Only events that still wait.")
+    @click.option(
+        "--older-than",
+        "before",
+        callback=_age,
+        metavar="AGE",
+        help="Only events accepted longer ago than this, such as 2h.",
+    )
     @functools.wraps(body)
     def selected(
         lane: str | None, state: str | None, before: float | None, ids: tuple[int, ...] = (), **given: Any
@@ -82,7 +88,9 @@ def _opened(config: Path) -> Iterator[Undelivered]:
     except ConfigError as wrong:
         raise BadConfig(plain(str(wrong))) from wrong
     if not path.exists():
-        raise click.ClickException(f"there is no store {path}: has a relay run with this state_dir, and from here?")
+        raise click.ClickException(
+            f"there is no store {path}: check state_dir, and the directory that this command runs in"
+        )
     try:
         db = open_for_tools(path)
     except sqlite3.Error as error:
@@ -95,7 +103,7 @@ def _opened(config: Path) -> Iterator[Undelivered]:
         db.close()
 
 
-@command.command(name="list", help="List events that wait or were given up, oldest first.")
+@command.command(name="list", help="List waiting events and dead letters, oldest first.")
 @_selecting
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -111,12 +119,12 @@ def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -
     if rows:
         console().print(_table(rows))
     summary = ", ".join(f"{lane}: {count:,} {state}" for (lane, state), count in sorted(counts.items()))
-    click.echo(plain(summary) or "nothing waits, and nothing was given up")
+    click.echo(plain(summary) or "no waiting events, no dead letters")
     if len(rows) < sum(counts.values()):
         click.echo(f"(the oldest {len(rows)} are shown; --limit shows more)")
 
 
-@command.command(help="Show one event with all that is known of its delivery.")
+@command.command(help="Show one event and the state of its delivery.")
 @click.argument("row_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_config_option
@@ -127,7 +135,7 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
     with _opened(config) as outbox:
         row = next(outbox.rows(OutboxSelection((row_id,))), None)
     if row is None:
-        raise click.ClickException(f"there is no event {row_id} (any more)")
+        raise click.ClickException(f"there is no event {row_id} (it may have been delivered)")
     facts = _facts(row)
     event = facts.pop("event")
     if as_json:
@@ -139,28 +147,28 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
 
 @command.command(
     short_help="Try events again at once.",
-    help="Try events again at once, also those given up: those with these IDs or that the filters choose.",
+    help="Retry events at once, also dead letters: those with these IDs, or those that match the filters.",
 )
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @_selecting
-@click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
+@click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @_config_option
 def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
     """Revive rows."""
     _must_choose(selection, everything=everything)
     with _opened(config) as outbox:
         count = outbox.retry(selection)
-    click.echo(f"{count:,} to be tried again")
+    click.echo(f"{count:,} to be retried")
     _nothing_found(selection, count)
 
 
 @command.command(
     short_help="Forget events for good.",
-    help="Forget events for good: those with these IDs or that the filters choose.",
+    help="Delete events: those with these IDs, or those that match the filters.",
 )
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @_selecting
-@click.option("--all", "everything", is_flag=True, help="All that wait or were given up.")
+@click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @_config_option
 def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) -> None:
@@ -170,7 +178,7 @@ def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) 
         counts = outbox.counts(selection)
         totals = ", ".join(f"{count:,} {state} for {lane}" for (lane, state), count in sorted(counts.items()))
         if counts and not yes:
-            click.confirm(plain(f"Forget {totals}? They cannot be brought back"), abort=True, err=True)
+            click.confirm(plain(f"Delete {totals}? This cannot be undone"), abort=True, err=True)
         count = outbox.drop(selection)
     click.echo(f"{count:,} dropped")
     _nothing_found(selection, count)
@@ -178,7 +186,7 @@ def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) 
 
 @command.command(
     short_help="Write events as lines of the archive.",
-    help="Write events as lines of the archive (JSONL), for `replay` or for looking at elsewhere.",
+    help="Write events as lines of the archive (JSONL), for `replay` or another tool.",
 )
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @_selecting
@@ -193,12 +201,12 @@ def export(selection: OutboxSelection, output: Any, config: Path) -> None:
 
 def _must_choose(selection: OutboxSelection, *, everything: bool) -> None:
     if selection.is_everything and not everything:
-        raise click.UsageError("say which: IDs, --lane, --dead, --waiting, --older-than, or --all")
+        raise click.UsageError("choose events: IDs, --lane, --dead, --waiting, --older-than, or --all")
 
 
 def _nothing_found(selection: OutboxSelection, count: int) -> None:
     if selection.ids and not count:
-        raise click.ClickException("there are no such events (any more)")
+        raise click.ClickException("no such events (they may have been delivered)")
 
 
 def _facts(row: Row) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from relay.cli.running import ask
 
 @click.command(
     help="Have the running relay check its configuration and put it in force; if there is a mistake, or one of its "
-    "tests fails, the old one goes on.\n\nExit code 0 when the new one is in force; 1 when a test fails, a sink cannot "
-    "start or no relay runs; 2 when a mistake was found."
+    "tests fails, the old one stays in force.\n\nExit code 0 when the new one is in force; 1 when a test fails, a sink"
+    " cannot start or no relay runs; 2 when a mistake was found."
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Only if it runs with this configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON object.")

@@ -44,7 +44,7 @@ def _moment(_context: click.Context, _option: click.Parameter, value: str | None
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(
-            "must be a time such as 2025-01-27T21:10Z, or a duration such as 2h: so long ago"
+            "must be a time such as 2025-01-27T21:10Z, or a duration such as 2h for two hours ago"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -55,22 +55,27 @@ def _paths(_context: click.Context, _argument: click.Parameter, values: tuple[st
 
 @click.command(
     help="Read archives (plain, gzip, zstd; - for standard input) again, the file with the oldest events first.\n\n"
-    "Each event is marked as replayed, so that alerting sinks skip it, unless --alerts is given. On Redis everybody who"
-    " listens gets it again. To standard output it goes as fast as it can, to the others at its own pace, unless"
-    " --speed or --as-fast say otherwise.\n\n"
+    "Each event is marked as replayed, so that alerting sinks skip it, unless --alerts is given. On Redis all"
+    " subscribers receive it again. To standard output it goes as fast as possible, to the others at its original"
+    " speed, unless --speed or --as-fast say otherwise.\n\n"
     "Exit code 1 when an archive is damaged, has lines and none of them an event,"
     " or something could not be delivered."
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, callback=_paths)
 @click.option("--to", "target", type=click.Choice(["stdout", "redis", "sinks"]), default="stdout", show_default=True)
 @click.option(
-    "--since", callback=_moment, metavar="WHEN", help="Received then or later: a time, or 2h for two hours ago."
+    "--since",
+    callback=_moment,
+    metavar="WHEN",
+    help="Only events received at this time or later: a time, or 2h for two hours ago.",
 )
-@click.option("--until", callback=_moment, metavar="WHEN", help="Received before then.")
+@click.option("--until", callback=_moment, metavar="WHEN", help="Only events received before this time.")
 @click.option("--match", "matchers", multiple=True, metavar="MATCHER", help=f"{MATCHERS}; all must hold.")
-@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Times as fast as it was; 1 keeps the spacing.")
-@click.option("--as-fast", is_flag=True, help="As fast as it goes.")
-@click.option("--alerts", is_flag=True, help="Do not mark events as replayed: people are woken again.")
+@click.option(
+    "--speed", type=click.FloatRange(0, min_open=True), help="Times the original speed; 1 keeps the original timing."
+)
+@click.option("--as-fast", is_flag=True, help="As fast as possible.")
+@click.option("--alerts", is_flag=True, help="Do not mark events as replayed: alerts are sent again.")
 @click.option(
     "--sink", "sinks", multiple=True, help="With --to sinks: these only. [default: all but archive and metrics]"
 )
@@ -95,9 +100,9 @@ def command(
     from relay.replay.archive import ReplaySelection
 
     if speed is not None and as_fast:
-        raise click.UsageError("--speed and --as-fast cannot both be meant")
+        raise click.UsageError("--speed and --as-fast exclude each other")
     if sinks and target != "sinks":
-        raise click.UsageError("--sink goes with --to sinks")
+        raise click.UsageError("--sink needs --to sinks")
     match = read_matchers(matchers)
     selection = ReplaySelection(since, until, matching(match) if match else None)
     settings = _settings(path, target) if target != "stdout" else None
@@ -139,7 +144,7 @@ def _replay(
 
 
 def _summary(archive: Archive, summary: str) -> None:
-    damaged = f", {archive.damaged:,} lines that are no events left out" if archive.damaged else ""
+    damaged = f", {archive.damaged:,} lines skipped that are not events" if archive.damaged else ""
     click.echo(f"{archive.events:,} events{summary}{damaged}", err=True)
 
 
@@ -171,7 +176,7 @@ def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *
     from relay.subscription.connect import ConnectError
 
     if not yes and sys.stdin.isatty():
-        click.confirm("Publish on Redis? Everybody who listens there gets these events again", abort=True, err=True)
+        click.confirm("Publish on Redis? All subscribers receive these events again", abort=True, err=True)
     try:
         redis = Republisher(settings.redis, mark=mark)
         try:
@@ -182,7 +187,7 @@ def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *
             redis.close()
     except ConnectError as error:
         raise click.ClickException(plain(str(error))) from None
-    own = f", {redis.own:,} of the relay's own left out" if redis.own else ""
+    own = f", {redis.own:,} of the relay's own skipped" if redis.own else ""
     return f", {redis.published:,} published ({redis.heard:,} deliveries){own}"
 
 
@@ -204,8 +209,8 @@ async def _to_sinks(
             break
     left = await replay.drain()
     summary = "".join(f", {count:,} to {name}" for name, count in replay.delivered.items())
-    summary += f", {replay.muted:,} kept from alerting sinks" if replay.muted else ""
-    summary += f", {replay.unrouted:,} for none of them" if replay.unrouted else ""
+    summary += f", {replay.muted:,} not sent to alerting sinks" if replay.muted else ""
+    summary += f", {replay.unrouted:,} with no route to them" if replay.unrouted else ""
     summary += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
     return plain(summary), not left
 

@@ -24,7 +24,7 @@ def _clock_time(_context: click.Context, _option: click.Parameter, value: str | 
 
 @click.command(
     help="Show TickStockPL's schedule, or change it with --trigger-time, --enable or --disable.\n\n"
-    "After a change the schedule is asked for again; exit code 1 when it does not say what was wanted."
+    "After a change the schedule is asked for again; exit code 1 when it does not show the requested change."
 )
 @click.option("--trigger-time", metavar="HH:MM", callback=_clock_time, help="Time of the daily run.")
 @click.option("--enable/--disable", "enabled", default=None, help="Switch the daily run on or off.")
@@ -73,5 +73,5 @@ def _compare(schedule: Schedule, trigger_time: str | None, enabled: bool | None)
         answered = getattr(schedule, name)
         if value is not None and answered != value:
             raise click.ClickException(
-                plain(f"TickStockPL took the request, but its schedule says {name} = {answered}, not {value}")
+                plain(f"TickStockPL took the request, but its schedule has {name} = {answered}, not {value}")
             )

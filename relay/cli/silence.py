@@ -54,7 +54,9 @@ def _silences(config: Path) -> Iterator["Silences"]:
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
     if not path.exists():
-        raise click.ClickException(f"there is no store {path}: has a relay run with this state_dir, and from here?")
+        raise click.ClickException(
+            f"there is no store {path}: check state_dir, and the directory that this command runs in"
+        )
     try:
         db = open_for_tools(path)
     except sqlite3.Error as error:
@@ -112,7 +114,7 @@ def _facts(silence: "Silence") -> dict[str, Any]:
     }
 
 
-@click.group(help="Keep alerts quiet for a while; the archive and the metrics still get every event.")
+@click.group(help="Mute alerts for a while; the archive and the metrics still get every event.")
 def command() -> None:
     """`add`, `list` and `expire`."""
 
@@ -133,7 +135,7 @@ def add(match: dict[str, Any], until: datetime, comment: str, who: str, config: 
     if as_json:
         click.echo(json.dumps(_facts(silence), indent=2))
     else:
-        click.echo(f"{silence.id}: quiet until {both_times(silence.until)}")
+        click.echo(f"{silence.id}: muted until {both_times(silence.until)}")
 
 
 @command.command(name="list", help="List the active silences.")
@@ -169,5 +171,5 @@ def expire(silence_id: str, config: Path, as_json: bool) -> None:
         try:
             silence = silences.expire(silence_id, _now())
         except KeyError:
-            raise click.ClickException(f"no active silence is called {plain(silence_id)}") from None
+            raise click.ClickException(f"there is no active silence {plain(silence_id)}") from None
     click.echo(json.dumps(_facts(silence), indent=2) if as_json else f"{silence.id}: ended")

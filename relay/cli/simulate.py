@@ -78,7 +78,7 @@ _EPILOG = "\b\nFaults (NAME[:ARG], repeatable):\n" + "\n".join(
 @click.option("--items", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of single results.")
 @click.option("--history-days", type=click.IntRange(min=0), default=0, show_default=True, help="Past runs to know of.")
 @click.option("--seed", default=0, show_default=True, help="Decides run ids and numbers.")
-@click.option("--allow-remote", is_flag=True, help="Listen elsewhere than on loopback; there are no passwords.")
+@click.option("--allow-remote", is_flag=True, help="Allow an address other than loopback; there are no passwords.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(
     *,

@@ -66,14 +66,14 @@ class View:
 
 
 @click.command()
-@click.option("--url", help=f"Where the relay's own HTTP is.  [default: the config's, else {DEFAULT_URL}]")
+@click.option("--url", help=f"Address of the relay's own HTTP server.  [default: the config's, else {DEFAULT_URL}]")
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take address and token from this config.yaml.",
 )
 @click.option(
-    "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between looks."
+    "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between updates."
 )
 @click.option("--once", is_flag=True, help="Print one view and end; exit code 1 when the relay does not answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole state as one JSON object and end.")
@@ -139,7 +139,7 @@ def _snapshot(client: httpx.Client) -> Snapshot:
     try:
         return msgspec.json.decode(_fetch(client), type=Snapshot)
     except msgspec.MsgspecError as error:
-        raise UnreachableError(f"this is no relay's state: {plain(str(error))}") from None
+        raise UnreachableError(f"the answer is not a relay's state: {plain(str(error))}") from None
 
 
 def _print_once(client: httpx.Client, *, as_json: bool) -> None:
@@ -160,7 +160,7 @@ def _watch(client: httpx.Client, url: str, interval: float) -> None:
     """Until q, Ctrl-C or Ctrl-D."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal or console.is_dumb_terminal:
-        raise click.UsageError("this is no terminal that can be drawn on: use --once or --json")
+        raise click.UsageError("this terminal cannot show a live view: use --once or --json")
     view = View(url)
     first = view.lines(*console.size)
     stopped = contextlib.suppress(KeyboardInterrupt)

@@ -31,4 +31,4 @@ def command(api: Api, skip_market_check: bool, phases: list[str], universe: str 
     api.show(started, fact_table({"run": started.run_id, "status": started.status, "message": started.message}))
     if not started.is_confirmed:
         answer = started.message or started.status or "nothing"
-        raise click.ClickException(plain(f"TickStockPL did not confirm a new run; it said: {answer}"))
+        raise click.ClickException(plain(f"TickStockPL did not confirm a new run; it answered: {answer}"))

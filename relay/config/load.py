@@ -289,7 +289,7 @@ class _Reader:
         try:
             wrong = _wrong_with(url)
         except ValueError as error:
-            wrong = str(error) if "sentinel" in str(error) else "its port is no number from 0 to 65535"
+            wrong = str(error) if "sentinel" in str(error) else "its port is not a number from 0 to 65535"
         if wrong:
             self._problem(("redis", "url"), wrong)
 

@@ -29,7 +29,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone that this machine knows, such as America/New_York") from None
+        raise ValueError(f"{name!r} is not a time zone known to this machine, such as America/New_York") from None
     return name
 
 
@@ -171,7 +171,7 @@ class WatchdogOptions(Options):
 
     enabled: bool = Field(True, description="Whether to watch at all; without it, events are still passed on.")
     schedule: ScheduleOptions = Field(ScheduleOptions(), description="When a run is due.")
-    poll_interval: Duration = Field(30.0, ge=1, description="How often the API is asked what is going on.")
+    poll_interval: Duration = Field(30.0, ge=1, description="How often the API is polled.")
     start_grace: Duration = Field(300.0, ge=0, description="A run that has not started by then is late: critical.")
     finish_grace: Duration = Field(5400.0, gt=0, description="A run still going on so long after it was due.")
     stall_after: Duration = Field(300.0, gt=0, description="A phase without progress for so long has stalled.")

@@ -371,7 +371,7 @@ class QueuedLane(Lane):
             async with asyncio.timeout(HANG_SECONDS):
                 return await self._sink.deliver(events, delivery)
         except TimeoutError:
-            return Outcome(Reason.TIMEOUT, f"no outcome within {HANG_SECONDS:.0f} s")
+            return Outcome(Reason.TIMEOUT, f"no result within {HANG_SECONDS:.0f} s")
         except OSError as error:  # TLS errors among them: the network's trouble, not a bug
             return Outcome(Reason.UNREACHABLE, error.strerror or type(error).__name__)
         except Exception as error:  # a sink's bug is this lane's trouble alone

@@ -83,7 +83,7 @@ class RelayMetrics(Collector):
         quarantined = [((reason,), float(count)) for reason, count in parts.quarantine.counts.items()]
         yield counters(
             "tickstock_relay_quarantined_messages",
-            "Messages that are no JSON object, or that ended processes (poison).",
+            "Messages that are not JSON objects, or that ended processes (poison).",
             ["reason"],
             quarantined,
         )
@@ -127,9 +127,9 @@ class RelayMetrics(Collector):
         retries = [((n,), float(lane.retries)) for n, lane in queued.items()]
         yield counters("tickstock_relay_retries", "Deliveries that were tried again.", ["sink"], retries)
         dead = [((n,), float(depth.dead)) for n, depth in depths.items()]
-        yield gauges("tickstock_relay_dead_letters", "Events given up and kept to look at.", ["sink"], dead)
+        yield gauges("tickstock_relay_dead_letters", "Dead letters that are kept.", ["sink"], dead)
         breakers = [((n,), float(lane.breaker.state is not BreakerState.CLOSED)) for n, lane in queued.items()]
-        yield gauges("tickstock_relay_breaker_open", "1 while a sink's breaker rests.", ["sink"], breakers)
+        yield gauges("tickstock_relay_breaker_open", "1 while a sink's circuit breaker is open.", ["sink"], breakers)
 
     def _keeping(self) -> Iterator[Metric]:
         parts = self._get_parts()

@@ -180,7 +180,7 @@ class Outbox:
         self._no_longer_waiting(rows, _DELETE, [(row.id,) for row in rows])
 
     def postpone(self, rows: Sequence[Row]) -> None:
-        """Write back rows that are to be tried again."""
+        """Write back rows that are to be retried."""
         values = [(row.delivery, row.not_before, row.attempts, row.error, row.id) for row in rows]
         self._store.write(lambda db: db.executemany(_POSTPONE, values))
 

@@ -87,5 +87,5 @@ class SlackOptions(Options):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name!r} is no time zone such as America/New_York") from None
+            raise ValueError(f"{name!r} is not a valid time zone, such as America/New_York") from None
         return name

@@ -35,7 +35,7 @@ def outcome_of(error: Exception, timeout: float) -> Outcome:
     if isinstance(error, _LATER_TYPES) or words.startswith(_LATER) or _TOO_MANY in words:
         return Outcome(Reason.SERVER_ERROR, f"Redis cannot now ({_code(error)})")
     if isinstance(error, redis.InvalidResponse):
-        return Outcome(Reason.BAD_ANSWER, "what answers is no Redis")
+        return Outcome(Reason.BAD_ANSWER, "the server is not Redis")
     if isinstance(error, redis.ResponseError):
         return Outcome(Reason.REJECTED, f"Redis rejects PUBLISH ({_code(error)})")
     return Outcome(Reason.UNREACHABLE, f"no connection to Redis ({_code(error)})")

@@ -118,9 +118,9 @@ def test_a_dead_letter_that_is_retried_is_delivered_by_the_running_relay(
     until(lambda: total(relay, "dead") == 2)
     receiver.status = 200
     (first, _) = listed(relay, "--dead")["events"]
-    assert "1 to be tried again" in outbox(relay, "retry", str(first["id"])).stdout
+    assert "1 to be retried" in outbox(relay, "retry", str(first["id"])).stdout
     until(lambda: receiver.arrived == [1])
-    assert "1 to be tried again" in outbox(relay, "retry", "--dead").stdout
+    assert "1 to be retried" in outbox(relay, "retry", "--dead").stdout
     until(lambda: receiver.arrived == [1, 2])
     until(lambda: relay.metric("relay_lane_depth", sink="app") == 0)
     assert total(relay, "dead") == 0
@@ -132,7 +132,7 @@ def test_dropping_asks_first_and_the_relay_counts_what_is_gone(
     publish(valkey, 1, 2, 3)
     until(lambda: total(relay, "waiting") == 3)
     refused = outbox(relay, "drop", "--waiting", stdin="n\n", code=1)
-    assert "Forget 3 waiting for app?" in refused.stderr
+    assert "Delete 3 waiting for app?" in refused.stderr
     assert total(relay, "waiting") == 3
     outbox(relay, "drop", "--older-than", "1h", "--yes")
     assert total(relay, "waiting") == 3
@@ -169,8 +169,8 @@ def test_the_command_line_and_a_busy_relay_do_not_stand_in_each_others_way(
 
 
 def test_nothing_is_dropped_or_retried_without_saying_which(relay: RelayProcess) -> None:
-    assert "say which" in outbox(relay, "drop", "--yes", code=2).output
-    assert "say which" in outbox(relay, "retry", code=2).output
+    assert "choose events" in outbox(relay, "drop", "--yes", code=2).output
+    assert "choose events" in outbox(relay, "retry", code=2).output
     assert "0 dropped" in outbox(relay, "drop", "--all", "--yes").output
     assert "no such events" in outbox(relay, "retry", "12", code=1).output
     assert "there is no event 12" in outbox(relay, "show", "12", code=1).output
@@ -213,7 +213,7 @@ def test_a_path_with_signs_of_its_own_is_found(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f"state_dir: '{state}'\n")
     result = CliRunner().invoke(main, ["outbox", "list", "--config", str(config)])
-    assert "nothing waits" in result.output
+    assert "no waiting events" in result.output
 
 
 def test_each_command_is_told_whole_in_the_list() -> None:

@@ -68,4 +68,4 @@ def test_without_a_store_or_such_a_silence_it_fails_with_exit_code_1(config: Pat
     assert (missing.exit_code, missing.output.count("\n")) == (1, 1)
     Store(config.parent / "relay.db")
     unknown = run(config, "expire", "nothing")
-    assert (unknown.exit_code, unknown.output) == (1, "Error: no active silence is called nothing\n")
+    assert (unknown.exit_code, unknown.output) == (1, "Error: there is no active silence nothing\n")

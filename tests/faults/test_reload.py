@@ -1,4 +1,4 @@
-"""Reload: whatever goes wrong in one, it ends, the old configuration goes on, and everyone is given the same answer."""
+"""Reload: whatever goes wrong in one, it ends, the old configuration stays in force, and all get the same answer."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def ask(relay: RelayProcess, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def refused(relay: RelayProcess, *, because: str) -> None:
-    """Log, metric, alert and the command agree; the old configuration goes on."""
+    """Log, metric, alert and the command agree; the old configuration stays in force."""
     asked = ask(relay, "reload", "--config", str(relay.config_path))
     assert asked.returncode != 0
     assert because in asked.stdout

@@ -165,7 +165,7 @@ async def test_a_delivery_that_hangs_is_given_up_and_the_lane_goes_on(monkeypatc
     await rig.round()
     assert rig.sink.arrived == [2]
     assert rig.lane.results[Reason.TIMEOUT] == 1
-    assert "no outcome within" in rig.outbox.waiting("app", 9e9, 10)[0].error
+    assert "no result within" in rig.outbox.waiting("app", 9e9, 10)[0].error
 
 
 async def test_a_key_that_raises_is_the_lanes_trouble_not_the_intakes() -> None:

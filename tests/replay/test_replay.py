@@ -190,9 +190,9 @@ def test_wrong_usage_is_exit_code_2_and_what_cannot_be_read_is_1(tmp_path: Path)
         assert replay(path, *wrong, code=2).stdout == b""
     assert b"No such file" in replay(tmp_path / "none", code=1).stderr
     no_archive = write(tmp_path / "notes.txt", [b"what an archive is not", b"in two lines"])
-    assert replay(no_archive, code=1).stderr == b"0 events, 2 lines that are no events left out\n"
+    assert replay(no_archive, code=1).stderr == b"0 events, 2 lines skipped that are not events\n"
     damaged = write(tmp_path / "damaged.jsonl", [*lines(1), b"torn"])
-    assert replay(damaged, "--match", "severity=critical").stderr == b"0 events, 1 lines that are no events left out\n"
+    assert replay(damaged, "--match", "severity=critical").stderr == b"0 events, 1 lines skipped that are not events\n"
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ async def test_to_sinks_all_is_delivered_in_bounded_memory_before_it_ends(tmp_pa
     events = [each for body in bodies for each in body]
     assert sorted(each["payload"]["n"] for each in events) == list(range(5000))
     assert all(each["replayed"] for each in events)
-    assert output == "6,000 events, 5,000 to app, 1,000 for none of them\n"
+    assert output == "6,000 events, 5,000 to app, 1,000 with no route to them\n"
     assert not (tmp_path / "archive").exists(), "archive and metrics are a running relay's"
     assert not (tmp_path / "state").exists()
 
@@ -350,7 +350,7 @@ async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, conf
     async with SlackStandIn() as slack:
         ops = {"type": "slack", "webhook_url": slack.webhook_url}
         path = config(sinks={"ops": ops}, routes=[{"name": "all", "to": ["ops"]}])
-        assert await run(source, "--config", path) == "1 events, 0 to ops, 1 kept from alerting sinks\n"
+        assert await run(source, "--config", path) == "1 events, 0 to ops, 1 not sent to alerting sinks\n"
         assert len(slack.messages) == 0
         assert await run(source, "--config", path, "--alerts") == "1 events, 1 to ops\n"
         assert len(slack.messages) == 1

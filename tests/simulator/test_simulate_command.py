@@ -98,7 +98,7 @@ def test_a_signal_ends_it_cleanly(redis_url: str, number: signal.Signals) -> Non
         (["--slack-listen", "192.0.2.1:80"], "192.0.2.1:80 is not on loopback"),
         (["--listen", "8080x"], "is not HOST:PORT"),
         (["--listen", "127.0.0.1:70000"], "is not HOST:PORT"),
-        (["--fault", "nope"], "no fault is called 'nope'; there are: never-starts"),
+        (["--fault", "nope"], "there is no fault 'nope'; there are: never-starts"),
         (["--fault", "stall"], "write stall:PHASE[:SECONDS]"),
         (["--speed", "0"], "speed must be a number above 0"),
         (["--start", "soon"], "is not a time such as"),

@@ -192,13 +192,13 @@ def test_the_simulator_shares_no_code_with_the_relay() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("nope", "no fault is called 'nope'"),
+        ("nope", "there is no fault 'nope'"),
         ("stall", "stall:PHASE[:SECONDS], PHASE one of import, cache, indicators, patterns"),
         ("stall:lunch", "PHASE one of"),
-        ("stall:import:soon", "'soon' is no number"),
+        ("stall:import:soon", "'soon' is not a number"),
         ("stall:import:5:6", "too much after the name"),
-        ("ticks:-1", "'-1' is no number from 0 up"),
-        ("ticks:nan", "'nan' is no number from 0 up"),
+        ("ticks:-1", "'-1' is not a number of 0 or more"),
+        ("ticks:nan", "'nan' is not a number of 0 or more"),
         ("no-completion:3", "too much after the name"),
     ],
 )

@@ -292,7 +292,7 @@ def test_repeats_and_order_are_asked_of_the_lane() -> None:
         ({"token": "xoxb 1", "channel": "#a"}, "blanks or control characters"),
         ({"webhook_url": "http://hooks.example/hidden"}, "plain http leaves this machine"),
         ({"webhook_url": "ftp://hooks.example/hidden"}, "https://host/path"),
-        ({"webhook_url": "https://x.example", "timezone": "Mars/Olympus"}, "is no time zone"),
+        ({"webhook_url": "https://x.example", "timezone": "Mars/Olympus"}, "is not a valid time zone"),
         ({"webhook_url": "https://x.example", "mentions": {"critical": "@channel"}}, "write <!here>"),
         ({"webhook_url": "https://x.example", "mentions": {"awful": "<!here>"}}, "is not a valid severity"),
         ({"webhook_url": "https://x.example", "colour": "red"}, "Extra inputs"),
