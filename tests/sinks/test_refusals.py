@@ -84,10 +84,10 @@ async def test_else_slacks_own_code_decides_and_the_status_where_the_code_is_not
 async def test_no_word_of_a_header_comes_back_in_the_detail(
     server: FaultyServer, header: str, secret: str, echo: str
 ) -> None:
-    said = echo % (secret if "token" in echo else header)
-    outcome = await by_webhook(server, Reply(401, said.encode()), headers={"Authorization": header})
+    body = echo % (secret if "token" in echo else header)
+    outcome = await by_webhook(server, Reply(401, body.encode()), headers={"Authorization": header})
     assert server.requests[0].headers["authorization"] == header
     assert outcome.reason is Reason.UNAUTHORIZED
     assert secret not in outcome.detail
     assert "[redacted]" in outcome.detail
-    assert said.split()[0] in outcome.detail, "the rest of the answer is shown"
+    assert body.split()[0] in outcome.detail, "the rest of the answer is shown"
