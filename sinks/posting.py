@@ -67,7 +67,7 @@ class Poster:
     Args:
         timeout: seconds from connecting to the last byte of the answer.
         user_agent: who we say we are.
-        secrets: texts that `told` blots out, should the other side echo them.
+        secrets: texts that `redacted` hides, should the other side echo them.
         ca_file: PEM file with the authorities to trust in place of the usual ones.
         cert_file: PEM file with our own certificate, for a server that asks for one.
         key_file: its key, where that is not in `cert_file`; without a passphrase.
@@ -123,7 +123,7 @@ class Poster:
         for client in self._clients.values():
             await client.aclose()
 
-    def told(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """What the other side said, fit for a detail: no secret of ours, no control characters, not long."""
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]")
@@ -148,26 +148,26 @@ class Poster:
         named = {name.lower(): value for name, value in head.headers.items()}
         answer = Answer(head.status_code, named, bytes(read[:MAX_ANSWER]), broke_off)
         if proxy is not None and _is_by_the_proxy(url, answer):
-            said = f"{_named(proxy)} answered HTTP {answer.status} itself"
-            raise NoAnswerError(Outcome(Reason.UNREACHABLE, said))
+            detail = f"{_named(proxy)} answered HTTP {answer.status} itself"
+            raise NoAnswerError(Outcome(Reason.UNREACHABLE, detail))
         return answer
 
     def _no_answer(self, error: httpx.TransportError | OSError, proxy: Proxy | None) -> Outcome:
         by = f"by way of {_named(proxy)}: " if proxy else ""
         tls = _tls_failure(error)
         if isinstance(tls, ssl.SSLCertVerificationError):
-            return Outcome(Reason.UNREACHABLE, self.told(f"{by}cannot connect: {tls}"))
+            return Outcome(Reason.UNREACHABLE, self.redacted(f"{by}cannot connect: {tls}"))
         if tls is not None:
             return Outcome(Reason.UNREACHABLE, f"{by}TLS failed: {tls.reason or type(tls).__name__}")
         match error:
             case TimeoutError() | httpx.TimeoutException():
                 return Outcome(Reason.TIMEOUT, f"{by}no answer within {self._timeout:g} s")
             case httpx.ConnectError():
-                return Outcome(Reason.UNREACHABLE, self.told(f"{by}cannot connect: {error}"))
+                return Outcome(Reason.UNREACHABLE, self.redacted(f"{by}cannot connect: {error}"))
             case httpx.RemoteProtocolError():
                 return Outcome(Reason.BAD_ANSWER, f"{by}the connection ended without an HTTP answer")
             case httpx.ProxyError():
-                return Outcome(Reason.UNREACHABLE, self.told(f"{_named(proxy)} answered HTTP {error}"))
+                return Outcome(Reason.UNREACHABLE, self.redacted(f"{_named(proxy)} answered HTTP {error}"))
             case _:
                 return Outcome(Reason.UNREACHABLE, f"{by}the connection broke ({type(error).__name__})")
 

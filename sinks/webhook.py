@@ -225,8 +225,8 @@ class WebhookSink(QueuedSink):
             answer = await self._connected.post(url, body, self._headers(body, delivery_id))
         except NoAnswerError as error:
             return _Attempt(error.outcome, again=error.outcome.reason is not Reason.TIMEOUT)
-        said = "" if answer.status < 300 else self._connected.told(answer.body.decode(errors="replace"))
-        outcome = outcome_of(answer, self.context.now(), said)
+        detail = "" if answer.status < 300 else self._connected.redacted(answer.body.decode(errors="replace"))
+        outcome = outcome_of(answer, self.context.now(), detail)
         soon = (outcome.retry_after or 0.0) <= LONGEST_WAIT
         return _Attempt(outcome, again=outcome.worth_retrying and outcome.reason is not Reason.BAD_ANSWER and soon)
 

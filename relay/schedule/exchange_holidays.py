@@ -54,8 +54,8 @@ def _without_process(first_year: int) -> Decade:
         return frozenset(), frozenset()
 
 
-def _read(said: bytes | str) -> Decade:
-    closed, early = json.loads(said)
+def _read(output: bytes | str) -> Decade:
+    closed, early = json.loads(output)
     return frozenset(map(date.fromisoformat, closed)), frozenset(map(date.fromisoformat, early))
 
 

@@ -105,7 +105,7 @@ class SlackClient:
     async def who_am_i(self) -> tuple[Outcome, str]:
         """`auth.test`: whether the token is good, and whose it is."""
         outcome, answer = await self._call("auth.test", {}, {})
-        return outcome, self._poster.told(f"{answer.get('user', 'a bot')} in {answer.get('team', 'a workspace')}")
+        return outcome, self._poster.redacted(f"{answer.get('user', 'a bot')} in {answer.get('team', 'a workspace')}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -126,14 +126,14 @@ class SlackClient:
             answer = await self._poster.post(url, _encode(body), {**self._authorization, **_JSON_TYPE, **headers})
         except NoAnswerError as error:
             return error.outcome, {}
-        said = _json_object(answer.body)
+        reply = _json_object(answer.body)
         if answer.status != 200:  # what the Web API answers to everything it understood
-            return self._refused(answer, said.get("error")), {}
-        if said.get("ok") is True:
-            return DELIVERED, said
-        if not isinstance(said.get("error"), str):
+            return self._refused(answer, reply.get("error")), {}
+        if reply.get("ok") is True:
+            return DELIVERED, reply
+        if not isinstance(reply.get("error"), str):
             return self._without_answer(answer, headers, f"{method}: the answer is not Slack's"), {}
-        return self._refused(answer, said["error"]), {}
+        return self._refused(answer, reply["error"]), {}
 
     async def _post_to_webhook(
         self, body: Mapping[str, Any], headers: Mapping[str, str]
@@ -142,9 +142,9 @@ class SlackClient:
             answer = await self._poster.post(self._webhook, _encode(body), {**_JSON_TYPE, **headers})
         except NoAnswerError as error:
             return error.outcome, {}
-        said = answer.body.decode(errors="replace").strip()
+        text = answer.body.decode(errors="replace").strip()
         if answer.status != 200:  # webhooks know no other success
-            return self._refused(answer, said), {}
+            return self._refused(answer, text), {}
         return self._without_answer(answer, headers, "the webhook's answer is not Slack's `ok`"), {}
 
     def _without_answer(self, answer: Answer, headers: Mapping[str, str], detail: str) -> Outcome:
@@ -164,12 +164,14 @@ class SlackClient:
 
     def _refused(self, answer: Answer, code: object) -> Outcome:
         """By Slack's error code when it is one, else by the HTTP status."""
-        said = self._poster.told(code) if isinstance(code, str) and _CODE.fullmatch(code) else ""
-        by_status = outcome_of(answer, self._now(), said)
-        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and said not in _REASONS):
+        code_shown = self._poster.redacted(code) if isinstance(code, str) and _CODE.fullmatch(code) else ""
+        by_status = outcome_of(answer, self._now(), code_shown)
+        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and code_shown not in _REASONS):
             return by_status
         return Outcome(
-            _REASONS.get(said, Reason.REJECTED), f"Slack says {said or 'an unknown error'}", by_status.retry_after
+            _REASONS.get(code_shown, Reason.REJECTED),
+            f"Slack says {code_shown or 'an unknown error'}",
+            by_status.retry_after,
         )
 
 

@@ -27,7 +27,7 @@ MAX_REMEMBERED = 1000
 """Characters of an alert's title and message that are kept for its end."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class PostedAlert(msgspec.Struct, frozen=True):
     """An alert that was told: when it fired, what it said and, with a token, where the message stands."""
 
     since: datetime
@@ -102,27 +102,27 @@ class SlackSink(QueuedSink):
 
     async def _resolve(self, alert: Alert, events: Sequence[Event], delivery_id: str) -> Outcome:
         """Update first, which may be repeated unseen, then reply: a retry never replies twice for an update's sake."""
-        told = self._recall(alert)
-        after = _after(alert, events[-1], told)
-        if told is not None and told.ts:
-            outcome = await self._settle(told, after, is_lasting=alert.is_lasting)
+        posted = self._recall(alert)
+        after = _after(alert, events[-1], posted)
+        if posted is not None and posted.ts:
+            outcome = await self._settle(posted, after, is_lasting=alert.is_lasting)
             if outcome.worth_retrying:
                 return outcome
             if not outcome.delivered:
                 self.context.log.info("slack alert not updated", alert=alert.key, why=outcome.detail)
             if "not_found" in outcome.detail:  # deleted: there is no thread to answer in
-                told = None
-        thread = _place(told) if told is not None and told.ts else None
+                posted = None
+        thread = _place(posted) if posted is not None and posted.ts else None
         outcome, _ = await self._post(events, delivery_id, after, thread)
         if outcome.delivered:
             self.context.state.put(_state_key(alert), None)
         return outcome
 
-    async def _settle(self, told: Told, after: str, *, is_lasting: bool) -> Outcome:
+    async def _settle(self, posted: PostedAlert, after: str, *, is_lasting: bool) -> Outcome:
         from sinks.slack.message import settled  # noqa: PLC0415 - loads Slack's library
 
-        message = settled(SEVERITIES[told.severity], told.title, told.message, after, is_lasting=is_lasting)
-        return await self._connected.update(_place(told), message)
+        message = settled(SEVERITIES[posted.severity], posted.title, posted.message, after, is_lasting=is_lasting)
+        return await self._connected.update(_place(posted), message)
 
     async def _post(
         self, events: Sequence[Event], delivery_id: str, after: str = "", thread: "Place | None" = None
@@ -139,7 +139,7 @@ class SlackSink(QueuedSink):
         return self._client
 
     def _remember(self, alert: Alert, event: Event, place: "Place | None") -> None:
-        told = Told(
+        posted = PostedAlert(
             since=event.time,
             severity=event.severity.label,
             title=alert.title[:MAX_REMEMBERED],
@@ -147,12 +147,12 @@ class SlackSink(QueuedSink):
             channel=place.channel if place else "",
             ts=place.ts if place else "",
         )
-        self.context.state.put(_state_key(alert), msgspec.json.encode(told).decode())
+        self.context.state.put(_state_key(alert), msgspec.json.encode(posted).decode())
 
-    def _recall(self, alert: Alert) -> Told | None:
+    def _recall(self, alert: Alert) -> PostedAlert | None:
         text = self.context.state.get(_state_key(alert))
         try:
-            return None if text is None else msgspec.json.decode(text, type=Told)
+            return None if text is None else msgspec.json.decode(text, type=PostedAlert)
         except msgspec.MsgspecError:
             self.context.log.warning("slack state unreadable, forgotten", alert=alert.key)
             return None
@@ -162,14 +162,14 @@ def _state_key(alert: Alert) -> str:
     return f"alert:{alert.key}"
 
 
-def _after(alert: Alert, resolved: Event, told: Told | None) -> str:
+def _after(alert: Alert, resolved: Event, posted: PostedAlert | None) -> str:
     """How long the alert lasted: as the event says, else since it was told."""
     if alert.lasted is not None:
         return f"after {in_words(alert.lasted)}"
-    return f"after {in_words((resolved.time - told.since).total_seconds())}" if told is not None else ""
+    return f"after {in_words((resolved.time - posted.since).total_seconds())}" if posted is not None else ""
 
 
-def _place(told: Told) -> "Place":
+def _place(posted: PostedAlert) -> "Place":
     from sinks.slack.client import Place  # noqa: PLC0415 - loads httpx
 
-    return Place(told.channel, told.ts)
+    return Place(posted.channel, posted.ts)

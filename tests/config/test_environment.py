@@ -48,11 +48,11 @@ def check(config: Path, **variables: str) -> tuple[int, str]:
     ],
 )
 def test_what_cannot_be_used_is_told_with_its_variable(config: Path, variable: str, value: str, words: str) -> None:
-    status, said = check(config, **{variable: value})
-    assert status == 2, said
-    assert variable in said
-    assert words in said
-    assert "hush" not in said
+    status, output = check(config, **{variable: value})
+    assert status == 2, output
+    assert variable in output
+    assert words in output
+    assert "hush" not in output
 
 
 def test_the_daemon_does_not_start_with_it_and_says_why(config: Path) -> None:
@@ -68,8 +68,8 @@ def test_the_daemon_does_not_start_with_it_and_says_why(config: Path) -> None:
 
 @pytest.mark.parametrize("exceptions", ["localhost,10.0.0.0/99", "user:hush@host", "a b,http://x"])
 def test_an_exception_that_is_none_is_told(config: Path, exceptions: str) -> None:
-    status, said = check(config, HTTPS_PROXY=PROXY, NO_PROXY=exceptions)
-    assert (status, "NO_PROXY" in said, "hush" in said) == (2, True, False), said
+    status, output = check(config, HTTPS_PROXY=PROXY, NO_PROXY=exceptions)
+    assert (status, "NO_PROXY" in output, "hush" in output) == (2, True, False), output
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_a_password_is_not_shown() -> None:
 )
 def test_a_redis_url_with_a_password_that_is_not_escaped_is_refused(config: Path, url: str) -> None:
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"redis": {"url": url}}))
-    status, said = check(config)
+    status, output = check(config)
     assert status == 2
-    assert "redis.url" in said
-    assert "secret" not in said
+    assert "redis.url" in output
+    assert "secret" not in output
 
 
 @pytest.mark.parametrize("url", ["https://u:12#pw@receiver.test/hook", "https://receiver.test/hook#part"])
@@ -131,5 +131,5 @@ def test_so_is_a_webhooks(config: Path, url: str) -> None:
     sections = yaml.safe_load(config.read_text())
     sections["sinks"]["app"]["url"] = url
     config.write_text(yaml.safe_dump(sections))
-    status, said = check(config)
-    assert (status, "%23" in said) == (2, True)
+    status, output = check(config)
+    assert (status, "%23" in output) == (2, True)

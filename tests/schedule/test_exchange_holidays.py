@@ -29,8 +29,8 @@ def test_the_calendars_of_other_countries_are_not_carried() -> None:
         "import sys; from relay.schedule.exchange_holidays import closings; assert closings(2026);"
         " print([name for name in sys.modules if name.startswith('holidays')])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout == "[]\n"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
