@@ -1,1 +1,1 @@
-"""config.yaml -> typed settings, every mistake told at once; and what `check` tries. Knows no running relay."""
+"""config.yaml -> typed settings, every mistake reported at once. Knows no running relay."""

@@ -1,6 +1,6 @@
 """What is wrong with a configuration, in words for the one who wrote it: YAML's and pydantic's complaints, and hints.
 
-Only wording; where the mistakes are found is `relay.config`.
+Only wording; where the mistakes are found is `relay.config.load`.
 """
 
 import difflib

@@ -1,7 +1,7 @@
-"""The lowest layer: the one type that travels, and its written form.
+"""The lowest layer: the one type that travels. Its written form is in `relay.events.record`.
 
-Every message becomes an `Event`; the archive, the outbox, the webhook and `replay` all use the one line that `encode`
-writes and `decode` reads. This module knows nothing of Redis, routes or sinks.
+Every message becomes an `Event`; the archive, the outbox, the webhook and `replay` all use the one line that
+is written and read there. This module knows nothing of Redis, routes or sinks.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Between the routes and one sink: a lane accepts events, and from then on they are its responsibility.
 
-`accept` never waits and never raises; whatever the sink does after that is this lane's trouble alone. `DirectLane`
-writes at once and holds in memory what its sink cannot write now; `relay.lanes.queued` has the lane that delivers
-from the outbox.
+`accept` never waits and never raises; whatever the sink does after that is this lane's trouble alone.
+`relay.lanes.direct` has the lane that writes at once, `relay.lanes.queued` the one that delivers from the outbox.
 """
 
 import asyncio

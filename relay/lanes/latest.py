@@ -1,4 +1,7 @@
-"""Events of which only the newest matters, in memory until they are stored: a flood of progress costs little."""
+"""Events of which only the newest matters, in memory until they are stored: a flood of progress costs little.
+
+Used by `relay.lanes.queued`.
+"""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What the relay says about itself at `/metrics`, and the gauges of runs: read from the living objects at each scrape.
+"""What the relay says about itself at `/metrics`: read from the living objects at each scrape.
 
 Nothing is counted here, so nothing can disagree; the events' own metrics are the prometheus sink's. docs/metrics.md is
 generated from these families.

@@ -1,7 +1,7 @@
 """The gauges of runs, schedule and watchdog at `/metrics`: read from the living runs at each scrape.
 
 Runs are on the store, so these values survive a restart. Nothing is counted or remembered here; what the events count
-is the prometheus sink's, what the relay says about itself is `relay.metrics`.
+is the prometheus sink's, what the relay says about itself is `relay.metrics.relay`.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """The runs that are known, open and ended, on a shelf: one JSON object a run, the last few hundred kept.
 
-It finds and keeps; what happens to a run is for `relay.runs`.
+It finds and keeps; what happens to a run is for `relay.runs.runs`.
 """
 
 from collections.abc import Iterator

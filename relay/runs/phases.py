@@ -1,4 +1,7 @@
-"""How a phase of a run begins, gets on, stalls, is tried again and ends. Pure; `relay.runs` knows whose phase it is."""
+"""How a phase of a run begins, gets on, stalls, is tried again and ends.
+
+Pure; `relay.runs.runs` knows whose phase it is.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

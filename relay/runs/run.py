@@ -1,6 +1,6 @@
 """One run and its phases: what is known of them, and how what is heard changes it.
 
-Pure: no run decides here which events are its own (`relay.runs` does), and none looks at a clock.
+Pure: no run decides here which events are its own (`relay.runs.runs` does), and none looks at a clock.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """What an event says about a run: that it, or one of its phases, has begun, gets on, has ended.
 
-Pure reading, decided once for each kind of event. Which run is meant, and what follows from it, is for `relay.runs`.
+Pure reading, decided once for each kind of event. Which run is meant, and what follows from it,
+is for `relay.runs.runs`.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""Redis pub/sub read so that nothing is lost: connect, wire, whole messages, handover, gaps."""
+"""Redis pub/sub read so that nothing is lost: connect, socket, whole messages, handover."""

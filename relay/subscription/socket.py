@@ -90,7 +90,7 @@ class PeekWire:
             count -= self.sock.recv_into(self._buffer, min(count, PEEK_AT_MOST), flags)
 
     def position(self) -> int:
-        """From the kernel's own count, so that it survives this process (recipes, "Handover")."""
+        """From the kernel's own count, so that it survives this process (docs/decisions/peek-and-handover.md)."""
         if not self.durable:
             return self._consumed
         while (received := self._received()) is not None:

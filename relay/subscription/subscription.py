@@ -4,6 +4,7 @@
 next one; a consumer that dies before that leaves them to its successor (`relay.subscription.handover`). It connects and
 reconnects for ever, and says whenever it begins or ends to be subscribed: to all patterns, at a server that is known to
 get what is published (`relay.subscription.server_check`). It knows nothing of what messages mean.
+The loop that peeks and consumes is in `relay.subscription.connection`.
 """
 
 import asyncio

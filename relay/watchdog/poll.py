@@ -1,6 +1,6 @@
-"""The watchdog's thin shell: asks the API in its turn, starts a run if configured to, and hands on announcements.
+"""`Watch`: the watchdog as the daemon and the tracker see it. It asks the API in its turn, and starts a run if told to.
 
-Everything that is decided is decided in `relay.watchdog`, without waiting; what waits is here.
+Everything that is decided is decided in `relay.watchdog.watchdog`, without waiting; what waits is here.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The facts of an event as the web app gets them: canonical numbers from every dialect, short texts. Pure.
 
-How a number is read is decided in one place for the whole relay (`quantities`); here are only the names of fields.
+How a number is read is decided in one place for the whole relay (`relay.events.values`); here are only the names
+of fields.
 """
 
 from collections.abc import Mapping

@@ -34,7 +34,7 @@ def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
     """Run until SIGTERM.
 
     Raises:
-        relay.config.ConfigError: the configuration has mistakes.
+        relay.config.load.ConfigError: the configuration has mistakes.
     """
     import uvloop  # noqa: PLC0415 - for this process only
 
