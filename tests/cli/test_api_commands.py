@@ -223,7 +223,7 @@ def test_the_schedule_can_be_switched_off_and_on(api: TickStockPLStand, option: 
 def test_a_change_that_did_not_take_is_a_failure(api: TickStockPLStand) -> None:
     api.answers["GET /schedule"] = DAILY
     error = run("schedule", "--trigger-time", "16:15", code=1).stderr
-    assert error == ("Error: TickStockPL took the request, but its schedule says trigger_time = 16:10, not 16:15\n")
+    assert error == ("Error: TickStockPL took the request, but its schedule has trigger_time = 16:10, not 16:15\n")
 
 
 @pytest.mark.parametrize("wrong", ["25:00", "9:05", "noon", ""])
