@@ -348,6 +348,7 @@ class Daemon:
             self.watch.reload(self.settings, now)
             self.intake.use(self.routes, old.lanes)
             raise
+        self.outbox.use(settings.outbox)
         self.settings, self.routes, self._lane_set = settings, routes, lanes
 
     async def _shut_down(self) -> None:

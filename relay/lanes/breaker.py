@@ -30,14 +30,16 @@ class Breaker:
         return max(0.0, self._until - now) if self.state is BreakerState.OPEN else 0.0
 
     def succeeded(self) -> None:
-        """A delivery arrived."""
-        self._failures, self.state = 0, BreakerState.CLOSED
+        """A delivery arrived; one that was under way when a rest began does not end the rest."""
+        self._failures = 0
+        if self.state is not BreakerState.OPEN:
+            self.state, self._until = BreakerState.CLOSED, 0.0
 
     def failed(self, now: float) -> None:
         """A delivery did not arrive, and the other side is to blame."""
         self._failures += 1
         if self._failures >= self._limit or self.state is BreakerState.HALF_OPEN:
-            self.state, self.resting_since, self._until = BreakerState.OPEN, now, now + self._rest
+            self._open(now + self._rest, now)
 
     def shift(self, seconds: float) -> None:
         """The clock was set forward by `seconds`, or back."""
@@ -46,7 +48,13 @@ class Breaker:
 
     def rest_until(self, moment: float, now: float) -> None:
         """The other side asked for quiet (`Retry-After`): nothing goes out before `moment`."""
-        self.state, self.resting_since, self._until = BreakerState.OPEN, now, max(self._until, moment)
+        self._open(moment, now)
+
+    def _open(self, until: float, now: float) -> None:
+        """Rest at least until then; a rest that goes on keeps its beginning, and never becomes shorter."""
+        if self.state is not BreakerState.OPEN:
+            self.resting_since = now
+        self.state, self._until = BreakerState.OPEN, max(self._until, until)
 
     def end_rest(self) -> None:
         """Have one trial decide now."""

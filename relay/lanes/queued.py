@@ -219,6 +219,7 @@ class QueuedLane(Lane):
 
     def _recount(self) -> None:
         """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
+        self._outbox.commit()  # a large batch may be staged and not yet committed
         held = len(self._latest) if self._latest is not None else 0
         gone = self.waiting - held - self._outbox.count_of(self.name)
         if gone > 0:
@@ -372,6 +373,10 @@ class QueuedLane(Lane):
                 return await self._sink.deliver(events, delivery)
         except TimeoutError:
             return Outcome(Reason.TIMEOUT, f"no result within {HANG_SECONDS:.0f} s")
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise  # the lane stops
+            return Outcome(Reason.FAILED, "cancelled in the sink")
         except OSError as error:  # TLS errors among them: the network's trouble, not a bug
             return Outcome(Reason.UNREACHABLE, error.strerror or type(error).__name__)
         except Exception as error:  # a sink's bug is this lane's trouble alone

@@ -105,6 +105,10 @@ class Outbox:
         """Events lost by lane because all was full; the daemon counts and announces them."""
         self.count()
 
+    def use(self, options: OutboxOptions) -> None:
+        """Take new limits: a reload has changed them."""
+        self._options = options
+
     def stage(
         self,
         lane: str,

@@ -7,7 +7,7 @@ import pytest
 from relay.lanes.breaker import Breaker, BreakerState
 from sinks.base import DELIVERED, Batching, Outcome, Reason
 from tests.support import eventually
-from tests.support.scripted import Rig, ScriptedSink
+from tests.support.scripted import Rig, ScriptedSink, numbered
 
 DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 500")
 OPTIONS = {"breaker_failures": 1, "breaker_rest": "20s", "retry_first": "1s", "retry_most": "1s"}
@@ -76,3 +76,47 @@ def test_failures_count_in_a_row_only() -> None:
     assert breaker.waits(1000.0) == 0
     breaker.failed(1000.0)
     assert breaker.waits(1000.0) == 20
+
+
+def test_a_success_that_was_under_way_does_not_end_a_rest() -> None:
+    breaker = Breaker(5, 15)
+    breaker.rest_until(1300.0, 1000.0)
+    breaker.succeeded()
+    assert breaker.waits(1001.0) == 299
+    assert breaker.waits(1300.0) == 0
+    breaker.succeeded()
+    breaker.rest_until(1302.0, 1301.0)
+    assert breaker.waits(1301.0) == 1, "the rest that is over counts no more"
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_failures_within_a_rest_do_not_shorten_it(failures: int) -> None:
+    breaker = Breaker(2, 15)
+    breaker.failed(1000.0)
+    breaker.rest_until(1300.0, 1001.0)
+    for number in range(failures):
+        breaker.failed(1002.0 + number)
+    assert breaker.waits(1010.0) == 290
+    assert breaker.resting_since == 1001.0
+
+
+async def test_a_sink_that_is_cancelled_from_within_is_a_failed_delivery() -> None:
+    async def cancelled() -> Outcome:
+        raise asyncio.CancelledError
+
+    rig = Rig(ScriptedSink(), OPTIONS)
+    rig.sink.outcomes = [cancelled]
+    rig.accept(1)
+    await rig.round()
+    assert rig.lane.results[Reason.FAILED] == 1
+    assert rig.lane.error == "failed: cancelled in the sink"
+    rig.clock.forward(30)
+    await rig.round()
+    assert rig.sink.arrived == [1]
+
+
+async def test_rows_that_are_not_yet_committed_do_not_count_as_removed() -> None:
+    rig = Rig(ScriptedSink(), OPTIONS)
+    rig.lane.accept([numbered(1), numbered(2)])
+    rig.lane.tick(rig.clock.now)
+    assert (rig.lane.accepted, dict(rig.lane.dropped), rig.lane.waiting) == (2, {}, 2)
