@@ -14,22 +14,22 @@ MOST_REPEATS = 1000
 def group(rows: Sequence[Row], max_events: int) -> list[list[Row]]:
     """Deliveries for `rows` (the oldest first). `max_events` is the most that one delivery takes, repeats aside."""
     groups: dict[str, list[Row]] = {}
-    latest: dict[str, int] = {}  # of each order key, the last group that has it: its next row may join no earlier one
-    open_batch, opened = "", 0
+    place: dict[str, int] = {}
+    latest: dict[str, int] = {}  # of each order key, the place of its last row: the next one may join no earlier group
+    current: dict[str, str] = {}  # of the batches, and of each event's repeats, the group that is being filled
     for row in rows:
+        after = -1 if row.order_key is None else latest.get(row.order_key, -1)
         if row.delivery:
-            name, most = f"again {row.delivery}", len(rows)
-        elif row.repeat_key:
-            name, most = f"repeat {row.repeat_key}", MOST_REPEATS
+            name = f"again {row.delivery}"
         else:
-            is_late = row.order_key is not None and latest.get(row.order_key, 0) > opened
-            if not open_batch or len(groups[open_batch]) >= max_events or is_late:
-                open_batch, opened = f"batch {row.id}", len(groups)
-            name, most = open_batch, max_events
-        if row.order_key is not None and name not in groups:
-            latest[row.order_key] = len(groups)
-        if len(groups.setdefault(name, [])) < most:
-            groups[name].append(row)
+            kind, most = (f"repeat {row.repeat_key}", MOST_REPEATS) if row.repeat_key else ("batch", max_events)
+            name = current.get(kind, "")
+            if not name or len(groups[name]) >= most or place[name] < after:
+                name = current[kind] = f"{kind} {row.id}"
+        place.setdefault(name, len(place))
+        groups.setdefault(name, []).append(row)
+        if row.order_key is not None:
+            latest[row.order_key] = max(after, place[name])
     return list(groups.values())
 
 

@@ -163,10 +163,17 @@ class LaneSet:
     fresh: list[Lane]
 
     def start(self) -> None:
-        """Have the new lanes deliver."""
-        for lane in self.fresh:
-            lane.start()
-        self.fresh.clear()
+        """Have the new lanes deliver: each of them, also when another cannot start; then the first error is raised."""
+        fresh, self.fresh = self.fresh, []
+        errors: list[Exception] = []
+        for lane in fresh:
+            try:
+                lane.start()
+            except Exception as error:
+                log.exception("a lane could not be started", lane=lane.name)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def discard(self) -> None:
         """Close the sinks of the new lanes, which have not begun: this set is not put in force."""

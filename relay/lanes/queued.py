@@ -88,6 +88,7 @@ class QueuedLane(Lane):
         keeps_latest = not sink.durable and type(sink).latest_key is not QueuedSink.latest_key
         self._latest = Latest(lambda event: self._ask(sink.latest_key, event)) if keeps_latest else None
         self._releasing: asyncio.TimerHandle | None = None
+        self._started = False
         self._stopping = False
         self._stepped = clock.stepped
         self.breaker = Breaker(options.breaker_failures, options.breaker_rest)
@@ -147,7 +148,7 @@ class QueuedLane(Lane):
     def _selected(self, events: Sequence[Event]) -> Sequence[Event]:
         """What the sink wants of a batch; all of it when the sink raises."""
         try:
-            selected = self._sink.select(events)
+            selected = list(self._sink.select(events))
         except Exception:
             log.exception("sink raised", sink=self.name)
             return events
@@ -158,10 +159,13 @@ class QueuedLane(Lane):
     def _ask(self, question: Callable[[Event], str | None], event: Event) -> str | None:
         """What a sink's key or a silence says of the event; a bug there is this lane's trouble, not the intake's."""
         try:
-            return question(event)
+            answer = question(event)
+            if answer is not None:
+                str.encode(answer)  # raises for what is no text, or cannot be stored as such: a lone surrogate
         except Exception:
             log.exception("sink raised", sink=self.name, kind=event.kind)
             return None
+        return answer
 
     def depth(self) -> Depth:
         """What is in this lane's part of the outbox."""
@@ -169,7 +173,9 @@ class QueuedLane(Lane):
 
     def start(self) -> None:
         """Begin to deliver."""
-        self.accepted += self._outbox.count_of(self.name)  # what the last process left
+        self._outbox.commit()  # what was accepted before the start is counted with what the last process left
+        self.accepted += self._outbox.count_of(self.name) + self._held() - self.waiting
+        self._started = True
         self._dispatcher = asyncio.create_task(self._work(), name=f"lane {self.name}")
 
     async def stop(self, grace: float) -> None:
@@ -192,7 +198,8 @@ class QueuedLane(Lane):
         if lost := self._outbox.dropped.pop(self.name, 0):
             self.dropped["outbox_full"] += lost
         self._flush()
-        self._recount()
+        if self._started:  # before that, what the last process or lane left is not this lane's yet
+            self._recount()
         if self._clock.since_step >= SETTLED:
             self._expire(now)
         self._windows = {key: end for key, end in self._windows.items() if end > now.timestamp()}
@@ -220,12 +227,15 @@ class QueuedLane(Lane):
     def _recount(self) -> None:
         """Rows that came or went by other hands: the command line drops and revives them, a damaged file loses them."""
         self._outbox.commit()  # a large batch may be staged and not yet committed
-        held = len(self._latest) if self._latest is not None else 0
-        gone = self.waiting - held - self._outbox.count_of(self.name)
+        gone = self.waiting - self._held() - self._outbox.count_of(self.name)
         if gone > 0:
             self.dropped["removed" if self._outbox.is_whole else "store_damaged"] += gone
         else:
             self.accepted -= gone
+
+    def _held(self) -> int:
+        """Events that are not stored yet."""
+        return len(self._latest) if self._latest is not None else 0
 
     def _moment(self) -> datetime:
         """What time it is."""

@@ -134,7 +134,13 @@ class Rig:
         self.slept: list[float | None] = []
 
     def make_lane(self) -> QueuedLane:
-        """A lane as after a restart: only the store remembers."""
+        """A lane as after a restart: only the store remembers. It counts as one that has started."""
+        lane = self.make_new_lane()
+        lane._started = True
+        return lane
+
+    def make_new_lane(self) -> QueuedLane:
+        """A lane that has yet to start."""
         settings = OutboxOptions.model_validate(self.options)
         return QueuedLane(self.sink, self.outbox, settings, clock=self.steady, redact=self.redact, muted=self.muted)
 
