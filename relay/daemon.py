@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -202,6 +201,7 @@ class Daemon:
         return self._descriptors if self._reexec else None
 
     async def _start(self) -> None:
+        self._feed_watchdog()
         if self.quarantine.is_in_use:
             raise SinkError(f"cannot write {self.settings.quarantine_file}: {self.quarantine.error}")
         self._lane_set = await make_lanes(self.settings, self._lane_set, self._sink_environment())
@@ -213,6 +213,11 @@ class Daemon:
         await self.control.start()
         systemd.ready("started")
         log.info("started", sinks=list(self.lanes), state=str(self.settings.state_dir), http=self.web.address)
+
+    def _feed_watchdog(self) -> None:
+        """Start and end may take longer than the manager waits; nothing ticks then."""
+        if not self.health.faulty:
+            systemd.alive()
 
     def _count_lost(self) -> None:
         """Events that waited for a lane and were lost with the store were accepted, and never arrived."""
@@ -358,15 +363,19 @@ class Daemon:
         else:
             systemd.stopping("draining")
         early_signals.deliver(None)
+        self._feed_watchdog()
         self.control.stop()
         grace = self.settings.shutdown_timeout / 2
         await self._stop_lanes([*self.lanes.values(), *self._retiring], grace)
+        self._feed_watchdog()
         self.gaps.heartbeat(self.subscription.known_until)
         self.quarantine.close()
         self.watched_deliveries.end()
         self.store.close()
-        with suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self.web.stop(), grace)
+        except Exception:
+            log.exception("the web server did not stop cleanly")
         self._descriptors = {name: os.dup(fd) for name, fd in self.subscription.descriptor().items()}
         self.subscription.close()
         log.info("stopped", waiting={name: lane.waiting for name, lane in self.lanes.items() if lane.waiting})

@@ -49,9 +49,8 @@ class Ticker:
             self.once(now())
             systemd.resend()
             is_time = feed and time.monotonic() - fed > feed * 0.75  # not at each tick, and never one tick too late
-            if is_time and not self._health.faulty:
+            if is_time and not self._health.faulty and systemd.alive():
                 fed = time.monotonic()
-                systemd.alive()
             await asyncio.sleep(min(TICK, feed or TICK))
 
     def once(self, now: datetime) -> None:

@@ -62,7 +62,8 @@ class ControlSocket:
         """Close it; requests that are being served are not waited for."""
         if self._server is not None:
             self._server.close()
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that has become read-only it stays
+                self._path.unlink(missing_ok=True)
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,9 @@ _KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPC
 Address = tuple[str, int]
 ASK_AGAIN = 600.0
 """Seconds after which a command that the ACL did not allow is tried again: each attempt is a line in `ACL LOG`."""
+
+
+UNREADABLE_URL = "redis.url cannot be read: write / # ? @ [ in a password as %2F %23 %3F %40 %5B"
 
 
 class ConnectError(ConnectionError):
@@ -108,7 +112,7 @@ class Connector:
             target = (str(host), int(connection.port)) if host else None
             connection.connect()
             server = self._introduced(connection, target)
-        except (redis.RedisError, OSError, ValueError) as error:
+        except (redis.RedisError, OSError, ValueError, LookupError, TypeError) as error:  # also odd answers to ROLE
             if connection is not None:
                 connection.disconnect()
             raise ConnectError(_without_secrets(_words(error), self._options), _kind(error), target) from None
@@ -191,6 +195,8 @@ def _bytes(reply: Any) -> bytes:
 
 def _words(error: BaseException) -> str:
     """The server's words, from which redis-py has cut the first; else the error and its type."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError | redis.RedisError):
+        return UNREADABLE_URL  # the error's own text holds a part of the URL, perhaps of its password
     code = getattr(error, "status_code", None)
     if code:
         return f"{code} {error}"
@@ -262,7 +268,8 @@ def _let_go(connection: Any) -> socket.socket:
 
 def _without_secrets(text: str, options: RedisOptions) -> str:
     secrets = [current_secret(options.url)]
-    secrets += [unquote(part) for part in (urlsplit(secrets[0]).password,) if part]
+    with suppress(ValueError):  # a URL from a file may have become unreadable since the start
+        secrets += [unquote(part) for part in (urlsplit(secrets[0]).password,) if part]
     secrets += [current_secret(given) for given in (options.password, options.sentinel.password) if given]
     for secret in secrets:
         text = text.replace(secret, "[redacted]") if secret else text

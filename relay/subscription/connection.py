@@ -278,7 +278,7 @@ class Connection:
         if not parser.control and not parser.errors:
             return None
         for reply in parser.control:
-            if reply[0] == b"psubscribe" and isinstance(reply[1], bytes):
+            if reply[:1] == [b"psubscribe"] and len(reply) > 1 and isinstance(reply[1], bytes):
                 self._patterns.add(reply[1])
                 self.waits_for = ""
         errors = [self._answered(text) for text in parser.errors]

@@ -79,6 +79,8 @@ class FrameParser:
             if str(error) == OUT_OF_MEMORY:
                 raise MemoryError from None
             raise ProtocolViolationError(f"not RESP: {error}") from None
+        except TypeError:  # the parts of a message are of other types
+            raise ProtocolViolationError("not what a subscription sends") from None
         self._fed = start + len(unread)
         return messages
 

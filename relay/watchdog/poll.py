@@ -120,11 +120,11 @@ class Watch:
                     self._turn.clear()  # also when it failed: the next turn is for `tick` to say
 
     def _is_time(self, now: datetime) -> bool:
-        if self._asked is None or self._history_wanted:
+        if self._asked is None:
             return True
         since = (now - self._asked).total_seconds()
         every = self._settings.watchdog.poll_interval
-        if self.dog.wants_history:
+        if self._history_wanted or self.dog.wants_history:
             every = min(every, WHEN_IT_DECIDES)
         return since < 0 or since >= every
 

@@ -119,8 +119,8 @@ class RunSchedule:
     def learn(self, schedule: Schedule, asked_at: datetime, now: datetime) -> None:
         """Take the schedule that the API gave at `asked_at`."""
         saved = self._saved
-        if saved.asked_at is not None and asked_at <= saved.asked_at:
-            return
+        if saved.asked_at is not None and asked_at <= saved.asked_at <= now:
+            return  # known already; a later time than now is of a clock that was ahead
         saved.asked_at = asked_at
         saved.next_run = schedule.next_run
         self._take(schedule, now)
@@ -156,7 +156,7 @@ class RunSchedule:
         """Since when no answer shows whether the current slot's run has started: now, or what is known already."""
         if self.current is None:
             return now
-        if self.current.asked_since is None:
+        if self.current.asked_since is None or self.current.asked_since > now:  # by a clock that was ahead
             self.current.asked_since = now
             self._save()
         return self.current.asked_since
@@ -164,7 +164,7 @@ class RunSchedule:
     def _go_back(self, now: datetime) -> None:
         """The clock had run ahead and is right again: what had seemed due is still to come."""
         current = self.current
-        if current is not None and current.is_open and current.due > now:
+        if current is not None and current.due > now and (current.is_open or current.state is State.MISSED):
             self._saved.current = None
             self._saved.coming = self._after(now)
             self._save()

@@ -123,6 +123,9 @@ def test_a_message_by_two_patterns_is_passed_on_once() -> None:
         (b"\x15\x03\x01\x00\x02\x02", "not RESP"),
         (b"-NOPERM User caf\xe9 has no permissions\r\n", "unreadable error reply"),
         (b",1.5\r\n", "unexpected reply"),
+        (b"*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n:1\r\n", "not what a subscription sends"),
+        (b"*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$-1\r\n", "not what a subscription sends"),
+        (b"*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n*0\r\n$1\r\nx\r\n", "not what a subscription sends"),
     ],
 )
 def test_what_no_subscription_sends_is_refused(data: bytes, error: str) -> None:

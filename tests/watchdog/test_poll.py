@@ -45,7 +45,7 @@ async def test_the_api_is_asked_in_its_turn_also_after_a_poll_that_stumbled(monk
         watch.tick(NOON + INTERVAL)
         await eventually(lambda: len(polls) == 2)
         watch.note_connection(NOON, gap=(NOON, NOON))
-        watch.tick(NOON + INTERVAL)
+        watch.tick(NOON + INTERVAL + timedelta(seconds=10))  # not a history of a moment ago once more
         await eventually(lambda: polls[2:] == [True])
     finally:
         again.cancel()
@@ -104,3 +104,21 @@ async def test_after_a_step_of_the_clock_nothing_is_judged_before_a_minute_and_t
         assert tick(20) == 3
     finally:
         asking.cancel()
+
+
+def test_the_second_of_two_gaps_is_asked_about_as_soon_as_history_may_be_asked_again() -> None:
+    begins = DUE - timedelta(hours=1)
+    watch = Watch(
+        Settings(), Runs(MemoryShelf()), Alerts(MemoryShelf()), Store(None), Clock(lambda: begins, lambda: 0.0)
+    )
+    asked = []
+    for second in range(30):
+        now = begins + timedelta(seconds=second)
+        if second in (12, 15):
+            watch.note_connection(now, gap=(now - timedelta(seconds=2), now))
+        watch.tick(now)
+        if watch._turn.is_set():
+            asked.append(second)
+            watch._turn.clear()
+            watch._history_wanted = False
+    assert asked == [0, 12, 22]

@@ -1,4 +1,4 @@
-"""The agenda: one slot a day however the clock, the schedule and restarts move."""
+"""The run schedule: one run a day however the clock, the schedule and restarts move."""
 
 from datetime import date, datetime, timedelta
 
@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.config.watchdog import ScheduleOptions
+from relay.runs.signals import State
 from relay.store.shelf import MemoryShelf
 from relay.tickstockpl.models import Schedule
 from relay.watchdog.run_schedule import RunSchedule
 from tests.support.examples import examples
 from tests.support.wire import utc
 
+AHEAD = utc("2025-03-03 23:15")  # 18:15 in New York: the clock is two hours ahead
 START = utc("2025-03-03 14:00")  # a Monday; the clocks go forward on the Sunday after
 steps = st.lists(
     st.one_of(
@@ -94,3 +96,27 @@ def test_what_cannot_be_read_on_the_shelf_is_armed_anew() -> None:
     coming = new_run_schedule(shelf, START).coming
     assert coming is not None
     assert coming.due == utc("2025-03-03 21:10")
+
+
+def test_what_a_clock_that_was_ahead_has_noted_is_believed_no_longer() -> None:
+    run_schedule = new_run_schedule(MemoryShelf(), AHEAD)
+    assert run_schedule.note_asked(AHEAD) == AHEAD
+    right = AHEAD - timedelta(hours=2)
+    assert run_schedule.note_asked(right) == right
+    run_schedule.learn(Schedule(trigger_time="16:20"), AHEAD, AHEAD)
+    run_schedule.learn(Schedule(trigger_time="17:30"), right, right)
+    assert f"{run_schedule.timetable.trigger_time:%H:%M}" == "17:30"
+
+
+def test_a_day_that_a_clock_ahead_took_for_missed_is_due_again() -> None:
+    run_schedule = new_run_schedule(MemoryShelf(), AHEAD)
+    assert run_schedule.current is not None
+    day = run_schedule.current.day
+    run_schedule.current.state = State.MISSED
+    before_due = run_schedule.current.due - timedelta(hours=4)
+    run_schedule.advance(before_due)
+    assert run_schedule.coming is not None
+    assert run_schedule.coming.day == day
+    run_schedule.advance(run_schedule.coming.due)
+    assert run_schedule.current is not None
+    assert (run_schedule.current.day, run_schedule.current.state) == (day, State.DUE)
