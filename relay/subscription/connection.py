@@ -26,6 +26,12 @@ MEMORY_WAIT = 1.0
 """Seconds before a batch for which there was not enough memory is read again."""
 MEMORY_ATTEMPTS = 60
 """How often, before the connection is given up."""
+SMALL = 1 << 15
+"""Bytes of a half message with which a window is full only for a moment; more is a message too large to peek at."""
+WINDOW_WAIT = 0.005
+"""Seconds until a socket is looked at again whose window was full."""
+WINDOW_ATTEMPTS = 200
+"""How often, before what is there of a message is taken all the same."""
 LEAVE_WITHIN = 5.0
 """Seconds in which what is unread is still taken from a server that is to be left."""
 
@@ -89,6 +95,8 @@ class Connection:
         self._failed_reads = 0
         self._ready: asyncio.Future[None] | None = None
         self.mid_message = False
+        self._full_windows = 0
+        """Times in a row that the socket was readable with nothing new, as its window was still full."""
         """Whether a part of a message was consumed: nobody else could go on from there."""
         self.waits_for = ""
         """Why the server has not confirmed yet, in its words."""
@@ -145,6 +153,7 @@ class Connection:
             except MemoryError:
                 await self._wait_for_memory()
                 continue
+            self._full_windows = 0
             full, before = len(unread) == PEEK_AT_MOST, self._last_received
             received = self._note_received()
             error = self._replies()
@@ -195,7 +204,11 @@ class Connection:
         if self.wire.closed_with_rest():
             raise WireClosedError("closed by the other side in the middle of a message")
         self._leave_if_asked(drained=True)
-        self._take_partial()
+        self._full_windows += 1
+        if partial < SMALL and self._full_windows < WINDOW_ATTEMPTS:
+            await asyncio.sleep(WINDOW_WAIT)  # what was just consumed lets the sender go on in a moment
+        else:
+            self._take_partial()
 
     async def _wait_for_memory(self) -> None:
         """What is unread stays so, and is read again: nothing is lost by a moment without memory.

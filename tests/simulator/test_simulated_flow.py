@@ -4,12 +4,13 @@ import ast
 import itertools
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import tickstock_simulator
-from relay.events.lenient_json import decode_object
+from relay.normalize.normalize import Normalizer
 from tickstock_simulator.faults import FAULTS, Faults, parse_fault
 from tickstock_simulator.flow import Run, every_shape, malformed, new_run_id, oversized, run_messages
 from tickstock_simulator.wire import Message, symbols
@@ -157,11 +158,9 @@ def test_nothing_malformed_is_a_json_object() -> None:
 
 def _is_read(body: bytes) -> bool:
     """By the relay: how deep Python's own reader goes depends on its version."""
-    try:
-        decode_object(body)
-    except ValueError:
-        return False
-    return True
+    events, unreadable = Normalizer().read_all([(b"tickstock:errors:x", body, 1)], datetime.now(UTC), "s1")
+    assert len(events) + len(unreadable) == 1
+    return bool(events)
 
 
 def test_an_oversized_message_is_a_sound_event_of_exactly_that_size() -> None:

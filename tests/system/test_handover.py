@@ -86,8 +86,7 @@ def test_every_message_is_archived_once_over_restarts_and_kills(machine: Machine
 def test_every_routed_event_reaches_a_failing_webhook_under_one_key(machine: Machine, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts.jsonl"
     attempts.touch()
-    machine.lab.host_inside(sys.executable, str(HERE / "receiver.py"), "9900", str(attempts))
-    with relay(machine, WITH_WEBHOOK):
+    with receiver(machine, attempts), relay(machine, WITH_WEBHOOK):
         tally = publish_and_replace(machine)
         routed = set(range(0, tally.published, URGENT_EVERY))
 
@@ -103,6 +102,15 @@ def test_every_routed_event_reaches_a_failing_webhook_under_one_key(machine: Mac
         assert len(tried) > len(routed)
         assert len(keys) == len({n for n, _ in keys}) == len({key for _, key in keys})
         assert (tally.missing, tally.duplicated) == (0, 0)
+
+
+@contextmanager
+def receiver(machine: Machine, attempts: Path) -> Iterator[None]:
+    """The web app that fails half the time, and notes each attempt in a file."""
+    process = machine.lab.host_inside(sys.executable, str(HERE / "receiver.py"), "9900", str(attempts))
+    yield
+    process.kill()
+    process.wait()
 
 
 @contextmanager

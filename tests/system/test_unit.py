@@ -187,6 +187,13 @@ def let_through(machine: Machine, name: str, settings: str) -> list[str]:
 def connection(machine: Machine) -> str:
     """The relay's socket to Valkey, by the port that it got; there must be exactly one, subscribed."""
     machine.wait_until_subscribed()
-    lines = machine.lab.run("ss", "--no-header", "--tcp", "--numeric", "state", "established", "dport", "=", ":6379")
-    [line] = lines.stdout.splitlines()
+    listing = ("ss", "--no-header", "--tcp", "--numeric", "state", "established", "dport", "=", ":6379")
+    lines: list[str] = []
+
+    def is_alone() -> bool:  # the check of the server connects once more, for a moment
+        lines[:] = machine.lab.run(*listing).stdout.splitlines()
+        return len(lines) == 1
+
+    wait_until(is_alone, "one connection to Valkey")
+    [line] = lines
     return line.split()[2]
