@@ -1,4 +1,4 @@
-"""A socket that is readable with nothing new: its window is full. Only a message too large to peek at is taken in parts.
+"""A socket that is readable with nothing new: its window is full. Only a message too large to peek at is taken apart.
 
 While a part of a message is taken the connection cannot be handed over, so a SIGKILL then loses what is unread.
 """
