@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -160,10 +161,7 @@ class RelayProcess:
 
     def archive_lines(self) -> list[bytes]:
         """The archive's whole lines; one that is being written does not count yet."""
-        lines: list[bytes] = []
-        for path in sorted(self.archive_directory.glob("events*.jsonl*"), key=_age):
-            lines += _content(path).split(b"\n")[:-1]
-        return lines
+        return [line for lines in archive_lines_of(self.archive_directory) for line in lines]
 
     def numbers(self, channel: str = CHANNEL) -> Counter[int]:
         """How often each of the numbered messages (`traffic`) of that channel is in the archive."""
@@ -232,6 +230,12 @@ class RelayProcess:
         everything = {"name": "everything", "match": {}, "to": ["metrics", "archive"]}
         config["routes"] = [everything, *given.get("routes", [])]
         return config
+
+
+def archive_lines_of(directory: Path) -> Iterator[list[bytes]]:
+    """The whole lines of each file of an archive, the oldest file first."""
+    for path in sorted(directory.glob("events*.jsonl*"), key=_age):
+        yield _content(path).split(b"\n")[:-1]
 
 
 def drained(relay: RelayProcess, seconds: float = HANG) -> None:
