@@ -24,8 +24,8 @@ test-thorough: $(READY)   ## property tests with five times as many examples, an
 test-faults: $(READY)     ## as root: what breaks, broken on purpose; prints a table
 	$(BIN)/pytest -m faults -p no:randomly -s
 
-test-faults-long: $(READY) ## the same with 200,000 events where it counts
-	FAULT_BACKLOG_ROWS=200000 $(BIN)/pytest -m faults -p no:randomly -s
+test-faults-long: $(READY) ## the same with 200,000 events where it counts, and a soak of ten minutes
+	FAULT_BACKLOG_ROWS=200000 FAULT_SOAK_SECONDS=600 $(BIN)/pytest -m faults -p no:randomly -s
 
 test-system: $(READY)     ## as root: a real systemd, Prometheus and Chromium
 	$(BIN)/pytest -m system -p no:randomly -s

@@ -1,4 +1,4 @@
-"""All at once, for long: a backlog of one order key, a dead receiver, a pattern on each event, half-open connections."""
+"""All at once, for long: a backlog, a dead receiver, a pattern on each event, and half-open connections."""
 
 import json
 import os
@@ -77,9 +77,13 @@ def test_ten_minutes_of_everything(tmp_path: Path, valkey: Valkey, report: Repor
         until(lambda: relay.metric("relay_lane_depth", sink="app") == waiting.sent, what="all of it in the outbox")
         assert relay.process is not None
         status = Path(f"/proc/{relay.process.pid}/status")
-        with WebClients(relay) as clients, HalfOpen(clients), Health(relay) as health:
-            with Numbered(valkey.port, RATE, pad=40) as traffic:
-                until(lambda: traffic.sent >= RATE * SECONDS, SECONDS + HANG, what="the flood")
+        with (
+            WebClients(relay) as clients,
+            HalfOpen(clients),
+            Health(relay) as health,
+            Numbered(valkey.port, RATE, pad=40) as traffic,
+        ):
+            until(lambda: traffic.sent >= RATE * SECONDS, SECONDS + HANG, what="the flood")
         until(lambda: relay.metric("relay_unread_bytes") == 0, what="the end of what is unread")
         assert relay.metric("relay_lane_depth", sink="app") == waiting.sent
         memory = peak_memory(status)
