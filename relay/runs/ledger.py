@@ -63,7 +63,7 @@ class Ledger:
 
     @property
     def unjudged(self) -> list[Run]:
-        """Runs that have ended and wait for the watchdog's judgement."""
+        """Runs that have ended and wait for the check of their result."""
         return list(self._unjudged.values())
 
     @property
@@ -126,7 +126,7 @@ class Ledger:
 
 
 def _waits_for_judgement(run: Run) -> bool:
-    return not run.state.is_open and not run.is_judged and run.reason != GIVEN_UP
+    return not run.state.is_open and (run.findings is None or not run.is_judged)
 
 
 def _key(run: Run) -> str:

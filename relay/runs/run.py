@@ -11,6 +11,7 @@ import msgspec
 
 from relay.events import PHASE_NAMES, Event, Phase
 from relay.events.values import amount, count, moment, percent, text
+from relay.runs.findings import Finding
 from relay.runs.signals import State
 
 MAX_CATEGORIES = 32
@@ -132,7 +133,9 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     alert_names: list[str] = []
     """Names of the alerts that were given while it ran: its end need not say the same again."""
     is_judged: bool = False
-    """Ended, and the watchdog has looked at how good it was."""
+    """Ended, and what was wrong with it was announced."""
+    findings: list[Finding] | None = None
+    """What was wrong with it, the worst first; None until its end was checked."""
     events: int = 0
     """Events of its own that were heard; 0 when only the API told of it."""
     claimed_at: datetime | None = None

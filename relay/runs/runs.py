@@ -162,13 +162,13 @@ class Runs:
         if run.started_at is None and run.duration_seconds is not None:
             run.started_at = ended_at - timedelta(seconds=run.duration_seconds)
         run.conclude(claims)
-        run.is_judged = False
+        run.is_judged, run.findings = reason == GIVEN_UP, None
         self.ledger.save(run, now)
         return [*announcements, of_run(run, state.value, corrected=corrected or None)]
 
     @property
     def unjudged(self) -> list[Run]:
-        """Runs that have ended and were not marked as judged yet."""
+        """Runs that have ended and whose result was not checked yet."""
         return self.ledger.unjudged
 
     def judged(self, run: Run, now: datetime) -> None:
@@ -277,7 +277,7 @@ class Runs:
 def _reopen(run: Run) -> list[Announcement]:
     """It was held to be over, and goes on."""
     run.state, run.is_guessed, run.reason, run.ended_at, run.duration_seconds = State.RUNNING, False, None, None, None
-    run.followed_by = None
+    run.followed_by, run.findings = None, None
     reopen_phases(run)
     return [of_run(run, "resumed", corrected=True)]
 

@@ -18,6 +18,7 @@ from relay.status.today import scheduled_runs, today
 from relay.store.outbox import Depth
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Baseline, Usual
+from relay.watchdog.result_check import data_usable, is_sound
 from relay.watchdog.start_evidence import StartWindow, days_run
 
 RUNS = 20
@@ -104,6 +105,7 @@ class Viewpoint:
         phases = [_phase(run, phase, expected, now) for phase in run.expected]
         phases += [_phase(run, phase, expected, now) for phase in run.phases if phase not in run.expected]
         is_open = run.state.is_open
+        usable = data_usable(run)
         return RunView(
             run_id=run.run_id,
             state=run.state.value,
@@ -128,6 +130,10 @@ class Viewpoint:
             patterns_detected=run.patterns_detected,
             errors=run.errors,
             reason=self._hide(run.reason) if run.reason else None,
+            is_sound=is_sound(run),
+            data_usable=usable.word.value,
+            data_reason=usable.reason,
+            findings=[finding.name for finding in run.findings or []],
         )
 
     def _sinks(self) -> list[SinkView]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from relay.runs.findings import Usable
 from relay.runs.recent import ErrorGroup, PastAlert
 
 Mood = Literal["good", "busy", "waiting", "warning", "bad"]
@@ -69,6 +70,13 @@ class RunView(msgspec.Struct, kw_only=True, omit_defaults=True):
     patterns_detected: int | None = None
     errors: int = 0
     reason: str | None = None
+    is_sound: bool = False
+    """It has completed with a result that can be relied on."""
+    data_usable: str = Usable.NOT_YET.value
+    """`Yes`, `No`, `Partly`, `Unknown` or, while it runs, `Not yet`; `data_reason` says why."""
+    data_reason: str = ""
+    findings: list[str] = []
+    """What was wrong with it, the worst first, by the alerts' names."""
 
     @property
     def is_open(self) -> bool:

@@ -1,35 +1,77 @@
-"""Each run that has ended is judged once, and one alert says what is wrong with it; the next good run ends that alert.
+"""Whether a run's result is sound and the day's data usable; one alert says what is wrong, the next good run ends it.
 
-Pure. What is wrong is decided in `relay.watchdog.result_findings`.
+Pure. What is wrong is decided once, when a run has ended, in `relay.watchdog.result_findings`, and kept on the run;
+what that means is decided here, for every screen, alert and metric.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity
 from relay.events.wording import clock, lasting
+from relay.runs.findings import Finding, Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import State
+from relay.watchdog import data_sentences
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.baseline import Baseline
 from relay.watchdog.progress_messages import name
-from relay.watchdog.result_findings import Finding, judge, judge_phase
+from relay.watchdog.result_findings import judge, judge_phase
 
-NAMES = (
-    "run_failed",
-    "run_cancelled",
-    "run_partial",
-    "zero_results",
-    "low_success_rate",
-    "few_results",
-    "claims_differ",
-    "phase_missing",
-    "out_of_order",
-    "completion_not_reported",
-    "too_slow",
-    "too_fast",
-)
+WORDS = {
+    "run_failed": Usable.NO,
+    "run_cancelled": Usable.NO,
+    "run_partial": Usable.PARTLY,
+    "zero_results": Usable.NO,
+    "low_success_rate": Usable.PARTLY,
+    "few_results": Usable.PARTLY,
+    "claims_differ": Usable.UNKNOWN,
+    "phase_missing": Usable.PARTLY,
+    "out_of_order": Usable.UNKNOWN,
+    "completion_not_reported": Usable.YES,
+    "too_slow": Usable.YES,
+    "too_fast": Usable.UNKNOWN,
+}
+"""For each finding, whether the day's data can be used in spite of it."""
+_WORST_FIRST = (Usable.NO, Usable.UNKNOWN, Usable.PARTLY, Usable.YES)
+
+
+@dataclass(frozen=True, slots=True)
+class DataUsable:
+    """Whether the data that a run computed can be used, and the one reason, without the word."""
+
+    word: Usable
+    reason: str
+    finding: str | None = None
+    """The name of the finding that decides."""
+
+
+def is_sound(run: Run) -> bool:
+    """Whether the run completed with a result that can be relied on; False while that is not known yet."""
+    return (
+        run.state is State.COMPLETED
+        and run.findings is not None
+        and all(finding.severity < Severity.ERROR for finding in run.findings)
+    )
+
+
+def data_usable(run: Run) -> DataUsable:
+    """The word of the run's worst finding; `NOT_YET` while it runs, `YES` when there is no finding."""
+    if run.state.is_open or run.findings is None:
+        return DataUsable(Usable.NOT_YET, data_sentences.unfinished(run))
+    if not run.findings:
+        return DataUsable(Usable.YES, data_sentences.complete(run))
+    worst = min(run.findings, key=lambda finding: _WORST_FIRST.index(WORDS[finding.name]))
+    return DataUsable(WORDS[worst.name], data_sentences.because_of(worst, run), worst.name)
+
+
+def last_good(runs: Iterable[Run], before: datetime | None = None) -> Run | None:
+    """The newest run with all phases and a sound result; of those that began before that time, if one is given."""
+    good = (run for run in runs if run.is_whole and is_sound(run) and (before is None or run.began < before))
+    return max(good, key=lambda run: run.began, default=None)
 
 
 class ResultCheck:
@@ -40,15 +82,20 @@ class ResultCheck:
         self._alerts = alerts
 
     def tick(self, now: datetime, options: WatchdogOptions) -> list[Announcement]:
-        """Judge what has ended since the last time; a restart in between judges nothing twice."""
+        """Check what has ended since the last time; a restart in between announces nothing twice.
+
+        With the watchdog switched off nothing is announced, and the results are known all the same.
+        """
+        unannounced = self._check_results(now, options)
+        if not options.enabled:
+            return []
         announcements = self._end_refuted(now)
-        for run in self._runs.unjudged:
-            findings = self._judge(run, options)
+        for run in unannounced:
+            findings = run.findings or []
             announcements += self._resolve_earlier(run, findings, now)
             announcements += self._resolve_corrected(run, findings, now)
-            if not self._is_made_good(run, options):
+            if not self._is_made_good(run):
                 announcements += self._announce(run, findings, now)
-            self._runs.judged(run, now)
         for run in self._runs.open:
             ended = [phase for phase, its in run.phases.items() if not its.state.is_open and not its.is_judged]
             if ended:
@@ -58,16 +105,22 @@ class ResultCheck:
                 self._runs.judged(run, now)
         return announcements
 
-    def _judge(self, run: Run, options: WatchdogOptions) -> list[Finding]:
-        return judge(run, options.quality, Baseline(options.learned, self._runs.newest_first(), run))
+    def _check_results(self, now: datetime, options: WatchdogOptions) -> list[Run]:
+        """Note what is wrong with each run that has ended; those among them of which nothing was announced yet."""
+        unchecked = self._runs.unjudged
+        unannounced = [run for run in unchecked if not run.is_judged]
+        for run in unchecked:
+            run.findings = judge(run, options.quality, Baseline(options.learned, self._runs.newest_first(), run))
+            self._runs.judged(run, now)
+        return unannounced
 
-    def _is_made_good(self, run: Run, options: WatchdogOptions) -> bool:
+    def _is_made_good(self, run: Run) -> bool:
         """Whether a later run of the same day has completed with sound results before this one was held to be over."""
         if not run.is_guessed:
             return False
         of_day = (other for other in self._runs.newest_first() if other.run_date == run.run_date)
         later = (other for other in of_day if other.began > run.began and other.is_whole)
-        return any(other.state is State.COMPLETED and _is_sound(self._judge(other, options)) for other in later)
+        return any(is_sound(other) for other in later)
 
     def _end_refuted(self, now: datetime) -> list[Announcement]:
         """What was said of a run that was only held to be over, and goes on."""
@@ -93,7 +146,7 @@ class ResultCheck:
 
     def _announce(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
         """One alert for all findings, under the name of the worst; none if one of this run says the same already."""
-        before = {alert.name for alert in self._alerts.about(run.run_id)} & set(NAMES)
+        before = {alert.name for alert in self._alerts.about(run.run_id)} & WORDS.keys()
         if not findings or findings[0].name in before:
             return []
         worst = findings[0]
@@ -101,6 +154,8 @@ class ResultCheck:
         lasted = f" and took {lasting(run.duration_seconds or 0)}" if is_whole else ""
         ended = f" It began at {clock(run.began)}{lasted}."
         facts: dict[str, object] = {"run_date": run.run_date, "findings": [finding.name for finding in findings]}
+        usable = data_usable(run)
+        facts |= {"data_usable": usable.word, "data_reason": usable.reason}
         facts |= {"inferred": True} if run.is_guessed else {}
         return self._alerts.set(
             f"{worst.name}:{run.run_id}",
@@ -120,11 +175,7 @@ class ResultCheck:
         if troubles & {"run_failed", "run_cancelled"} or not run.is_whole:
             return announcements
         for alert in self._alerts.firing():
-            if alert.name in NAMES and alert.name not in troubles and alert.run_id != run.run_id:
+            if alert.name in WORDS and alert.name not in troubles and alert.run_id != run.run_id:
                 words = f"The run of {clock(run.began)} ended without that trouble."
                 announcements += self._alerts.resolve(alert.key, now, words)
         return announcements
-
-
-def _is_sound(findings: list[Finding]) -> bool:
-    return all(finding.severity < Severity.ERROR for finding in findings)

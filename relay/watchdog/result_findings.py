@@ -3,11 +3,10 @@
 Pure. A "completed" is a claim: it is held against its own numbers and against what was seen.
 """
 
-from dataclasses import dataclass
-
 from relay.config.watchdog import QualityOptions
 from relay.events import Phase, Severity
 from relay.events.wording import figure, lasting
+from relay.runs.findings import Finding
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
 from relay.watchdog.baseline import Baseline
@@ -15,16 +14,6 @@ from relay.watchdog.baseline import Baseline
 RESULTS = {"indicators_calculated": Phase.INDICATORS, "patterns_detected": Phase.PATTERNS}
 DIFFERENCE = 0.1
 """Of the larger number: claimed and seen may differ by so much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong. `name` is the alert's, `sentence` for people."""
-
-    name: str
-    severity: Severity
-    title: str
-    sentence: str
 
 
 def judge(run: Run, options: QualityOptions, baseline: Baseline) -> list[Finding]:
@@ -51,7 +40,13 @@ def judge_phase(run: Run, phase: Phase, options: QualityOptions) -> list[Finding
         f"{_of_symbols(its)}; at least {_percent(least)} is expected, {verdict}."
     )
     return [
-        Finding("low_success_rate", Severity.CRITICAL, f"processed only {_percent(rate)} of its symbols well", sentence)
+        Finding(
+            "low_success_rate",
+            Severity.CRITICAL,
+            f"processed only {_percent(rate)} of its symbols well",
+            sentence,
+            about=phase.value,
+        )
     ]
 
 
@@ -65,7 +60,7 @@ def _failed(run: Run) -> Finding:
     symbol = f" The last symbol was {run.last_symbol}." if run.last_symbol else ""
     until = f"the run {run.followed_by} has completed" if run.followed_by else "it is run again"
     sentence = f"It failed{where}{lasted}.{cause}{errors}{symbol} The day's data is incomplete until {until}."
-    return Finding("run_failed", Severity.CRITICAL, f"failed{where}", sentence)
+    return Finding("run_failed", Severity.CRITICAL, f"failed{where}", sentence, about=phase.value if phase else "")
 
 
 def _cancelled(run: Run) -> Finding:
@@ -103,7 +98,8 @@ def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
         found = getattr(run, name)
         if _is_expected(run, name) and found is not None and found < minimum:
             sentence = f"It has {figure(found)} {_words(name)}; at least {figure(minimum)} are expected."
-            findings.append(Finding("few_results", Severity.ERROR, f"has too few {_words(name)}", sentence))
+            title = f"has too few {_words(name)}"
+            findings.append(Finding("few_results", Severity.ERROR, title, sentence, about=_words(name)))
     return findings
 
 
@@ -115,7 +111,9 @@ def _honesty(run: Run) -> list[Finding]:
         names = ", ".join(broken)
         sentence = f"It calls itself completed, though this failed: {names}."
         findings.append(
-            Finding("claims_differ", Severity.ERROR, f"calls itself completed, though {names} failed", sentence)
+            Finding(
+                "claims_differ", Severity.ERROR, f"calls itself completed, though {names} failed", sentence, about=names
+            )
         )
     for name, phase in {"symbols_processed": Phase.IMPORT, **RESULTS}.items():
         claimed, its = getattr(run, name), run.phases.get(phase)
@@ -127,7 +125,13 @@ def _honesty(run: Run) -> list[Finding]:
             continue
         sentence = f"It claims {figure(claimed)} {_words(name)}; its {phase} phase told of {figure(seen)}."
         findings.append(
-            Finding("claims_differ", Severity.WARNING, f"claims {_words(name)} that do not add up", sentence)
+            Finding(
+                "claims_differ",
+                Severity.WARNING,
+                f"claims {_words(name)} that do not add up",
+                sentence,
+                about=_words(name),
+            )
         )
     return findings
 
@@ -141,7 +145,7 @@ def _course(run: Run) -> list[Finding]:
     if missing:
         names = " and ".join(missing)
         sentence = f"Nothing was heard of {names}: the phase did not run, or did not say so."
-        findings.append(Finding("phase_missing", Severity.ERROR, f"ran without {names}", sentence))
+        findings.append(Finding("phase_missing", Severity.ERROR, f"ran without {names}", sentence, about=names))
     elif run.surprises:
         sentence = f"Its phases did not come in order: {'; '.join(run.surprises)}."
         findings.append(Finding("out_of_order", Severity.WARNING, "ran out of order", sentence))
@@ -173,7 +177,13 @@ def _unusual(run: Run, baseline: Baseline) -> list[Finding]:
         found = getattr(run, name)
         if found is not None and (few := baseline.remark_on_count(_words(name), found, baseline.count(name))):
             findings.append(
-                Finding("few_results", Severity.WARNING, f"has unusually few {_words(name)}", f"It has {few}")
+                Finding(
+                    "few_results",
+                    Severity.WARNING,
+                    f"has unusually few {_words(name)}",
+                    f"It has {few}",
+                    about=_words(name),
+                )
             )
     return findings
 

@@ -97,7 +97,7 @@ class Watchdog:
         """Look at everything; what there is to say, in order. To be called about once a second."""
         announcements = self._catch_up(now, api)
         if not self.options.enabled:
-            return announcements
+            return announcements + self._result_check.tick(now, self.options)
         self.alerts.held = self.options.in_maintenance(now)
         announcements += self._reachable(now, api)
         announcements += self._history_readable(now, api)
