@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from relay.check.route_tests import failed_tests
+from relay.config.links import Links
 from relay.config.settings import Settings
 from relay.events import Announcement
 from relay.events.matching import predicate
@@ -50,6 +51,7 @@ from relay.subscription.poison import PoisonSearch, notice
 from relay.subscription.subscription import Link, Subscription
 from relay.tracking import Tracker
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.linking import linked
 from relay.watchdog.poll import Watch
 from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
@@ -92,6 +94,7 @@ class Daemon:
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
         self.runs = Runs(self.store.shelf("runs"))
+        self.links = Links(settings.links, settings.name)
         self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock)
         self.recent = Recent(self.store.shelf("recent"))
         self.tracker = Tracker(self.runs, self.watch, self.recent)
@@ -124,6 +127,7 @@ class Daemon:
             store=self.store,
             quarantine=self.quarantine,
             tracker=self.tracker,
+            linked=lambda announcement: linked(announcement, self.links),
             boot=f"r{secrets.token_hex(6)}",
             commit_delay=float(os.environ.get("TICKSTOCK_RELAY_COMMIT_DELAY_MS", "0")) / 1000,
         )
@@ -170,6 +174,7 @@ class Daemon:
             self_check=self.self_check,
             health=self.health,
             reloads=self.reloads,
+            links=self.links,
             registry=self._registry,
         )
 
@@ -204,7 +209,7 @@ class Daemon:
         self._feed_watchdog()
         if self.quarantine.is_in_use:
             raise SinkError(f"cannot write {self.settings.quarantine_file}: {self.quarantine.error}")
-        self._lane_set = await make_lanes(self.settings, self._lane_set, self._sink_environment())
+        self._lane_set = await make_lanes(self.settings, self._lane_set, self._sink_environment(self.settings))
         self.intake.use(self.routes, self.lanes)
         self._lane_set.start()
         self._count_lost()
@@ -279,13 +284,15 @@ class Daemon:
         self._announce(announcements, now)
         systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
 
-    def _sink_environment(self) -> SinkEnvironment:
+    def _sink_environment(self, settings: Settings) -> SinkEnvironment:
         return SinkEnvironment(
             clock=self.clock,
             store=self.store,
             outbox=self.outbox,
             muted=lambda event: why_muted(event, lambda event: bool(self.silences.silencing(event, self.now()))),
             user_agent="tickstock-relay",
+            installation=settings.installation,
+            label=settings.name,
             redis=self.settings.redis,
             watch=self.watched_deliveries,
         )
@@ -322,7 +329,7 @@ class Daemon:
     async def _apply(self, settings: Settings) -> list[str]:
         """Put new settings in force, or raise with the old ones untouched; returns what needs a restart."""
         async with asyncio.timeout(SINK_START_TIMEOUT):
-            lanes = await make_lanes(settings, self._lane_set, self._sink_environment())
+            lanes = await make_lanes(settings, self._lane_set, self._sink_environment(settings))
         old = self.lanes
         try:
             self._use(settings, lanes)
@@ -354,6 +361,7 @@ class Daemon:
             self.intake.use(self.routes, old.lanes)
             raise
         self.outbox.use(settings.outbox)
+        self.links.use(settings.links, settings.name)
         self.settings, self.routes, self._lane_set = settings, routes, lanes
 
     async def _shut_down(self) -> None:

@@ -6,7 +6,7 @@ reads a socket or delivers.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -41,15 +41,20 @@ class Intake:
         quarantine: Quarantine,
         tracker: Tracker,
         boot: str,
+        linked: Callable[[Announcement], Announcement] = lambda announcement: announcement,
         commit_delay: float = 0.0,
     ) -> None:
-        """`boot` names this process in the ids of relay events; `commit_delay` (seconds) is for crash tests only."""
+        """`boot` names this process in the ids of relay events, `linked` puts links into one.
+
+        `commit_delay` (seconds) is for crash tests only.
+        """
         self._normalizer = normalizer
         self._store = store
         self._quarantine = quarantine
         self._tracker = tracker
         self._wanted = PerKind(tracker.wants)
         self._boot = boot
+        self._linked = linked
         self._worker = Worker("decoding")
         self._announced = 0
         self._commit_delay = commit_delay
@@ -163,7 +168,7 @@ class Intake:
         events = []
         for announcement in announcements:
             self._announced += 1
-            events.append(announcement.as_event(self._boot, self._announced, now))
+            events.append(self._linked(announcement).as_event(self._boot, self._announced, now))
         return events
 
 

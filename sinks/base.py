@@ -94,6 +94,10 @@ class SinkContext:
     registry: CollectorRegistry
     state: SinkState
     user_agent: str = "tickstock-relay"
+    installation: str = "tickstock-relay"
+    """What this installation is called, for receivers that know several: config.yaml's `name`, else the host's name."""
+    label: str = ""
+    """What stands in titles to tell installations apart: `name`, empty where it is not given."""
     steady_for: Callable[[], float] = lambda: math.inf
     """Seconds that the clock is known to be right: since it was last set, or the relay started. Delete nothing for
     its age before some hours of it."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from relay.events import Event, encode
+from relay.events import Event, encode, kind_of
 from sinks.addresses import place_of, secrets_of, usable_url
 from sinks.base import Batching, Outcome, QueuedSink, Reason, SinkError
 from sinks.options import Duration, Options
@@ -231,8 +232,17 @@ class WebhookSink(QueuedSink):
         return _Attempt(outcome, again=outcome.worth_retrying and outcome.reason is not Reason.BAD_ANSWER and soon)
 
     def _body(self, events: Sequence[Event]) -> bytes:
-        bodies = [encode(event) if self.options.body == "event" else event.original for event in events]
+        plain = self.options.body == "original"
+        bodies = [event.original if plain else encode(self._with_source(event)) for event in events]
         return b"[" + b",".join(bodies) + b"]" if self.options.batch or len(bodies) != 1 else bodies[0]
+
+    def _with_source(self, event: Event) -> Event:
+        """What a relay says itself names the installation: a receiver may serve several."""
+        if not event.channel.startswith("relay:"):
+            return event
+        kind = event.kind
+        named = kind_of(kind.channel, kind.event, kind.phase, kind.severity, self.context.installation, kind.version)
+        return replace(event, kind=named)
 
     def _headers(self, body: bytes, delivery_id: str) -> dict[str, str]:
         now = self.context.now()

@@ -88,6 +88,8 @@ async def _trials(settings: Settings) -> list[Trial]:
             outbox=outbox,
             muted=lambda _: None,
             user_agent="tickstock-relay",
+            installation=settings.installation,
+            label=settings.name,
             redis=settings.redis,
         ),
     )

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from relay.config import environment as connections
+from relay.config.links import LinksOptions
 from relay.config.messages import QUOTE, in_words, is_tag, match_hint, nearest, yaml_hint
 from relay.config.redis_globs import matches
 from relay.config.settings import HttpOptions, RedisOptions, Settings
@@ -135,6 +136,7 @@ class _Reader:
             entries = values.get(section)
             self._check_entries(section, entries if isinstance(entries, list) else [], sinks)
         self._check_listen(_alone(HttpOptions, values.get("http")))
+        self._check_links(_alone(LinksOptions, values.get("links")), _alone(HttpOptions, values.get("http")))
         self._check_redis(_alone(RedisOptions, values.get("redis")))
         if self._problems or not isinstance(settings, Settings):
             raise ConfigError(self._path, self._problems)
@@ -282,6 +284,16 @@ class _Reader:
                 f"{http.listen} can be reached from other machines",
                 "set http.token, or use 127.0.0.1",
             )
+
+    def _check_links(self, links: LinksOptions | None, http: HttpOptions | None) -> None:
+        """Who comes through a proxy comes from this machine, so only the token keeps strangers out."""
+        if links is None or links.public_url is None or http is None or ("http", "token") in self._unset:
+            return
+        if not http.enabled:
+            self._problem(("links", "public_url"), "there are no pages: http.enabled is false")
+        elif http.token is None:
+            hint = "set http.token; browsers ask for it as the password"
+            self._problem(("links", "public_url"), "opens the relay's pages to other machines", hint)
 
     def _check_redis(self, redis: RedisOptions | None) -> None:
         """The address, as far as it can be known without a Redis. It is a secret: nothing of it is shown."""

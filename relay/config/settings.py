@@ -4,12 +4,14 @@
 """
 
 import re
+import socket
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from relay.config.links import LinksOptions
 from relay.config.watchdog import WatchdogOptions
 from relay.events.patterns import Pattern, PatternError
 from relay.redaction.redactor import plain_key
@@ -256,6 +258,11 @@ class RedactionOptions(Options):
 class Settings(Options):
     """The whole of config.yaml."""
 
+    name: str = Field(
+        "",
+        max_length=60,
+        description="What this installation is called, where several tell the same people; default: the host's name.",
+    )
     redis: RedisOptions = Field(RedisOptions(), description="Where TickStockPL publishes.")
     tickstockpl: TickStockPLOptions = Field(TickStockPLOptions(), description="TickStockPL's HTTP API.")
     watchdog: WatchdogOptions = Field(WatchdogOptions(), description="What is alerted, and when.")
@@ -264,12 +271,25 @@ class Settings(Options):
     tests: list[TestOptions] = Field([], description="Expectations about the routes, tested by `check`.")
     state_dir: Path = Field(Path("/var/lib/tickstock-relay"), description="The outbox and all other state.")
     http: HttpOptions = Field(HttpOptions(), description="Metrics, health, status page.")
+    links: LinksOptions = Field(LinksOptions(), description="Links in alerts and webhooks.")
     limits: LimitOptions = Field(LimitOptions(), description="What a message may be.")
     outbox: OutboxOptions = Field(OutboxOptions(), description="Durable delivery.")
     quarantine: QuarantineOptions = Field(QuarantineOptions(), description="Where unreadable messages go.")
     redaction: RedactionOptions = Field(RedactionOptions(), description="What never leaves the machine.")
     log: LogOptions = Field(LogOptions(), description="The relay's own log.")
     shutdown_timeout: Duration = Field(10.0, gt=0, description="How long SIGTERM may take.")
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, name: str) -> str:
+        if not name.isprintable() or name != name.strip():
+            raise ValueError("must be one line without control characters, and without blanks around it")
+        return name
+
+    @property
+    def installation(self) -> str:
+        """What this installation is called: `name`, else the host's."""
+        return self.name or socket.gethostname()
 
     @property
     def quarantine_file(self) -> Path:

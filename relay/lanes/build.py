@@ -43,6 +43,9 @@ class SinkEnvironment:
     outbox: Outbox
     muted: Callable[[Event], str | None]
     user_agent: str
+    installation: str = "tickstock-relay"
+    label: str = ""
+    """See `SinkContext`."""
     redis: RedisOptions = field(default_factory=RedisOptions)
     """The relay's own, for sinks that publish there."""
     watch: DeliveryWatch | None = None
@@ -70,6 +73,8 @@ def make_sink(name: str, options: Mapping[str, Any], environment: SinkEnvironmen
         registry=CollectorRegistry(auto_describe=False),
         state=environment.store.shelf(f"sink:{name}"),
         user_agent=environment.user_agent,
+        installation=environment.installation,
+        label=environment.label,
         redis=partial(_redis_client, environment.redis),
     )
     return kind(read, context)
@@ -127,7 +132,14 @@ async def make_lanes(settings: Settings, old: "LaneSet", environment: SinkEnviro
     fresh: list[Lane] = []
     certificates = named_files.certificates()
     asked: dict[str, object] = {
-        name: (dict(options), named_files.contents(options), certificates, settings.outbox, settings.redaction)
+        name: (
+            dict(options),
+            named_files.contents(options),
+            certificates,
+            settings.outbox,
+            settings.redaction,
+            settings.name,
+        )
         for name, options in settings.sinks.items()
     }
     try:

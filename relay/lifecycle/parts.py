@@ -10,6 +10,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
+from relay.config.links import Links
 from relay.config.settings import Settings
 from relay.intake import Intake
 from relay.lanes.lane import Lane
@@ -59,6 +60,8 @@ class Parts:
     self_check: SelfCheck
     health: Health
     reloads: Reloads
+    links: Links
+    """The addresses of pages, runbook and dashboard."""
     registry: CollectorRegistry
     """The metrics about relay and runs; each sink has a registry of its own."""
 

@@ -155,6 +155,8 @@ class SinkReplay:
             outbox=Outbox(self._store, self._settings.outbox),
             muted=lambda event: why_muted(event, lambda _: False),
             user_agent="tickstock-relay",
+            installation=self._settings.installation,
+            label=self._settings.name,
             redis=self._settings.redis,
         )
         try:

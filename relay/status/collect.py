@@ -51,6 +51,7 @@ class Viewpoint:
         return Snapshot(
             at=now,
             version=self._version,
+            name=parts.settings.installation,
             started=parts.started,
             timezone=timezone,
             today=answer,

@@ -160,6 +160,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
 
     at: datetime
     version: str
+    name: str
+    """What this installation is called."""
     started: datetime
     timezone: str
     today: Today

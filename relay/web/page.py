@@ -34,7 +34,7 @@ def parts(snapshot: Snapshot) -> dict[str, str]:
 
 def title(snapshot: Snapshot) -> str:
     """What stands on the browser's tab."""
-    return f"{snapshot.today.headline} – TickStock Relay"  # noqa: RUF001 - typography
+    return f"{snapshot.today.headline} – TickStock Relay ({snapshot.name})"  # noqa: RUF001 - typography
 
 
 def announcement(snapshot: Snapshot) -> str:

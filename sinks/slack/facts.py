@@ -74,6 +74,7 @@ def read(event: Event) -> Facts:
     inner_name, inner_traceback = _first_text(inner, _TRACEBACKS)
     message_name, message = _message(payload)
     used = _SHOWN | _ENVELOPE | {traceback_name, message_name} | (_ALERT if alert else set())
+    used |= {"url"} if event.channel.startswith("relay:") else set()
     beside = [(name, value) for name, value in payload.items() if name not in used and not _is_run(name, value, event)]
     details = [(name, value) for name, value in inner.items() if name != inner_name] + beside
     if context is not None and not inner:

@@ -57,7 +57,19 @@ def test_the_default_configuration_has_no_mistake_without_any_environment() -> N
 def test_the_default_configuration_says_what_the_code_does_anyway() -> None:
     """A value that is written down as the default must be the default, or its comment lies."""
     written, usual = load(DEFAULT, {}), Settings()
-    for name in ("redis", "tickstockpl", "watchdog", "http", "limits", "outbox", "quarantine", "redaction", "log"):
+    for name in (
+        "redis",
+        "tickstockpl",
+        "watchdog",
+        "http",
+        "limits",
+        "outbox",
+        "quarantine",
+        "redaction",
+        "log",
+        "links",
+        "name",
+    ):
         assert getattr(written, name) == getattr(usual, name), name
     assert written.shutdown_timeout == usual.shutdown_timeout
 

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay.events import decode, encode
+from relay.events import Announcement, decode, encode
 from sinks.base import Batching, Reason, SinkContext, SinkError
 from sinks.posting import Answer, retry_after
 from sinks.testing import NOON, Fault, FaultyServer, Reply, make_context, make_event
@@ -331,3 +332,17 @@ async def test_what_may_pass_is_tried_again(server: FaultyServer, status: int) -
     async with started(url=server.url, attempts=1) as sink:
         outcome = await sink.deliver([make_event()], "kit-1")
     assert outcome.worth_retrying, outcome
+
+
+async def test_what_a_relay_says_itself_names_the_installation_and_what_it_received_does_not(
+    server: FaultyServer,
+) -> None:
+    announced = Announcement(channel="relay:gap", event="gap", payload={"url": "https://relay.example/#intake"})
+    own, received = announced.as_event("boot", 1, NOON), make_event()
+    async with started(replace(make_context("app"), installation="production"), url=server.url) as sink:
+        await sink.deliver([own], "kit-1")
+        await sink.deliver([received], "kit-2")
+    first, second = (request.json for request in server.requests)
+    assert (first["source"], first["payload"]["url"]) == ("production", "https://relay.example/#intake")
+    assert second["source"] == received.source
+    assert (own.source, decode(server.requests[0].body).id) == ("tickstock-relay", own.id)

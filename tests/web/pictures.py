@@ -36,6 +36,7 @@ def snapshot(text: str = "words", **more: Any) -> Snapshot:
     known: dict[str, Any] = {
         "at": NOW,
         "version": "1",
+        "name": text,
         "started": NOW - timedelta(days=1),
         "timezone": "America/New_York",
         "today": Today(state="running", mood="busy", headline="Today’s run is in progress", detail=text, next_due=NOW),  # noqa: RUF001

@@ -96,6 +96,14 @@ async def test_anything_else_is_asked_for_the_token(given: str) -> None:
         assert (await asking.get("/healthz")).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["relay.example", "relay.example:8443", "RELAY.tail1234.ts.net", "192.168.1.9"])
+async def test_a_proxys_name_is_served_with_the_token_and_asks_for_it_without(host: str) -> None:
+    async with client(TOKEN) as asking:
+        headers = {"Host": host, "X-Forwarded-For": "203.0.113.9"}
+        assert (await asking.get("/", headers=headers)).status_code == 401
+        assert (await asking.get("/", headers={**headers, "Authorization": basic(f":{TOKEN}")})).text == "hello"
+
+
 async def test_every_answer_has_the_headers_refusals_too() -> None:
     async with client() as asking:
         for headers, path in (({}, "/"), ({"Host": "evil.example"}, "/"), ({}, "/nowhere")):
