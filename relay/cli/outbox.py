@@ -16,13 +16,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relay.cli.api import BadConfig
-from relay.process.terminal import console, fact_table, plain, shown, span
+from relay.cli.outbox_lines import listed
+from relay.process.terminal import console, fact_table, plain
+from relay.store.short_id import row_id_of, short_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from relay.store.outbox import Row
     from relay.store.outbox_admin import OutboxSelection, Undelivered
+
+
+class _RowId(click.ParamType[int]):
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The row's number."""
+        try:
+            return row_id_of(value)
+        except ValueError:
+            self.fail(f"{plain(value)} is not an id of `outbox list`", param, ctx)
+
+
+ROW_ID = _RowId()
 
 
 @click.group(help="Events that wait for delivery, and dead letters (events that could not be delivered).")
@@ -116,8 +132,9 @@ def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -
         totals = [{"lane": lane, "state": state, "events": count} for (lane, state), count in counts.items()]
         click.echo(json.dumps({"totals": totals, "events": [_facts(row) for row in rows]}, indent=2))
         return
-    if rows:
-        console().print(_table(rows))
+    out = console()
+    for line in listed(rows, time.time(), out.width) if rows else ():
+        out.print(line, no_wrap=True, crop=False, soft_wrap=True)
     summary = ", ".join(f"{lane}: {count:,} {state}" for (lane, state), count in sorted(counts.items()))
     click.echo(plain(summary) or "no waiting events, no dead letters")
     if len(rows) < sum(counts.values()):
@@ -125,7 +142,7 @@ def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -
 
 
 @command.command(help="Show one event and the state of its delivery.")
-@click.argument("row_id", metavar="ID", type=int)
+@click.argument("row_id", metavar="ID", type=ROW_ID)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_config_option
 def show(row_id: int, as_json: bool, config: Path) -> None:
@@ -135,7 +152,7 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
     with _opened(config) as outbox:
         row = next(outbox.rows(OutboxSelection((row_id,))), None)
     if row is None:
-        raise click.ClickException(f"there is no event {row_id} (it may have been delivered)")
+        raise click.ClickException(f"there is no event {short_id(row_id)} (it may have been delivered)")
     facts = _facts(row)
     event = facts.pop("event")
     if as_json:
@@ -149,7 +166,7 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
     short_help="Try events again at once.",
     help="Retry events at once, also dead letters: those with these IDs, or those that match the filters.",
 )
-@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]...", type=ROW_ID, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @_config_option
@@ -166,7 +183,7 @@ def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
     short_help="Forget events for good.",
     help="Delete events: those with these IDs, or those that match the filters.",
 )
-@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]...", type=ROW_ID, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -188,7 +205,7 @@ def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) 
     short_help="Write events as lines of the archive.",
     help="Write events as lines of the archive (JSONL), for `replay` or another tool.",
 )
-@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]...", type=ROW_ID, nargs=-1)
 @_selecting
 @click.option("--output", "-o", type=click.File("wb"), default="-", help="A file in place of standard output.")
 @_config_option
@@ -216,7 +233,7 @@ def _facts(row: Row) -> dict[str, Any]:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
     return {
-        "id": row.id,
+        "id": short_id(row.id),
         "lane": row.lane,
         "state": row.state,
         "accepted": moment(row.accepted),
@@ -229,16 +246,3 @@ def _facts(row: Row) -> dict[str, Any]:
         "bytes": len(row.event),
         "event": json.loads(row.event.partition(b"\n")[0]),
     }
-
-
-def _table(rows: list[Row]) -> Any:
-    from rich.table import Table  # for people only
-
-    table = Table("id", "lane", "state", "age", "next try", "tries", "event", "channel", "error", box=None)
-    now = time.time()
-    for row in rows:
-        event = json.loads(row.event.partition(b"\n")[0])
-        due = f"in {span(row.not_before - now)}" if row.not_before > now else "now"
-        cells = (row.lane, row.state, span(now - row.accepted), due if row.state == "waiting" else None, row.attempts)
-        table.add_row(str(row.id), *map(shown, (*cells, event.get("event"), event.get("channel"), row.error)))
-    return table

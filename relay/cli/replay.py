@@ -6,10 +6,13 @@ Facts go to standard error, since standard output may be the events'.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +26,24 @@ from relay.process.terminal import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rich.progress import Progress
-
+    from relay.cli.replay_progress import ReplayProgress
     from relay.config.settings import Settings
     from relay.events import Event
     from relay.replay.archive import Archive, ReplaySelection
+    from relay.replay.targets import SinkReplay
+
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended, as a shell has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What came of it: a part of the summary, whether all was delivered, and whether Ctrl-C cut it short."""
+
+    summary: str
+    well: bool = True
+    interrupted: bool = False
 
 
 def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -106,8 +122,19 @@ def command(
     match = read_matchers(matchers)
     selection = ReplaySelection(since, until, matching(match) if match else None)
     settings = _settings(path, target) if target != "stdout" else None
+    if target == "redis":
+        _confirm(yes=yes)
     pace = None if as_fast else speed or (None if target == "stdout" else 1.0)
-    ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts, yes=yes))
+    ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts))
+
+
+def _confirm(*, yes: bool) -> None:
+    """Publishing cannot be taken back: somebody must want it."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: --yes publishes the events again, to all subscribers")
+    click.confirm("Publish on Redis? All subscribers receive these events again", abort=True, err=True)
 
 
 def _replay(
@@ -119,31 +146,34 @@ def _replay(
     sinks: tuple[str, ...],
     *,
     mark: bool,
-    yes: bool,
 ) -> int:
+    from relay.cli.replay_progress import ReplayProgress
     from relay.replay.archive import Archive, ReplayError, paced
 
-    progress = _Progress(files)
+    progress = ReplayProgress(files)
     try:
         archive = Archive(files, selection, mark=mark, progress=progress.advance)
         with progress:
             pieces = paced(archive.blocks(), pace)
             if settings is None:
-                summary, well = _to_stdout(pieces), True
+                end = _to_stdout(pieces, progress)
             else:
                 events = ((wait, archive.decoded(block)) for wait, block in pieces)
                 if target == "redis":
-                    summary, well = _to_redis(events, settings, mark=mark, yes=yes), True
+                    end = _to_redis(events, settings, progress, mark=mark)
                 else:
-                    summary, well = asyncio.run(_to_sinks(events, settings, sinks))
+                    end = asyncio.run(_to_sinks(events, settings, sinks, progress))
     except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
-    _summary(archive, summary)
+    _summarize(archive, end.summary)
+    if end.interrupted:
+        click.echo(progress.how_to_go_on(), err=True)
+        return INTERRUPTED
     is_archive = archive.events or archive.passed_over or not archive.damaged
-    return 0 if well and is_archive else 1
+    return 0 if end.well and is_archive else 1
 
 
-def _summary(archive: Archive, summary: str) -> None:
+def _summarize(archive: Archive, summary: str) -> None:
     damaged = f", {archive.damaged:,} lines skipped that are not events" if archive.damaged else ""
     click.echo(f"{archive.events:,} events{summary}{damaged}", err=True)
 
@@ -157,62 +187,102 @@ def _settings(path: Path, target: str) -> Settings:
         raise BadConfig(plain(str(wrong))) from wrong
 
 
-def _to_stdout(pieces: Iterable[tuple[float, bytes]]) -> str:
-    out = sys.stdout.buffer
+def _to_stdout(pieces: Iterable[tuple[float, bytes]], progress: ReplayProgress) -> _End:
+    out, last = sys.stdout.buffer, b""
     try:
         for wait, block in pieces:
             if wait:
                 out.flush()
+                progress.waits(wait)
                 time.sleep(wait)
             out.write(block)
+            last = block or last
         out.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ""
+    except KeyboardInterrupt:
+        progress.sent_until = _last_received(last)
+        return _End("", interrupted=True)
+    return _End("")
 
 
-def _to_redis(pieces: Iterable[tuple[float, list[Event]]], settings: Settings, *, mark: bool, yes: bool) -> str:
+def _last_received(block: bytes) -> datetime | None:
+    from relay.replay.archive import received_of
+
+    return received_of(block.rstrip(b"\n").rpartition(b"\n")[2])
+
+
+def _to_redis(
+    pieces: Iterable[tuple[float, list[Event]]], settings: Settings, progress: ReplayProgress, *, mark: bool
+) -> _End:
     from relay.replay.targets import Republisher
     from relay.subscription.connect import ConnectError
 
-    if not yes and sys.stdin.isatty():
-        click.confirm("Publish on Redis? All subscribers receive these events again", abort=True, err=True)
+    interrupted = False
     try:
         redis = Republisher(settings.redis, mark=mark)
         try:
             for wait, events in pieces:
+                progress.waits(wait)
                 time.sleep(wait)
                 redis.publish(events)
+        except KeyboardInterrupt:
+            interrupted = True
         finally:
             redis.close()
     except ConnectError as error:
         raise click.ClickException(plain(str(error))) from None
+    progress.sent_until = redis.last_received
     own = f", {redis.own:,} of the relay's own skipped" if redis.own else ""
-    return f", {redis.published:,} published ({redis.heard:,} deliveries){own}"
+    return _End(f", {redis.published:,} published ({redis.heard:,} deliveries){own}", interrupted=interrupted)
 
 
 async def _to_sinks(
-    pieces: Iterable[tuple[float, list[Event]]], settings: Settings, names: tuple[str, ...]
-) -> tuple[str, bool]:
+    pieces: Iterable[tuple[float, list[Event]]], settings: Settings, names: tuple[str, ...], progress: ReplayProgress
+) -> _End:
     from relay.replay.targets import SinkReplay
     from sinks.base import SinkError
 
     _usable_sinks(settings, names)
-    replay = SinkReplay(settings, names)
+    replay = SinkReplay(settings, names, progress.waits_for)
+    stop = _stop_on_interrupt(replay)
     try:
         await replay.start()
     except SinkError as error:
         raise click.ClickException(plain(str(error))) from None
     for wait, events in pieces:
-        await asyncio.sleep(wait)
-        if not await replay.feed(events):
+        progress.waits(wait)
+        if await _asked_to_stop(stop, wait) or not await replay.feed(events):
             break
+        progress.sent_until = events[-1].received if events else progress.sent_until
     left = await replay.drain()
     summary = "".join(f", {count:,} to {name}" for name, count in replay.delivered.items())
     summary += f", {replay.muted:,} not sent to alerting sinks" if replay.muted else ""
     summary += f", {replay.unrouted:,} with no route to them" if replay.unrouted else ""
     summary += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
-    return plain(summary), not left
+    return _End(plain(summary), well=not left, interrupted=stop.is_set())
+
+
+def _stop_on_interrupt(replay: SinkReplay) -> asyncio.Event:
+    """The first Ctrl-C ends the reading, and what was read is delivered; the second gives that up."""
+    stop = asyncio.Event()
+
+    def interrupted() -> None:
+        if stop.is_set():
+            replay.give_up()
+        else:
+            stop.set()
+            click.echo("interrupted: delivering what was read; Ctrl-C again gives it up", err=True)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+    return stop
+
+
+async def _asked_to_stop(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait for so long, or until Ctrl-C."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
 
 
 def _usable_sinks(settings: Settings, names: tuple[str, ...]) -> None:
@@ -237,31 +307,3 @@ def _answers(address: tuple[str, int]) -> bool:
     except OSError:
         return False
     return True
-
-
-class _Progress:
-    """A bar over the files' bytes on standard error, if that is a terminal."""
-
-    def __init__(self, files: tuple[Path, ...]) -> None:
-        self._total = sum(path.stat().st_size for path in files if path.exists())
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> None:
-        if not sys.stderr.isatty():
-            return
-        from rich.console import Console  # for people only
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-        columns = (BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._bar.add_task("replay", total=self._total)
-        self._bar.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def advance(self, count: int) -> None:
-        """So many bytes were read."""
-        if self._bar is not None:
-            self._bar.advance(self._bar.task_ids[0], count)

@@ -168,7 +168,7 @@ def paced(blocks: Iterable[bytes], speed: float | None) -> Iterator[tuple[float,
     for block in blocks:
         together: list[bytes] = []
         for line in block.split(b"\n")[:-1]:
-            received = _received(line)
+            received = received_of(line)
             first = first or received
             if first and received:
                 due = max(due, (received - first).total_seconds() / speed)
@@ -181,7 +181,8 @@ def paced(blocks: Iterable[bytes], speed: float | None) -> Iterator[tuple[float,
         yield 0.0, b"\n".join([*together, b""])
 
 
-def _received(line: bytes) -> datetime | None:
+def received_of(line: bytes) -> datetime | None:
+    """When the event in that line was received; None when it is no event."""
     try:
         return _moment(line).received
     except msgspec.MsgspecError:
@@ -199,7 +200,7 @@ def _begin(path: Path) -> tuple[str, str]:
     if not path.is_file():
         return "", str(path)
     line = next(_whole_lines(path, lambda _: None), b"").partition(b"\n")[0]
-    received = _received(line)
+    received = received_of(line)
     return received.isoformat() if received else "", str(path)
 
 

@@ -6,7 +6,7 @@ The sinks' lanes are those of the daemon (`relay.lanes.build`), with an outbox i
 import asyncio
 import socket
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import hiredis
@@ -31,6 +31,9 @@ MOST_WAITING = 2000
 """Events that may wait in lanes before more are read, so that memory stays bounded."""
 PATIENCE = 120.0
 """Seconds without one event delivered after which the sinks are given up: longer than repeats are usually held."""
+
+SILENCE = 2.0
+"""Seconds without one event delivered after which it is shown what is waited for."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,6 +61,8 @@ class Republisher:
         """Deliveries that Redis made of them."""
         self.own = 0
         """The relay's own events, which were never on Redis: left out."""
+        self.last_received: datetime | None = None
+        """When the last event of a pipeline that Redis took had been received."""
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events in order.
@@ -66,7 +71,9 @@ class Republisher:
             ConnectError: Redis does not take them.
         """
         for start in range(0, len(events), PIPELINE):
-            self._send([message for event in events[start : start + PIPELINE] if (message := self._message(event))])
+            some = events[start : start + PIPELINE]
+            self._send([message for event in some if (message := self._message(event))])
+            self.last_received = some[-1].received
 
     def close(self) -> None:
         """Hang up."""
@@ -129,8 +136,16 @@ def _command(message: tuple[bytes, bytes]) -> bytes:
 class SinkReplay:
     """Feeds events to the lanes of a configuration's sinks, and waits until they have delivered."""
 
-    def __init__(self, settings: Settings, names: Collection[str] = ()) -> None:
-        """`names` chooses sinks; none: all that deliver from a queue. Archive and metrics are the running relay's."""
+    def __init__(
+        self,
+        settings: Settings,
+        names: Collection[str] = (),
+        waits_for: Callable[[dict[str, int]], None] = lambda _: None,
+    ) -> None:
+        """`names` chooses sinks; none: all that deliver from a queue. Archive and metrics are the running relay's.
+
+        `waits_for` is called with what has not been delivered, by sink, once nothing has been for a while.
+        """
         chosen = {name: options for name, options in settings.sinks.items() if name in names or not names}
         if not names:
             kinds = {name: sink_class(str(options["type"])) for name, options in chosen.items()}
@@ -140,6 +155,8 @@ class SinkReplay:
         self._routes = Routes(settings.routes)
         self._store = Store(None)
         self._lanes = LaneSet({}, {}, [])
+        self._waits_for = waits_for
+        self._given_up = False
         self.unrouted = 0
         """Events that no route took to one of these sinks."""
 
@@ -188,6 +205,10 @@ class SinkReplay:
         self._store.close()
         return {name: count for name, count in left.items() if count}
 
+    def give_up(self) -> None:
+        """Wait for no delivery any more."""
+        self._given_up = True
+
     @property
     def delivered(self) -> dict[str, int]:
         """Events that arrived, by sink."""
@@ -205,7 +226,9 @@ class SinkReplay:
             done = sum(lane.delivered + lane.dropped.total() for lane in lanes)
             if done != seen:
                 seen, since = done, time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
+            elif time.monotonic() - since > SILENCE:
+                self._waits_for({lane.name: lane.waiting for lane in lanes if lane.waiting})
+            if self._given_up or time.monotonic() - since > PATIENCE:
                 return False
             for lane in lanes:
                 lane.tick(_now())

@@ -13,6 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli import main
+from relay.cli.outbox_lines import listed as listed_lines
+from relay.store.outbox import Row
+from relay.store.short_id import row_id_of, short_id
 from tests.support import Numbered, RelayProcess, Valkey, until
 
 HOSTILE = "\x1b[31m[bold red]x[/]\u202e"
@@ -172,6 +175,7 @@ def test_nothing_is_dropped_or_retried_without_saying_which(relay: RelayProcess)
     assert "choose events" in outbox(relay, "drop", "--yes", code=2).output
     assert "choose events" in outbox(relay, "retry", code=2).output
     assert "0 dropped" in outbox(relay, "drop", "--all", "--yes").output
+    assert "a-b is not an id" in outbox(relay, "retry", "a-b", code=2).output
     assert "no such events" in outbox(relay, "retry", "12", code=1).output
     assert "there is no event 12" in outbox(relay, "show", "12", code=1).output
     assert "must be a duration" in outbox(relay, "list", "--older-than", "soon", code=2).output
@@ -185,6 +189,55 @@ def test_text_from_the_wire_does_not_steer_the_terminal(relay: RelayProcess, val
     for output in (outbox(relay, "list").stdout, outbox(relay, "show", str(row["id"])).stdout):
         assert not set("\x1b\u202e") & set(output)
         assert "[bold red]x[/]" in output
+
+
+def test_a_list_fits_80_columns_says_what_is_held_and_groups_equal_rows() -> None:
+    at = 1738013285.0
+
+    def row(number: int, **more: Any) -> Row:
+        event = {"event": "critical_error", "channel": "tickstock:errors", "payload": {"n": number}}
+        facts: dict[str, Any] = {
+            "lane": "app",
+            "state": "waiting",
+            "attempts": 0,
+            "error": "",
+            "not_before": at,
+            "repeat_key": None,
+        }
+        return Row(
+            id=1738013285000100200 + number,
+            delivery=None,
+            order_key=None,
+            accepted=at - 90,
+            event=json.dumps(event).encode() + b"\nmore",
+            **(facts | more),
+        )
+
+    failed = {"attempts": 3, "error": "answered 503 " + "so much to say " * 9, "not_before": at + 40}
+    rows = [row(n, **failed) for n in range(12)]
+    rows += [row(20, repeat_key="k", not_before=at + 600), row(30, state="dead", attempts=1, error="answered 400")]
+    shown = [line.plain for line in listed_lines(rows, at, 80)]
+    assert max(map(len, shown)) <= 80
+    assert len(shown) == 1 + 2 + 1 + 2
+    assert "try 4 in" in shown[1]
+    assert shown[1].endswith("(+11 like it)")
+    assert shown[2].startswith("              answered 503")
+    assert "held for repeats 10" in shown[3]
+    assert "dead, 1 try" in shown[4]
+    assert row_id_of(shown[1].split()[0]) == rows[0].id
+
+
+@pytest.mark.parametrize("number", [0, 1, 1738013285000100200, 2**63 - 1])
+def test_a_short_id_is_the_number_again(number: int) -> None:
+    assert row_id_of(short_id(number)) == number
+    assert len(short_id(number)) <= 13
+
+
+def test_the_number_itself_is_an_id_too() -> None:
+    assert row_id_of("1738013285000100200") == 1738013285000100200
+    for wrong in ("", "a-b", "é", "1 2"):
+        with pytest.raises(ValueError, match="not an id"):
+            row_id_of(wrong)
 
 
 def test_a_store_that_is_not_there_is_told_in_one_line_and_not_made(tmp_path: Path) -> None:

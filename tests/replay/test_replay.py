@@ -5,6 +5,8 @@ import gzip
 import json
 import os
 import pty
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -293,7 +295,7 @@ def test_to_redis_every_event_comes_again_in_its_form_and_marked(
     source = write(tmp_path / "source.jsonl", relay.archive_lines())
     subscriber = valkey.client.pubsub()  # type: ignore[no-untyped-call]
     subscriber.psubscribe("tickstock:*")
-    ended = replay(source, "--to", "redis", "--as-fast", "--config", config(redis={"url": valkey.url}))
+    ended = replay(source, "--to", "redis", "--yes", "--as-fast", "--config", config(redis={"url": valkey.url}))
     assert f"{len(SHAPES)} published".encode() in ended.stderr
     until(lambda: len([line for line in relay.archive() if line.get("replayed")]) == len(SHAPES))
     again = [line for line in relay.archive() if line.get("replayed")]
@@ -312,8 +314,86 @@ def test_to_redis_every_event_comes_again_in_its_form_and_marked(
 
 def test_a_redis_that_is_not_there_is_told_in_one_line(tmp_path: Path, config: Any) -> None:
     source = write(tmp_path / "a.jsonl", lines(1))
-    ended = replay(source, "--to", "redis", "--config", config(redis={"url": "redis://127.0.0.1:9/0"}), code=1)
+    ended = replay(source, "--to", "redis", "-y", "--config", config(redis={"url": "redis://127.0.0.1:9/0"}), code=1)
     assert b"Connection refused" in ended.stderr
+
+
+@pytest.mark.parametrize("stdin", [b"", b"y\n"])
+def test_nothing_is_published_where_nobody_can_be_asked(
+    tmp_path: Path, valkey: Valkey, config: Any, stdin: bytes
+) -> None:
+    source = write(tmp_path / "a.jsonl", lines(3))
+    path = config(redis={"url": valkey.url})
+    ended = replay(source, "--to", "redis", "--as-fast", "--config", path, code=2, stdin=stdin)
+    assert b"--yes publishes the events again" in ended.stderr
+    ended = replay("-", "--to", "redis", "--config", path, code=2, stdin=source.read_bytes())
+    assert b"--yes publishes the events again" in ended.stderr
+    assert valkey.client.info("commandstats").get("cmdstat_publish") is None
+
+
+def test_on_a_terminal_the_question_comes_before_anything_else(tmp_path: Path, valkey: Valkey, config: Any) -> None:
+    source = write(tmp_path / "a.jsonl", lines(3))
+    ours, theirs = pty.openpty()
+    command = [PROGRAM, "replay", str(source), "--to", "redis", "--as-fast"]
+    command += ["--config", str(config(redis={"url": valkey.url}))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, stdin=theirs) as process:
+        os.close(theirs)
+        shown = ""
+        while "[y/N]" not in shown:
+            shown += os.read(ours, 1 << 16).decode()
+        assert "━" not in shown
+        os.write(ours, b"n\n")
+        assert process.wait(60) == 1
+    os.close(ours)
+    assert valkey.client.info("commandstats").get("cmdstat_publish") is None
+
+
+def interrupted(process: subprocess.Popen[bytes], shown: bytes, times: int = 1) -> str:
+    """Press Ctrl-C once that is on standard error; all that was there in the end."""
+    assert process.stderr
+    text = b""
+    while shown not in text:
+        text += os.read(process.stderr.fileno(), 1 << 16) or pytest.fail(f"ended without it: {text!r}")
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        while times > 1 and b"Ctrl-C again" not in text:
+            text += os.read(process.stderr.fileno(), 1 << 16)
+    text += process.stderr.read()
+    assert process.wait(60) == 130, text
+    assert b"Traceback" not in text
+    return text.decode()
+
+
+@pytest.mark.parametrize("target", ["redis", "stdout"])
+def test_after_ctrl_c_it_says_what_was_sent_and_how_to_go_on(
+    tmp_path: Path, valkey: Valkey, config: Any, target: str
+) -> None:
+    content = [*lines(3, every=0.0), *lines(2, begin=BEGIN + timedelta(hours=1))]
+    source = write(tmp_path / "a.jsonl", content)
+    command = [PROGRAM, "replay", str(source), "--to", target, "--yes", "--speed", "1", "--alerts"]
+    command += ["--config", str(config(redis={"url": valkey.url}))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        text = interrupted(process, b"next event in 3,600 s")
+        assert process.stdout
+        output = process.stdout.read().splitlines()
+    assert "to go on, add: --since 2025-01-27T21:10:00" in text
+    assert "interrupted" in text
+    if target == "redis":
+        assert ", 3 published" in text
+    else:
+        assert output == content[:3]
+
+
+def test_ctrl_c_ends_what_waits_for_a_sink_at_the_second_time(tmp_path: Path, config: Any) -> None:
+    source = write(tmp_path / "a.jsonl", lines(3))
+    with socket.create_server(("127.0.0.1", 0)) as receiver:  # it takes connections and never answers
+        url = f"http://127.0.0.1:{receiver.getsockname()[1]}/"
+        app = {"type": "webhook", "url": url, "timeout": "30s"}
+        path = config(sinks={"app": app}, routes=[{"name": "a", "to": ["app"]}], shutdown_timeout="1s")
+        command = [PROGRAM, "replay", str(source), "--to", "sinks", "--as-fast", "--config", str(path)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            text = interrupted(process, b"waiting for deliveries: 3 to app", 2)
+    assert "3 NOT delivered to app" in text
 
 
 async def run(*arguments: str | Path, code: int = 0) -> str:
