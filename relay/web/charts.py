@@ -1,125 +1,192 @@
-"""The two pictures: what each run's phases took, and how long runs take by and by. Inline SVG, coloured by classes.
-
-Their text stands beside them as HTML, so that it stays readable on a phone; both are told in words too.
-"""
+"""Where things stand in the pictures: places and widths in percent, heights in pixels. Templates draw them."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from relay.events import Phase
 from relay.events.wording import lasting
 from relay.status.snapshot import Band, PhaseView, RunView
-from relay.web.markup import Html, markup, tag
 
-WIDTH = 1000.0
-ROW = 20.0
-"""Height of one run's bar, in units of the picture."""
-HEIGHT = 200.0
-LEAST = 3.0
-"""Units that a phase is wide at least, so that the cache's few seconds can be seen."""
-PHASES = [phase.value for phase in Phase]
+PHASES = tuple(phase.value for phase in Phase)
+LEAST = 0.3
+"""Percent that a phase is wide at least, so that the cache's few seconds can be seen."""
+HEIGHT = 150
+"""Pixels of the trend's plot."""
+STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 480, 720, 1440)
+"""Minutes between two ticks of an axis."""
 
 
-def longest(runs: Sequence[RunView], usual: Band | None) -> float:
-    """Seconds that a chart's whole width stands for."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a run's state or result is shown: sign, colour and word."""
+
+    icon: str
+    tone: str
+    word: str
+
+
+LOOKS = {
+    "completed": Look("ok", "good", "completed"),
+    "failed": Look("failed", "bad", "failed"),
+    "cancelled": Look("cancelled", "warn", "cancelled"),
+    "partial": Look("warn", "warn", "partial"),
+    "running": Look("running", "busy", "running"),
+    "stalled": Look("stalled", "bad", "stalled"),
+    "waiting": Look("waiting", "wait", "waiting"),
+    "skipped": Look("unknown", "warn", "no event"),
+}
+"""By the state of a run or a phase."""
+
+
+def look_of(state: str) -> Look:
+    """The look of a state; one that is not known shows its own name."""
+    return LOOKS.get(state, Look("unknown", "warn", state))
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line across the picture and its text; `x` in percent."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """From `x` on so wide, in percent; `name` is its phase."""
+
+    x: float
+    width: float
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GanttRow:
+    """One run; `cut` where it broke off, `whole` the width of one whose phases are not known."""
+
+    run: RunView
+    bars: list[Bar]
+    cut: float | None
+    whole: float
+    words: str
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Gantt:
+    """Runs under each other, on the time since their start."""
+
+    rows: list[GanttRow]
+    ticks: list[Tick]
+    band: Bar | None
+    has_unknown: bool
+
+
+def gantt(runs: Sequence[RunView], usual: Band | None) -> Gantt:
+    """What each run's phases took, over the usual span of its end."""
     spans = [run.seconds for run in runs if run.seconds]
-    return max([60.0, *spans, *([usual.high] if usual else [])]) * 1.02
-
-
-def bar(run: RunView, seconds: float, usual: Band | None) -> Html:
-    """One run's row: its phases after one another on the time since its start, over the usual span of its end."""
-    parts = []
-    if usual:
-        low, high = _x(usual.low, seconds), _x(usual.high, seconds)
-        parts.append(_rect("band", low, high - low, 0, ROW))
-    if run.seconds:
-        parts.append(_rect("span", 0, _x(run.seconds, seconds), ROW * 0.42, ROW * 0.16))
-    for phase in run.phases:
-        if phase.began is not None and phase.seconds is not None:
-            begins = _x(max(0.0, (phase.began - run.began).total_seconds()), seconds)
-            width = min(max(LEAST, _x(phase.seconds, seconds)), WIDTH - begins)
-            state = "" if phase.state == "completed" else f" is-{phase.state}"
-            parts.append(_rect(f"p-{phase.name}{state}", begins, width, ROW * 0.15, ROW * 0.7))
-    description = ", ".join(_phase_text(phase) for phase in run.phases)
-    return _svg("bar", ROW, f"Phases: {description}", parts)
-
-
-def span(runs: Sequence[RunView], usual: Band | None) -> tuple[float, float]:
-    """The least and the most seconds that the trend shows; it begins at 0 unless all are far from there."""
-    shown = [run.seconds for run in runs if run.seconds is not None] + ([usual.low, usual.high] if usual else [])
-    low, high = min(shown, default=0.0), max([*shown, 60.0])
-    most = math.ceil(high * 1.08 / 60) * 60.0
-    return (math.floor(low * 0.85 / 60) * 60.0 if low > high / 2 else 0.0), most
-
-
-def trend(runs: Sequence[RunView], usual: Band | None, least: float, most: float) -> Html:
-    """Durations of runs, the oldest first, as dots over the usual band, on a scale of `least` to `most` seconds."""
-
-    def y(seconds: float) -> float:
-        return HEIGHT * (1 - (seconds - least) / (most - least))
-
-    step = WIDTH / max(len(runs), 1)
-    parts: list[Html | None] = []
-    if usual:
-        parts.append(_rect("band", 0, WIDTH, y(usual.high), y(usual.low) - y(usual.high)))
-        parts.append(_line("median", y(usual.median)))
-    points = [(step * (n + 0.5), y(run.seconds or 0.0), run) for n, run in enumerate(runs)]
-    way = " ".join(f"{'L' if n else 'M'}{x:.1f} {height:.1f}" for n, (x, height, _) in enumerate(points))
-    parts.append(tag("path", class_="thread", d=way) if way else None)
-    parts += [
-        tag("path", tag("title", _point(run)), class_=f"dot is-{run.state}", d=f"M{x:.1f} {height:.1f}h.01")
-        for x, height, run in points
-    ]
-    usual_span = f"; usual {lasting(usual.low)} to {lasting(usual.high)}" if usual else ""
-    durations = ", ".join(lasting(run.seconds) for run in runs if run.seconds is not None)
-    return _svg(
-        "trend", HEIGHT, f"Duration of the last {len(runs)} runs", parts, f"The oldest first: {durations}{usual_span}."
+    longest = max([60.0, *spans, *([usual.high] if usual else [])]) * 1.04
+    rows = [_row(run, longest) for run in runs]
+    return Gantt(
+        rows=rows,
+        ticks=axis(longest),
+        band=Bar(_x(usual.low, longest), _x(usual.high - usual.low, longest)) if usual else None,
+        has_unknown=any(row.whole for row in rows),
     )
 
 
-def sparkline(values: Sequence[float]) -> Html:
-    """A minute of rates."""
-    most = max([*values, 1.0])
-    step = WIDTH / max(len(values) - 1, 1)
-    points = [f"{n * step:.1f} {ROW * 2 * (1 - 0.94 * value / most):.1f}" for n, value in enumerate(values)]
-    way = "M" + " L".join(points) if points else ""
-    area = f"{way} L{WIDTH:.0f} {ROW * 2:.0f} L0 {ROW * 2:.0f} Z" if points else ""
-    parts = [tag("path", class_="area", d=area), tag("path", class_="thread", d=way)] if points else []
-    return _svg("spark", ROW * 2, f"Events a second in the last minute, at most {max(values, default=0):,.0f}", parts)
+def axis(longest: float) -> list[Tick]:
+    """At most six ticks from 0 to `longest` seconds; the last names the unit."""
+    step = next((step for step in STEPS if longest / 60 / step <= 5), STEPS[-1])
+    minutes = list(range(0, int(longest / 60) + 1, step))
+    last = minutes[-1]
+    return [Tick(_x(each * 60, longest), f"{each} min" if each == last else str(each)) for each in minutes]
 
 
-def _svg(kind: str, height: float, title: str, parts: Sequence[Html | None], more: str = "") -> Html:
-    return tag(
-        "svg",
-        tag("title", title),
-        tag("desc", more) if more else None,
-        markup(*parts),
-        class_=f"chart {kind}",
-        viewBox=f"0 0 {WIDTH:.0f} {height:.0f}",
-        preserveAspectRatio="none",
-        role="img",
-        aria_label=f"{title}. {more}" if more else title,
+def _row(run: RunView, longest: float) -> GanttRow:
+    bars = [bar for phase in run.phases if (bar := _bar(run, phase, longest))]
+    broke_off = run.state in ("failed", "cancelled", "stalled") and run.seconds is not None
+    words = ", ".join(phase_words(phase) for phase in run.phases) if bars else "phases not known (from the API)"
+    return GanttRow(
+        run=run,
+        bars=bars,
+        cut=_x(run.seconds or 0, longest) if broke_off else None,
+        whole=0.0 if bars or run.seconds is None else _x(run.seconds, longest),
+        words=words,
+        look=look_of(run.state),
     )
 
 
-def _rect(kind: str, x: float, width: float, y: float, height: float) -> Html:
-    return tag("rect", class_=kind, x=f"{x:.1f}", y=f"{y:.1f}", width=f"{max(width, 0):.1f}", height=f"{height:.1f}")
+def _bar(run: RunView, phase: PhaseView, longest: float) -> Bar | None:
+    if phase.began is None or phase.seconds is None:
+        return None
+    begins = _x(max(0.0, (phase.began - run.began).total_seconds()), longest)
+    return Bar(begins, round(min(max(LEAST, _x(phase.seconds, longest)), 100 - begins), 1), phase.name)
 
 
-def _line(kind: str, y: float) -> Html:
-    return tag("path", class_=kind, d=f"M0 {y:.1f}H{WIDTH:.0f}")
-
-
-def _x(seconds: float, most: float) -> float:
-    return WIDTH * min(seconds / most, 1.0)
-
-
-def _phase_text(phase: PhaseView) -> str:
+def phase_words(phase: PhaseView) -> str:
+    """`import 10 min`, `cache stalled 3 min`, for who does not see the bars."""
     took = f" {lasting(phase.seconds)}" if phase.seconds is not None else ""
-    state = "" if phase.state == "completed" else f" {phase.state}"
+    state = "" if phase.state == "completed" else f" {look_of(phase.state).word}"
     return f"{phase.name}{state}{took}"
 
 
-def _point(run: RunView) -> str:
-    took = lasting(run.seconds) if run.seconds is not None else "unknown duration"
-    return f"{run.run_date or run.run_id}: {run.state}, {took}"
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One run in the trend."""
+
+    x: float
+    y: float
+    look: Look
+    run: RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A line at a height, and its text."""
+
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Durations by and by, the oldest first; heights in pixels from the top."""
+
+    dots: list[Dot]
+    levels: list[Level]
+    band: tuple[float, float] | None
+    """Its top and its height."""
+    median: float
+    first: datetime
+    last: datetime
+
+
+def trend(runs: Sequence[RunView], usual: Band | None) -> Trend | None:
+    """The runs' durations, the oldest first; None when there are too few to show a trend."""
+    ended = [run for run in runs if run.seconds is not None]
+    if len(ended) < 2:
+        return None
+    most = max([60.0, *(run.seconds or 0 for run in ended), *([usual.high] if usual else [])]) * 1.08
+
+    def y(seconds: float) -> float:
+        return round(HEIGHT * (1 - seconds / most), 1)
+
+    step = 100 / len(ended)
+    minutes = next((step for step in STEPS if most / 60 / step <= 3), STEPS[-1])
+    return Trend(
+        dots=[
+            Dot(round(step * (n + 0.5), 1), y(run.seconds or 0), look_of(run.state), run) for n, run in enumerate(ended)
+        ],
+        levels=[Level(y(at * 60), f"{at} min") for at in range(0, math.floor(most / 60) + 1, minutes)],
+        band=(y(usual.high), round(y(usual.low) - y(usual.high), 1)) if usual else None,
+        median=y(usual.median) if usual else 0.0,
+        first=ended[0].began,
+        last=ended[-1].began,
+    )
+
+
+def _x(seconds: float, longest: float) -> float:
+    return round(100 * min(seconds / longest, 1.0), 1)

@@ -46,7 +46,9 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update({"Date": formatdate(usegmt=True), **HEADERS})
+                headers = MutableHeaders(scope=message)
+                for name, value in {"Date": formatdate(usegmt=True), **HEADERS}.items():
+                    headers.setdefault(name, value)  # an answer may say for itself how long it may be kept
             await send(message)
 
         app = self._refusal(Headers(scope=scope), scope["path"]) or self._app

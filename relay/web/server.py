@@ -10,17 +10,19 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
 from relay.lifecycle.parts import GetParts
 from relay.status.collect import Viewpoint
 from relay.web.admission import Admission, SharedMetrics
+from relay.web.answers import answer, asset_answer, takes_gzip
+from relay.web.assets import served
 from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
 from relay.web.guard import Guard
 from relay.web.live import Live
-from relay.web.page import MOOD_COLOURS, asset, icon, page, parts
+from relay.web.status_page import CALM, MOOD_COLOURS, icon, page, parts
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -39,7 +41,7 @@ class WebServer:
         self._task: asyncio.Task[None] | None = None
         self._server: _Server | None = None
         self._viewpoint = Viewpoint(get_parts)
-        self._live = Live(lambda: parts(self._viewpoint.snapshot()))
+        self._live = Live(lambda: parts(self._viewpoint.snapshot()), calm=CALM)
         self.connections = Connections(most_connections())
         self.address = options.listen
 
@@ -114,14 +116,14 @@ def make_app(get_parts: GetParts, viewpoint: Viewpoint, live: Live, options: Htt
         why = get_parts().not_ready
         return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
 
-    async def status(_: Request) -> Response:
-        return HTMLResponse(page(viewpoint.snapshot()))
+    async def status(request: Request) -> Response:
+        return answer(request, page(viewpoint.snapshot()), "text/html")
 
-    async def state(_: Request) -> Response:
-        return Response(msgspec.json.encode(viewpoint.snapshot()), media_type="application/json")
+    async def state(request: Request) -> Response:
+        return answer(request, msgspec.json.encode(viewpoint.snapshot()), "application/json")
 
-    async def updates(_: Request) -> Response:
-        return live.response()
+    async def updates(request: Request) -> Response:
+        return live.response(compressed=takes_gzip(request))
 
     routes = [
         Route("/", status),
@@ -138,13 +140,11 @@ def make_app(get_parts: GetParts, viewpoint: Viewpoint, live: Live, options: Htt
 
 
 def _assets() -> list[Route]:
-    """What the status page is made with."""
+    """What the pages are made with."""
 
-    async def style(_: Request) -> Response:
-        return Response(asset("style.css"), media_type="text/css")
-
-    async def script(_: Request) -> Response:
-        return Response(asset("live.js"), media_type="text/javascript")
+    async def file(request: Request) -> Response:
+        found = served(request.path_params["name"])
+        return asset_answer(request, found) if found else PlainTextResponse("no such file\n", 404)
 
     async def tab_icon(request: Request) -> Response:
         mood = request.path_params["mood"]
@@ -152,4 +152,4 @@ def _assets() -> list[Route]:
             return PlainTextResponse("no such icon\n", 404)
         return Response(icon(mood), media_type="image/svg+xml")
 
-    return [Route("/style.css", style), Route("/live.js", script), Route("/icon-{mood}.svg", tab_icon)]
+    return [Route("/assets/{name}", file), Route("/icon-{mood}.svg", tab_icon)]

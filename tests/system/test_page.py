@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / ".cache" / "screenshots"
 IN_DOCS = CHECKOUT / "docs" / "images" / "status.png"
 SIZES = {"wide": 1240, "phone": 390}
-HEADLINE_ENDS_WITH = "document.querySelector('.hero h2').textContent.endsWith({!r})"
+HEADLINE_ENDS_WITH = "document.querySelector('#verdict h1').textContent.endsWith({!r})"
 WIDEST = "document.documentElement.scrollWidth"
 
 
@@ -80,7 +80,7 @@ async def test_a_finished_run_is_all_right_at_a_glance(tmp_path: Path, valkey: V
     async with scene(tmp_path, valkey, starts=starts, speed=180) as day, seen(day, tmp_path) as browser:
         await browser.until(HEADLINE_ENDS_WITH.format("run completed"))
         has_good_icon = "document.querySelector('#icon').href.endsWith('icon-good.svg')"
-        await browser.until(f"document.querySelector('.hero.mood-good') && {has_good_icon}")
+        await browser.until(f"document.querySelector('.mood-good') && {has_good_icon}")
         await photograph(browser, "finished")  # takes minutes of this scene's clock, in which the mood may change again
         assert browser.complaints == []
 
@@ -91,7 +91,7 @@ async def test_a_run_that_never_starts_is_seen_at_once(tmp_path: Path, valkey: V
         scene(tmp_path, valkey, starts=starts, speed=400, faults=("never-starts",)) as day,
         seen(day, tmp_path) as browser,
     ):
-        await browser.until("document.querySelector('.hero.mood-bad')")
+        await browser.until("document.querySelector('.mood-bad')")
         await browser.until(HEADLINE_ENDS_WITH.format("run is late"))
         await browser.until(HEADLINE_ENDS_WITH.format("run never started"))
         await photograph(browser, "missed")
@@ -123,5 +123,5 @@ async def test_the_page_answers_without_javascript(tmp_path: Path, valkey: Valke
     async with scene(tmp_path, valkey, starts=MONDAY - timedelta(hours=5)) as day, chromium(tmp_path / "b") as browser:
         await browser.do("Emulation.setScriptExecutionDisabled", value=True)
         await browser.go(day.relay.url)
-        assert await browser.ask("document.querySelector('.hero h2').textContent.includes('run')")
+        assert await browser.ask("document.querySelector('#verdict h1').textContent.includes('run')")
         assert await browser.ask("document.querySelector('noscript meta').content") == "30"

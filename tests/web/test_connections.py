@@ -16,7 +16,7 @@ from relay.web.connections import Connections, most_connections
 from tests.support import eventually, free_port
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-UNREAD = 200 * (b"GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+UNREAD = 200 * (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 SHORT = 0.2
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -155,7 +155,7 @@ async def test_requests_one_after_the_other_share_a_connection(web: Web) -> None
 async def test_an_answer_that_is_not_read_ends_the_connection(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "UNREAD_SECONDS", SHORT)
     monkeypatch.setattr(connections, "HEAD_SECONDS", SHORT)
-    monkeypatch.setattr("relay.web.server.asset", lambda _: "x" * 1_000_000)  # more than the kernel's buffers hold
+    monkeypatch.setattr("relay.web.server.page", lambda _: "x" * 1_000_000)  # more than the kernel's buffers hold
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from relay.status.snapshot import Snapshot
+from relay.web.assets import address
 from tests.support import RelayProcess, Valkey, until
 
 
@@ -41,8 +42,8 @@ def news(lines: Iterator[str]) -> dict[str, str]:
 def test_everything_that_the_page_needs_is_served(relay: RelayProcess) -> None:
     for path, kind, begins in (
         ("/", "text/html", "<!doctype html>"),
-        ("/style.css", "text/css", "/*"),
-        ("/live.js", "text/javascript", '"use strict"'),
+        (f"/{address('style.css')}", "text/css", "/*"),
+        (f"/{address('live.js')}", "text/javascript", '"use strict"'),
         ("/icon-good.svg", "image/svg+xml", "<svg"),
         ("/api/state", "application/json", '{"at":'),
     ):
@@ -51,9 +52,32 @@ def test_everything_that_the_page_needs_is_served(relay: RelayProcess) -> None:
         assert answer.text.startswith(begins)
 
 
+def test_style_and_script_are_asked_for_once_and_pages_each_time(relay: RelayProcess) -> None:
+    page, style = ask(relay, "/"), ask(relay, f"/{address('style.css')}")
+    assert page.headers["Cache-Control"] == "no-store"
+    assert style.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert address("style.css") in page.text
+    assert {answer.headers["Content-Encoding"] for answer in (page, style)} == {"gzip"}
+    plain = httpx.get(f"{relay.url}/{address('style.css')}", headers={"Accept-Encoding": "identity"}, timeout=120)
+    assert (plain.headers.get("Content-Encoding"), plain.text) == (None, style.text)
+
+
+def test_an_idle_page_streams_next_to_nothing(relay: RelayProcess) -> None:
+    with httpx.stream("GET", f"{relay.url}/live", timeout=120) as answer:
+        pieces = answer.iter_text()
+        next(piece for piece in pieces if "intake" in piece)
+        at_first = answer.num_bytes_downloaded
+        began = time.monotonic()
+        for _ in pieces:
+            if (passed := time.monotonic() - began) >= 16:  # a heartbeat, and the calm parts once
+                break
+        assert answer.num_bytes_downloaded - at_first < 80 * passed  # 0.3 MB an hour; it was 7 MB
+
+
 def test_nothing_else_is_served_and_no_method_changes_anything(relay: RelayProcess) -> None:
     assert ask(relay, "/icon-x.svg").status_code == 404
-    assert ask(relay, "/style.css/relay.db").status_code == 404
+    assert ask(relay, "/assets/style-000000000000.css").status_code == 404
+    assert ask(relay, "/assets/..%2Frelay.db").status_code == 404
     assert httpx.post(f"{relay.url}/api/state", timeout=120).status_code == 405
 
 
@@ -76,7 +100,7 @@ def test_the_state_reads_back_as_a_snapshot_with_errors_grouped_and_secrets_hidd
 
 def test_the_stream_brings_an_error_and_its_script_as_text(relay: RelayProcess, valkey: Valkey) -> None:
     with stream(relay) as answer:
-        assert "None since the relay started." in news(answer)["errors"]
+        assert "None since" in news(answer)["errors"]
         payload = {"severity": "error", "message": "<script>alert(1)</script>"}
         valkey.client.publish("tickstock:errors", json.dumps({"event": "error", "payload": payload}))
         deadline = time.monotonic() + 120

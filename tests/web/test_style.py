@@ -5,22 +5,26 @@ from itertools import product
 
 import pytest
 
-from relay.web.page import asset
+from relay.web.assets import asset
 
 SCHEMES = ("light", "dark")
-MOODS = ("good", "bad", "warning", "busy", "waiting")
-ON_CARDS = ("ink", "dim", "focus", *MOODS)
+MOODS = ("good", "bad", "warn", "busy", "wait")
+ON_CARDS = ("ink", "dim", *MOODS)
 PAIRS = [
-    *product(ON_CARDS, ("card", "ground")),
-    *((mood, f"{mood}-ground") for mood in MOODS),
-    *(("ink", f"{mood}-ground") for mood in MOODS),
+    *product(ON_CARDS, ("card", "ground", "code")),
+    *((mood, f"{mood}-bg") for mood in MOODS),
+    *(("ink", f"{mood}-bg") for mood in MOODS),
 ]
 TEXT, GRAPHICS = 4.5, 3.0  # WCAG 2.2, 1.4.3 and 1.4.11
 
 
+def text(file: str) -> str:
+    return asset(file).content.decode()
+
+
 def colours(scheme: str) -> dict[str, str]:
     """The named colours, six digits each."""
-    light, dark = re.findall(r":root \{(.*?)\}", asset("style.css"), re.DOTALL)
+    light, dark = re.findall(r":root \{(.*?)\}", text("style.css"), re.DOTALL)
     found = re.findall(r"--([\w-]+): #([0-9a-f]{3,6})\b", light if scheme == "light" else dark)
     return {name: value if len(value) == 6 else "".join(digit * 2 for digit in value) for name, value in found}
 
@@ -44,12 +48,12 @@ def test_words_can_be_read_on_everything_they_stand_on(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_bars_of_phases_can_be_told_from_the_card(scheme: str) -> None:
+def test_bars_and_borders_can_be_told_from_the_card(scheme: str) -> None:
     known = colours(scheme)
-    for phase in ("import", "cache", "indicators", "patterns"):
-        assert contrast(known[phase], known["card"]) >= GRAPHICS, phase
+    for name in ("import", "cache", "indicators", "patterns", "usual", "edge"):
+        assert contrast(known[name], known["card"]) >= GRAPHICS, name
 
 
 def test_both_schemes_name_the_same_colours_and_nothing_comes_from_elsewhere() -> None:
     assert colours("light").keys() == colours("dark").keys()
-    assert not re.search(r"url\(|@import|https?:", asset("style.css") + asset("live.js"))
+    assert not re.search(r"url\(|@import|https?:", text("style.css") + text("live.js"))

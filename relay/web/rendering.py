@@ -1,0 +1,100 @@
+"""Pages from the templates in `templates/`. Every text is escaped; Jinja2 is imported when the first page is asked for.
+
+Templates are given plain facts and decide nothing but how these stand on the page.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from relay.events.wording import figure, lasting
+from relay.web.assets import address
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Control characters, and those that hide text or turn its direction round."""
+
+
+def render(template: str, **context: Any) -> str:
+    """The template with these facts."""
+    return _environment().get_template(template).render(context)
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - most relays serve no page
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"duration": lasting, "figure": figure}
+    environment.globals |= {"asset": address}
+    return environment
+
+
+def _visible(value: object) -> object:
+    """What cannot be seen, or would steer what is around it, is shown as a sign of its own."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return _UNSEEN.sub("\ufffd", value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How moments are written on a page that is made at `now`, in the schedule's zone."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    def short(self, at: datetime) -> str:
+        """`16:42:00`; of another day `Wed 22 Jan 16:45:00`."""
+        return f"{self._day(at)}{at.astimezone(self.zone):%H:%M:%S}"
+
+    def minute(self, at: datetime) -> str:
+        """`16:42`; of another day `Wed 22 Jan 16:42`."""
+        return f"{self._day(at)}{at.astimezone(self.zone):%H:%M}"
+
+    def named(self, at: datetime) -> str:
+        """`16:42 EST`."""
+        return f"{self.minute(at)} {at.astimezone(self.zone):%Z}"
+
+    def full(self, at: datetime) -> str:
+        """`Mon 27 Jan 16:42:00 EST (21:42:00 UTC)`, for who points at a time."""
+        return f"{at.astimezone(self.zone):%a %-d %b %H:%M:%S %Z} ({at:%H:%M:%S} UTC)"
+
+    def run(self, at: datetime) -> str:
+        """`Today 16:10`, `Fri 24 Jan 16:10`: a run by its begin."""
+        return f"{self._day(at) or 'Today '}{at.astimezone(self.zone):%H:%M}"
+
+    def day(self, at: datetime) -> str:
+        """`24 Jan`."""
+        return f"{at.astimezone(self.zone):%-d %b}"
+
+    def _day(self, at: datetime) -> str:
+        here = at.astimezone(self.zone)
+        return "" if here.date() == self.now.astimezone(self.zone).date() else f"{here:%a %-d %b} "
+
+    def since(self, at: datetime) -> str:
+        """How long ago it was."""
+        return lasting(max(0.0, (self.now - at).total_seconds()))
+
+    def until(self, at: datetime) -> str:
+        """How long it is until then."""
+        return lasting(max(0.0, (at - self.now).total_seconds()))
+
+    def zone_words(self, at: datetime) -> str:
+        """`America/New_York (EST)`."""
+        return f"{self.zone.key} ({at.astimezone(self.zone):%Z})"
