@@ -27,18 +27,16 @@ if TYPE_CHECKING:
     from relay.store.outbox_admin import OutboxSelection, Undelivered
 
 
-class _RowId(click.ParamType[int]):
-    name = "id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The row's number."""
-        try:
-            return row_id_of(value)
-        except ValueError:
-            self.fail(f"{plain(value)} is not an id of `outbox list`", param, ctx)
+def _row_id(_context: click.Context, _argument: click.Parameter, value: str) -> int:
+    """The row's number, of what `outbox list` has printed."""
+    try:
+        return row_id_of(value)
+    except ValueError:
+        raise click.BadParameter(f"{plain(value)} is not an id of `outbox list`") from None
 
 
-ROW_ID = _RowId()
+def _row_ids(context: click.Context, argument: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(_row_id(context, argument, value) for value in values)
 
 
 @click.group(help="Events that wait for delivery, and dead letters (events that could not be delivered).")
@@ -142,7 +140,7 @@ def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -
 
 
 @command.command(help="Show one event and the state of its delivery.")
-@click.argument("row_id", metavar="ID", type=ROW_ID)
+@click.argument("row_id", metavar="ID", callback=_row_id)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_config_option
 def show(row_id: int, as_json: bool, config: Path) -> None:
@@ -166,7 +164,7 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
     short_help="Try events again at once.",
     help="Retry events at once, also dead letters: those with these IDs, or those that match the filters.",
 )
-@click.argument("ids", metavar="[ID]...", type=ROW_ID, nargs=-1)
+@click.argument("ids", metavar="[ID]...", callback=_row_ids, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @_config_option
@@ -183,7 +181,7 @@ def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
     short_help="Forget events for good.",
     help="Delete events: those with these IDs, or those that match the filters.",
 )
-@click.argument("ids", metavar="[ID]...", type=ROW_ID, nargs=-1)
+@click.argument("ids", metavar="[ID]...", callback=_row_ids, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -205,7 +203,7 @@ def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) 
     short_help="Write events as lines of the archive.",
     help="Write events as lines of the archive (JSONL), for `replay` or another tool.",
 )
-@click.argument("ids", metavar="[ID]...", type=ROW_ID, nargs=-1)
+@click.argument("ids", metavar="[ID]...", callback=_row_ids, nargs=-1)
 @_selecting
 @click.option("--output", "-o", type=click.File("wb"), default="-", help="A file in place of standard output.")
 @_config_option
