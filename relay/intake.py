@@ -13,6 +13,7 @@ from datetime import datetime
 import structlog
 
 from relay.events import Announcement, Event, PerKind
+from relay.lanes.detour import detour
 from relay.lanes.direct import DirectLane
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
@@ -118,7 +119,11 @@ class Intake:
 
     def announce(self, announcements: Iterable[Announcement], now: datetime) -> None:
         """Send what the relay itself has to say the way of all events."""
-        self._accept(self._as_events(announcements, now), self._lanes)
+        events = self._as_events(announcements, now)
+        self._accept(events, self._lanes)
+        for event in events:
+            for lane in detour(event, self._routes, self._lanes):
+                lane.accept([event])
         self._store.commit()
 
     def _normalised(self, batch: Batch) -> Read:

@@ -202,12 +202,24 @@ class PerKind(dict["Kind", T]):
         return answer
 
 
+_COURSE_DOMAINS = frozenset({"processing", *Phase})
+_END = re.compile(r"(?:.*_)?(?:completed|complete|finished|failed|cancelled|canceled)")
+
+
+def is_end_of_work(domain: str, event: str) -> bool:
+    """Whether such an event is the end of a run or of a phase: a fact, and, however it ended, no error of its own.
+
+    What is wrong with a run is an alert of the watchdog, and the errors on the way are events on `tickstock:errors`.
+    """
+    return domain in _COURSE_DOMAINS and _END.fullmatch(event) is not None
+
+
 def usual_severity(domain: str, action: str, event: str) -> Severity:
     """The severity of an event that does not state one."""
     if event == "critical_error" or (domain, action) == ("alerts", "critical"):
         return Severity.CRITICAL
     if domain == "errors" or event == "error" or event.endswith("_failed"):
-        return Severity.ERROR
+        return Severity.WARNING if is_end_of_work(domain, event) else Severity.ERROR
     return Severity.DEBUG if event == "market_tick" else Severity.INFO
 
 

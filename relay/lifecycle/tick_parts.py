@@ -33,6 +33,7 @@ class TickParts:
         yield "watchdog", parts.watch.tick
         yield "alerts", parts.alerts.tick
         yield "silences", self._silences_over
+        yield "reception", self._reception
         yield "self-check", self._self_check
         yield (
             "configuration",
@@ -46,6 +47,10 @@ class TickParts:
         if parts.watch.waits_for_clock:
             return []
         return parts.silences.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
+
+    def _reception(self, now: datetime) -> list[Announcement]:
+        parts = self._get_parts()
+        return parts.self_check.reception.tick(now, parts.subscription, parts.gaps, parts.runs, parts.watch.api)
 
     def _self_check(self, now: datetime) -> list[Announcement]:
         parts = self._get_parts()

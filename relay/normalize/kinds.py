@@ -9,6 +9,7 @@ from relay.events import (
     Kind,
     Mark,
     Severity,
+    is_end_of_work,
     kind_of,
     looks_like_a_probe,
     split_channel,
@@ -100,16 +101,19 @@ def _kind(
     event = EVENT_NAMES.get(lowered, lowered)
     in_phase = channel.phase or PHASE_NAMES.get((phase or "").lower())
     usual = kind_of(channel.name, event, in_phase).severity
-    found = _severity(event, usual, severity, level, status)
+    found = _severity(channel.domain, event, usual, severity, level, status)
     kind = kind_of(channel.name, event, in_phase, found, source, version, None if event == claimed else claimed or None)
     is_test = looks_like_a_probe(event) or (source is not None and looks_like_a_probe(source))
     return kind, Mark.TEST if is_test else Mark.NONE
 
 
-def _severity(event: str, usual: Severity, severity: str | None, level: str | None, status: str | None) -> Severity:
+def _severity(
+    domain: str, event: str, usual: Severity, severity: str | None, level: str | None, status: str | None
+) -> Severity:
     if event == "alert_resolved":
         return Severity.INFO
     for word in (severity, level):
         if word and (stated := SEVERITIES.get(word.lower())):
             return max(stated, usual) if event == "critical_error" else stated
-    return max(STATUS_SEVERITIES.get((status or "").lower(), usual), usual)
+    found = max(STATUS_SEVERITIES.get((status or "").lower(), usual), usual)
+    return min(found, Severity.WARNING) if is_end_of_work(domain, event) else found

@@ -129,6 +129,8 @@ class Alerts:
         """
         known = self._alerts.get(key)
         if not firing:
+            if known is not None and resolve_after:
+                known.resolve_after = resolve_after
             return self._clear(known, now, message) if known else []
         if known is None:
             known = self._begin(key, now, for_, resolve_after)

@@ -16,6 +16,8 @@ SCHEDULE_NOW = timedelta(seconds=75)
 HISTORY_EVERY = timedelta(minutes=15)
 """Unless the watchdog wants it now."""
 HISTORY_DAYS = 7
+FIRST_HISTORY_DAYS = 30
+"""At the start: what is usual needs five completed runs, which a week with a holiday does not have."""
 HISTORY_AGAIN = timedelta(seconds=9)
 """However much it is wanted, a history that cannot be had is not asked for more often."""
 
@@ -106,7 +108,7 @@ class Poller:
             return
         self._history_tried = now
         try:
-            history = await self._client.history(HISTORY_DAYS)
+            history = await self._client.history(HISTORY_DAYS if self.view.history_at else FIRST_HISTORY_DAYS)
             self.view = with_history(self.view, history, now)
         except ApiError as failed:
             self.view = without_history(self.view, str(failed), now)

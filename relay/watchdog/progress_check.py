@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement
+from relay.events.wording import at
 from relay.runs.reconstruction import SAME_START
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -139,7 +140,9 @@ class ProgressCheck:
         before = next((alert for alert in self._alerts.about(run.run_id) if alert.name in STUCK), None)
         problem = self._how_stuck(run, now, api, options, since)
         if problem is None:
-            return self._alerts.resolve(before.key, now, progress_messages.goes_on(run)) if before else []
+            if before is None or run.events <= before.facts.get("events", -1):
+                return []  # a restart, a new subscription or an idle API is no sign that it goes on: events are
+            return self._alerts.resolve(before.key, now, progress_messages.goes_on(run, now))
         if before is not None:
             return []
         stalls = self._runs.stall(run, now) if problem.name == "run_stalled" else []
@@ -150,7 +153,7 @@ class ProgressCheck:
     ) -> RunProblem | None:
         since = self._by_this_clock(since, now)
         last_event_at = max(
-            since, *(self._by_this_clock(at, now) for at in (self._runs.last_event_at or since, run.last_seen))
+            since, *(self._by_this_clock(moment, now) for moment in (self._runs.last_event_at or since, run.last_seen))
         )
         phase = run.current_phase
         moved_at = max(self._by_this_clock(run.phases[phase].moved_at if phase else run.last_seen, now), since)
@@ -162,20 +165,15 @@ class ProgressCheck:
             is_missing = missing_for >= options.events_missing_after
             return progress_messages.events_missing(run, api, others_come) if is_missing else None
         if run.state is State.STALLED:
-            return progress_messages.stalled(
-                run, api, still_for
-            )  # until it moves or is over: other events do not end it
+            return progress_messages.stalled(run, api, moved_at)  # until it moves or is over, not at other events
         if self._idle_since is not None:
             return None  # over rather than stuck: `_unreported_end`
         if has_no_events and self._api_is_ahead(last_event_at, now, options):
             return progress_messages.events_missing(run, api, others_come=False)
         if has_no_events and not api.answers:
-            return progress_messages.no_events(run, api, no_events_for)
-        return (
-            progress_messages.stalled(run, api, still_for)
-            if has_no_events or still_for >= options.stall_after
-            else None
-        )
+            return progress_messages.no_events(run, api, last_event_at)
+        is_stalled = has_no_events or still_for >= options.stall_after
+        return progress_messages.stalled(run, api, moved_at) if is_stalled else None
 
     def _by_this_clock(self, moment: datetime, now: datetime) -> datetime:
         """The moment, or that of the last step: what was before it, or seems to come, was told by another clock."""
@@ -202,26 +200,29 @@ class ProgressCheck:
         deadline = begins + timedelta(seconds=options.finish_grace * (2 if was_stuck else 1))
         if now < deadline or any(alert.name in STUCK for alert in self._alerts.about(run.run_id)):
             return []
-        return self._announce(run, progress_messages.overdue(run, deadline), now)
+        return self._announce(run, progress_messages.overdue(run, deadline, now), now)
 
     def _slow(self, run: Run, now: datetime, options: WatchdogOptions) -> list[Announcement]:
         if set(run.alert_names) & {*STUCK, "run_overdue"}:
             return []
         for phase, its in run.phases.items():
-            lasted = (now - self._by_this_clock(its.started_at or its.first_seen, now)).total_seconds()
+            began = self._by_this_clock(its.started_at or its.first_seen, now)
+            lasted = (now - began).total_seconds()
             limit = options.phase_limits.of(phase)
             if not its.state.is_open or lasted < limit:
                 continue
             usual = Baseline(options.learned, self._runs.newest_first(), run).phase(phase)
             if usual is None or lasted >= usual.high:
-                return self._announce(run, progress_messages.slow(run, phase, lasted, limit), now)
+                return self._announce(run, progress_messages.slow(run, phase, began, limit, now), now)
         return []
 
     def _announce(self, run: Run, problem: RunProblem, now: datetime) -> list[Announcement]:
         if problem.name not in run.alert_names:
             run.alert_names.append(problem.name)
             self._runs.keep(run, now)
-        known = {"run_date": run.run_date, "phase": problem.phase, "last_symbol": problem.last_symbol}
+        known: dict[str, object] = {"run_date": run.run_date, "phase": problem.phase}
+        known["last_symbol"] = problem.last_symbol
+        known |= {"events": run.events} if problem.name in STUCK else {}
         return self._alerts.set(
             f"{problem.name}:{run.run_id}",
             True,
@@ -241,11 +242,16 @@ class ProgressCheck:
                 continue
             run = self._runs.get(alert.run_id)
             if run is None or not run.state.is_open:
-                how = f"The run has ended: {run.state}." if run else "The run is long over."
+                how = _how_it_ended(run) if run else "The run is no longer remembered."
                 announcements += self._alerts.resolve(alert.key, now, how)
             elif alert.name == "phase_slow" and run.current_phase != alert.facts.get("phase"):
-                announcements += self._alerts.resolve(alert.key, now, "The phase has ended.")
+                announcements += self._alerts.resolve(alert.key, now, f"The phase had ended at {at(now)}.")
         return announcements
+
+
+def _how_it_ended(run: Run) -> str:
+    ended = f" at {at(run.ended_at)}" if run.ended_at else ""
+    return f"The run has ended{ended}: {run.state}."
 
 
 def _is_row_of(row: HistoryRun, run: Run) -> bool:

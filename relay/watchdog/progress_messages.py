@@ -24,76 +24,77 @@ class RunProblem:
     last_symbol: str | None
 
 
-def stalled(run: Run, api: ApiState, seconds: float) -> RunProblem:
-    """No progress for `seconds`."""
+def stalled(run: Run, api: ApiState, moved_at: datetime) -> RunProblem:
+    """No progress since `moved_at`."""
     phase = run.current_phase
     its = run.phases[phase] if phase else None
-    parts = [f"Its last progress was {lasting(seconds)} ago"]
+    parts = [f"No progress since {clock(moved_at)}"]
     if its is not None and its.percent is not None:
-        parts.append(f" at {figure(its.percent)} %")
+        parts.append(f", at {figure(its.percent)} %")
     if its is not None and its.symbols_processed is not None and its.symbols_total:
         parts.append(f" ({its.symbols_processed} of {its.symbols_total} symbols)")
     symbol = its.last_symbol if its is not None else run.last_symbol
     parts.append(f"; the last symbol was {symbol}." if symbol else "; no symbol was named.")
-    parts.append(f" The run began at {clock(run.began)}.")
-    parts.append(" The API still calls it running." if api.is_running else "")
+    parts.append(f" The run began at {at(run.began)}.")
+    parts.append(" TickStockPL's API says that it is running." if api.is_running else "")
     parts.append(" Look at the job's log around that symbol; `tickstock-relay cancel` ends the run.")
-    where = f"in the {phase} phase" if phase else "between two phases"
-    return RunProblem("run_stalled", Severity.ERROR, f"{name(run)} has stalled {where}", "".join(parts), phase, symbol)
+    where = f"in {phase}" if phase else "between two phases"
+    return RunProblem("run_stalled", Severity.ERROR, f"{name(run)} is stalled {where}", "".join(parts), phase, symbol)
 
 
-def no_events(run: Run, api: ApiState, seconds: float) -> RunProblem:
-    """No event of any kind for `seconds`, and no answer of the API."""
+def no_events(run: Run, api: ApiState, last_event_at: datetime) -> RunProblem:
+    """No event of any kind since `last_event_at`, and no answer of the API."""
     phase = run.current_phase
-    since = f" since {clock(api.failing_since)}" if api.failing_since else ""
+    since = f" since {at(api.failing_since)}" if api.failing_since else ""
     message = (
-        f"No event of any kind has come for {lasting(seconds)}, and the API has not answered{since}{_error(api)}."
+        f"No event of any kind since {clock(last_event_at)}, and the API has not answered{since}{_error(api)}."
         f" The run was{_in(phase) or ' between two phases'}; the last symbol was {run.last_symbol or 'not named'}."
         " TickStockPL, its host or Redis may be down: look whether its processes live."
     )
-    title = f"{name(run)} went silent, and TickStockPL does not answer"
+    title = f"{name(run)} is silent, and so is the API"
     return RunProblem("run_no_events", Severity.CRITICAL, title, message, phase, run.last_symbol)
 
 
 def events_missing(run: Run, api: ApiState, others_come: bool) -> RunProblem:
     """The API shows the run, and its events do not come."""
     phase = run.current_phase
-    received = f"no event of it has come since {clock(run.last_seen)}" if run.events else "no event has told of it"
+    received = f"no event of it has come since {clock(run.last_seen)}" if run.events else "no event of it has come"
     others = (
-        "Other events do come, so the relay hears, and this run is not published"
+        "Other events do come, so the relay receives, and this run is not published"
         if others_come
-        else "No other event comes either, so the relay may be deaf, or nothing reaches Redis"
+        else "No other event comes either, so perhaps nothing reaches Redis, or the relay is subscribed elsewhere"
     )
-    progress = f" at {figure(api.status.progress)} %" if api.status and api.status.progress is not None else ""
+    asked = f" at {at(api.answered_at)}" if api.answered_at else ""
+    progress = f", at {figure(api.status.progress)} %" if api.status and api.status.progress is not None else ""
     message = (
-        f"The API shows it running{progress}{_in(phase)}, and {received}. {others}: compare the Redis URL and the"
-        " channel patterns here with TickStockPL's, and look at its Redis errors."
+        f"TickStockPL's API said{asked} that it is running{_in(phase)}{progress}; {received}. {others}: compare the"
+        " Redis URL and the channel patterns here with TickStockPL's, and look at its Redis errors."
     )
-    title = f"{name(run)} is running, but its events do not arrive"
+    title = f"{name(run)}: its events are missing"
     return RunProblem("events_missing", Severity.ERROR, title, message, phase, run.last_symbol)
 
 
-def overdue(run: Run, deadline: datetime) -> RunProblem:
+def overdue(run: Run, deadline: datetime, now: datetime) -> RunProblem:
     """Still going on after `deadline`."""
     phase = run.current_phase
     reached = run.phases[phase].percent if phase else None
     done = f", at {figure(reached)} %" if reached is not None else ""
     message = (
-        f"It began at {clock(run.began)} and should have ended by {clock(deadline)}; it is"
-        f"{_in(phase) or ' between two phases'}{done}. The day's results will be late: look at what it is waiting for."
+        f"It began at {clock(run.began)} and should have ended by {clock(deadline)}. At {at(now)} it was"
+        f"{_in(phase) or ' between two phases'}{done}. The day's results will be late: look at what it waits for."
     )
-    return RunProblem("run_overdue", Severity.ERROR, f"{name(run)} is still going on", message, phase, run.last_symbol)
+    return RunProblem("run_overdue", Severity.ERROR, f"{name(run)} is still running", message, phase, run.last_symbol)
 
 
-def slow(run: Run, phase: Phase, seconds: float, limit: float) -> RunProblem:
-    """A phase over its limit that gets on."""
+def slow(run: Run, phase: Phase, began: datetime, limit: float, now: datetime) -> RunProblem:
+    """A phase over its limit that makes progress."""
     its = run.phases[phase]
-    reached = f", at {figure(its.percent)} %" if its.percent is not None else ""
+    reached = f", at {figure(its.percent)} % at {at(now)}" if its.percent is not None else ""
     message = (
-        f"It has been going on for {lasting(seconds)}; {lasting(limit)} is the limit. It gets on{reached}:"
-        " the run will end late."
+        f"The {phase} phase has been running since {clock(began)}; {lasting(limit)} is the limit. It makes"
+        f" progress{reached}: the run will end late."
     )
-    title = f"{name(run)}: the {phase} phase takes long"
+    title = f"{name(run)} is slow in {phase}"
     return RunProblem("phase_slow", Severity.WARNING, title, message, phase, its.last_symbol)
 
 
@@ -103,28 +104,31 @@ def disputed(run: Run) -> RunProblem:
         f"Events show the run since {at(run.began)}; TickStockPL says that it is idle, and its history does not have"
         " the run. Does `tickstockpl.base_url` name the right one?"
     )
-    day = day_name(run.began.astimezone(NEW_YORK).date())
-    title = f"Run of {day} goes on, but TickStockPL says it is idle"
+    title = f"{name(run)}: TickStockPL says it is idle"
     return RunProblem("run_disputed", Severity.WARNING, title, message, run.current_phase, run.last_symbol)
 
 
-def goes_on(run: Run) -> str:
+def goes_on(run: Run, now: datetime) -> str:
     """That a run is no longer stuck."""
     phase = run.current_phase
     its = run.phases[phase] if phase else None
     symbol = f", at {its.last_symbol}" if its and its.last_symbol else ""
-    reached = f", {figure(its.percent)} % done" if its and its.percent is not None else ""
-    return f"The run goes on{_in(phase)}{symbol}{reached}."
+    reached = f", {figure(its.percent)} %" if its and its.percent is not None else ""
+    return f"At {at(now)} the run goes on{_in(phase)}{symbol}{reached}."
 
 
 def name(run: Run) -> str:
-    """`The scheduled run of Mon 27 Jan`."""
-    which = "scheduled" if run.is_scheduled else "manual"
-    return f"The {which} run of {run.began:%a} {run.began.day} {run.began:%b}"
+    """`Run of Mon 27 Jan`; by hand: `Manual run of Mon 27 Jan 17:02`."""
+    began = run.began.astimezone(NEW_YORK)
+    return (
+        f"Run of {day_name(began.date())}"
+        if run.is_scheduled
+        else f"Manual run of {day_name(began.date())} {at(began)}"
+    )
 
 
 def _in(phase: Phase | None) -> str:
-    return f" in the {phase} phase" if phase else ""
+    return f" in {phase}" if phase else ""
 
 
 def _error(api: ApiState) -> str:

@@ -5,20 +5,21 @@ only reports; it repairs nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from relay.events import Announcement, Severity, utc_text
-from relay.events.wording import clock, lasting
+from relay.events.wording import at, clock, lasting
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import UnreadableReason
-from relay.process.clock import Clock
+from relay.process.clock import Clock, Step
 from relay.schedule import exchange_holidays
 from relay.store.census import Loss
 from relay.store.store import Store
-from relay.subscription.errors import remedy
 from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.reception import Reception
 
 FAILING_FOR = 60.0
 """Seconds that a sink fails before it is reported: a restart of the other side is not worth an alert."""
@@ -26,12 +27,8 @@ BEHIND_FOR = 5.0
 """Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
 NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted", "superseded")
 """Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
-NOT_SUBSCRIBED_FOR = 60.0
-"""Seconds without a subscription before it is reported: a restart of Redis is not worth an alert."""
-ISOLATED_FOR = 15.0
-"""The same for a connection to a server that does not get what is published: nothing looks wrong there, so sooner."""
-STEADY_FOR = 600.0
-"""Seconds without a step before the clock counts as steady."""
+CALM_FOR = 600.0
+"""Seconds in which what takes only a moment (a lost event, a step of the clock) must not happen again."""
 QUIET_FOR = 30.0
 """Seconds that a problem must be over before its alert is resolved."""
 
@@ -41,8 +38,9 @@ class SelfCheck:
 
     def __init__(self, alerts: Alerts) -> None:
         self._alerts = alerts
-        self._lost: dict[str, int] = {}
-        self._calm_since: dict[str, datetime] = {}
+        self.reception = Reception(alerts)
+        self._counts: dict[str, int] = {}
+        """Of this process; how long it has been calm is on the alerts' shelf, for the next one to go on from."""
         self._stepped, self._steps = 0.0, 0
 
     def check(
@@ -56,35 +54,20 @@ class SelfCheck:
     ) -> list[Announcement]:
         """What there is to say now."""
         announcements = [*self._store(store, now), *self._intake(subscription, now), *self._quarantine(quarantine, now)]
-        announcements += self._not_subscribed(subscription, now)
         announcements += self._calendar(now)
         announcements += self._store_lost(store, now)
         for lane in lanes.values():
             announcements += self._failing(lane, now)
             announcements += self._losing(lane, now)
-        return announcements
+        return announcements + self._removed(lanes, now)
 
     def clock(self, now: datetime, clock: Clock) -> list[Announcement]:
         """The clock was set: everything that waits here moves with it; it is announced until it has been steady."""
         step, self._stepped = clock.stepped - self._stepped, clock.stepped
         if step:
             self._alerts.clock_stepped(step)
-            self._calm_since = {key: since + timedelta(seconds=step) for key, since in self._calm_since.items()}
         is_new, self._steps = clock.steps != self._steps, clock.steps
-        if clock.last_step is None or (not is_new and clock.since_step >= STEADY_FOR):
-            return self._alerts.set("clock_step", False, now, message="No step for 10 min.")
-        which = clock.last_step
-        return self._alerts.set(
-            "clock_step",
-            True,
-            now,
-            severity=Severity.WARNING,
-            title=f"This machine's clock was set by {_signed(which.seconds)}",
-            message=f"It went from {utc_text(which.before)} to {utc_text(which.after)}. Times before and after the step"
-            " do not compare. Nothing was deleted or given up because of it: that waits for two hours; the watchdog"
-            " waits for a minute and its next answer. Look at the time service: `timedatectl`.",
-            facts={"seconds": round(which.seconds, 3), "from": utc_text(which.before), "to": utc_text(which.after)},
-        )
+        return self._happened("clock_step", is_new, now, over="No step for 10 min.", **_step_in_words(clock.last_step))
 
     def reload(self, refusal: Sequence[str], in_force_since: datetime, now: datetime) -> list[Announcement]:
         """Whether the last new configuration was refused, and for which mistakes."""
@@ -119,20 +102,33 @@ class SelfCheck:
         )
 
     def _failing(self, lane: Lane, now: datetime) -> list[Announcement]:
-        since = lane.failing_since
-        for_ = lasting((now - since).total_seconds()) if since else ""
+        key = f"sink_failing:{lane.name}"
+        if not lane.error:
+            if not lane.delivered:  # not tried since the start or a reload: nothing has shown that it works
+                return []
+            return self._alerts.set(key, False, now, message=f"{lane.name} has taken events again at {at(now)}.")
         return self._alerts.set(
-            f"sink_failing:{lane.name}",
-            bool(lane.error),
+            key,
+            True,
             now,
             severity=Severity.ERROR,
             title=f"Sink {lane.name} is failing",
-            message=f"Nothing has reached {lane.name} for {for_}: {lane.error}. {lane.waiting} events wait."
-            if lane.error
-            else f"{lane.name} takes events again.",
+            message=f"Nothing has reached {lane.name} since {clock(lane.failing_since or now)}: {lane.error}."
+            f" At {at(now)} {_many(lane.waiting, 'event')} waited. Try it: `tickstock-relay check --connect`.",
             facts={"sink": lane.name, "waiting": lane.waiting},
             for_=FAILING_FOR,
         )
+
+    def _removed(self, lanes: Mapping[str, Lane], now: datetime) -> list[Announcement]:
+        """What was said of a sink that is no longer configured is over."""
+        gone = [
+            alert
+            for name in ("sink_failing", "events_lost")
+            for alert in self._alerts.holding(name)
+            if alert.key.partition(":")[2] not in lanes
+        ]
+        words = f"The sink was removed from the configuration; noticed at {at(now)}."
+        return [each for alert in gone for each in self._alerts.resolve(alert.key, now, words)]
 
     def _losing(self, lane: Lane, now: datetime) -> list[Announcement]:
         lost = sum(count for reason, count in lane.dropped.items() if reason not in NO_LOSS)
@@ -140,9 +136,9 @@ class SelfCheck:
             f"events_lost:{lane.name}",
             lost,
             now,
-            title=f"Sink {lane.name} has lost events",
-            message=f"{lost} events for {lane.name} were given up or dropped so far; the last trouble: "
-            f"{lane.error or 'see the dead letters'}. `tickstock-relay outbox list --dead` shows what is kept.",
+            title=f"Sink {lane.name} has lost {_many(lost, 'event')}",
+            message=f"Given up, or dropped by a full outbox; the last error: {lane.error or 'see the dead letters'}."
+            " The archive has them. See them: `tickstock-relay outbox list --dead`.",
         )
 
     def _quarantine(self, quarantine: Quarantine, now: datetime) -> list[Announcement]:
@@ -154,8 +150,9 @@ class SelfCheck:
             count,
             now,
             severity=Severity.WARNING,
-            title="Unreadable messages",
-            message=f"{count} messages since the start were no JSON objects and are in the quarantine file.",
+            title=f"{_many(count, 'message')} could not be read",
+            message="No JSON objects. They are kept byte for byte: look at quarantine/quarantine.jsonl in the state"
+            " directory, and ask who publishes them.",
         )
 
     def _rising(
@@ -169,17 +166,23 @@ class SelfCheck:
         severity: Severity = Severity.ERROR,
         facts: dict[str, int] | None = None,
     ) -> list[Announcement]:
-        """An alert while a count rises, over when it has not risen for ten minutes."""
-        before, self._lost[key] = self._lost.get(key, 0), count
-        if count > before:
-            self._calm_since[key] = now
-        rose = self._calm_since.get(key)
-        rising = rose is not None and now - rose < timedelta(minutes=10)
-        if not rising:
-            message = "No more for ten minutes."
-        return self._alerts.set(
-            key, rising, now, severity=severity, title=title, message=message, facts=facts or {"count": count}
-        )
+        """An alert when a count rises."""
+        before, self._counts[key] = self._counts.get(key, 0), count
+        words = {"title": title, "message": message, "severity": severity, "facts": facts or {"count": count}}
+        return self._happened(key, count > before, now, over="No more for 10 min.", **words)
+
+    def _happened(self, key: str, now_again: bool, now: datetime, *, over: str, **words: Any) -> list[Announcement]:
+        """An alert about what takes only a moment: over when it has not happened again for ten minutes.
+
+        How long it has been calm is on the alerts' shelf: a restart in between changes nothing. What a maintenance
+        window holds back is announced when that ends.
+        """
+        announcements: list[Announcement] = []
+        if now_again:
+            announcements += self._alerts.set(key, True, now, resolve_after=CALM_FOR, **words)
+        if self._alerts.is_firing(key):
+            announcements += self._alerts.set(key, False, now, message=over, resolve_after=CALM_FOR)
+        return announcements
 
     def _store(self, store: Store, now: datetime) -> list[Announcement]:
         return self._alerts.set(
@@ -187,7 +190,7 @@ class SelfCheck:
             bool(store.trouble),
             now,
             severity=Severity.ERROR,
-            title="The relay's store cannot be written",
+            title="Relay cannot write its store",
             message=f"{store.trouble}. Deliveries and state are kept in memory and would be lost with the process."
             if store.trouble
             else "The store is on disk again; what was kept in memory has been written.",
@@ -202,22 +205,6 @@ class SelfCheck:
             title="Relay has lost part of its store",
             message=_in_words(store.losses[-1]) if store.losses else "",
             facts=_figures(store.losses[-1]) if store.losses else {},
-        )
-
-    def _not_subscribed(self, subscription: Subscription, now: datetime) -> list[Announcement]:
-        since, key = subscription.lost_since, "not_subscribed"
-        if since is None:
-            return self._alerts.set(key, False, now, message=f"The relay is subscribed to Redis since {clock(now)}.")
-        return self._alerts.set(
-            key,
-            True,
-            now,
-            severity=Severity.ERROR,
-            title="Relay is not subscribed to Redis",
-            message=f"Since {clock(since)}: {subscription.reason}. Runs are followed by TickStockPL's API alone; what"
-            f" is published now is missing from the archive. {remedy(subscription.reason)}",
-            facts={"since": utc_text(since)},
-            for_=ISOLATED_FOR if subscription.problem else NOT_SUBSCRIBED_FOR,
         )
 
     def _calendar(self, now: datetime) -> list[Announcement]:
@@ -241,7 +228,7 @@ class SelfCheck:
             behind is not None,
             now,
             severity=Severity.ERROR,
-            title="The relay falls behind",
+            title="Relay reads slower than events come",
             message=f"{subscription.unread():,} bytes are unread here and more wait in Redis, which cuts a reader off"
             " at 32 MB, or at 8 MB for 60 s, by default: see `client-output-buffer-limit pubsub`."
             if behind
@@ -249,6 +236,19 @@ class SelfCheck:
             for_=BEHIND_FOR,
             resolve_after=QUIET_FOR,
         )
+
+
+def _step_in_words(step: Step | None) -> dict[str, Any]:
+    if step is None:
+        return {}
+    return {
+        "severity": Severity.WARNING,
+        "title": f"This machine's clock was set by {_signed(step.seconds)}",
+        "message": f"It went from {utc_text(step.before)} to {utc_text(step.after)}. Times before and after the step"
+        " do not compare. Nothing was deleted or given up because of it: that waits for two hours; the watchdog"
+        " waits for a minute and its next answer. Look at the time service: `timedatectl`.",
+        "facts": {"seconds": round(step.seconds, 3), "from": utc_text(step.before), "to": utc_text(step.after)},
+    }
 
 
 def _signed(seconds: float) -> str:

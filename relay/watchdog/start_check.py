@@ -46,6 +46,8 @@ class StartCheck:
         """Of the slot that was due then, and since when this process asks whether it has started."""
         self._idle_from: datetime | None = None
         self._is_idle = False
+        self._first_answer: datetime | None = None
+        """When the API first answered this process."""
         self.wants_answers = False
         """The API's answers decide now: they are asked for every ten seconds."""
 
@@ -55,6 +57,7 @@ class StartCheck:
 
     def tick(self, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
+        self._first_answer = self._first_answer or api.answered_at
         announcements = [*self._run_schedule.advance(now), *self._schedule_on(now), *self._moved(now)]
         scheduled = self._run_schedule.current
         self._expect(now)
@@ -85,7 +88,8 @@ class StartCheck:
             return self._still_not_started(scheduled, now, options)
         self.wants_answers = now >= _asked_from(scheduled, options)
         asked_since = self._run_schedule.note_asked(now) if now >= grace_ends else now
-        return self._not_started(window, evidence, api, asked_since) if has_asked else []
+        late = start_words.asked_late(self._first_answer, self._since, grace_ends)
+        return self._not_started(window, evidence, api, asked_since, late) if has_asked else []
 
     def _has_asked(self, scheduled: ScheduledRun, now: datetime, options: WatchdogOptions) -> bool:
         """Whether this process has asked for long enough that silence means something."""
@@ -159,12 +163,15 @@ class StartCheck:
         return [of_day(scheduled.day, State.MISSED, scheduled.due)]
 
     def _not_started(
-        self, window: StartWindow, evidence: Evidence, api: ApiState, asked_since: datetime
+        self, window: StartWindow, evidence: Evidence, api: ApiState, asked_since: datetime, late: str
     ) -> list[Announcement]:
-        """The grace is over, and nothing shows a run of this day; no answer has shown one since `asked_since`."""
+        """The grace is over, and nothing shows a run of this day; no answer has shown one since `asked_since`.
+
+        `late` says, where that is so, that the API was first asked when the grace was over.
+        """
         scheduled, now = window.scheduled, window.now
         if not self._run_schedule.enabled:
-            return self._switched_off(scheduled, now)
+            return self._switched_off(scheduled, now, late)
         if not scheduled.is_planned:
             return self._not_planned(scheduled, now)
         decision = evidence.decision
@@ -178,7 +185,7 @@ class StartCheck:
             now,
             severity=Severity.CRITICAL,
             title=start_words.title(scheduled, decision.verdict),
-            message=start_words.message(window, evidence, api, self._link(), self._runs),
+            message=start_words.message(window, evidence, api, self._link(), self._runs, late),
             facts=_facts(scheduled) | {"api_answers": api.answers, "evidence": shown},
         )
         return [of_day(scheduled.day, State.LATE, scheduled.due), *announcements]
@@ -191,7 +198,7 @@ class StartCheck:
         words = f"The run was moved to {both(coming.due)}."
         return self._alerts.resolve(f"never_started:{coming.day}", now, words)
 
-    def _switched_off(self, scheduled: ScheduledRun, now: datetime) -> list[Announcement]:
+    def _switched_off(self, scheduled: ScheduledRun, now: datetime, late: str) -> list[Announcement]:
         self._run_schedule.settle(scheduled.state, excused=True)
         return self._alerts.set(
             "schedule_disabled",
@@ -200,8 +207,8 @@ class StartCheck:
             severity=Severity.WARNING,
             title="TickStockPL's schedule is switched off",
             message=(
-                f"A run was due at {both(scheduled.due)}; none will start by itself."
-                " If nobody meant that: `tickstock-relay schedule --enable`."
+                f"A run was due at {both(scheduled.due)}; none will start by itself. {late}{' ' if late else ''}"
+                "If nobody meant that: `tickstock-relay schedule --enable`."
             ),
             facts=_facts(scheduled),
         )

@@ -30,10 +30,19 @@ def title(scheduled: ScheduledRun, verdict: Verdict) -> str:
     return f"Run of {day_name(scheduled.day)} has not started"
 
 
-def message(window: StartWindow, evidence: Evidence, api: ApiState, link: Link, runs: Runs) -> str:
-    """When it was due, what each witness shows, and what to do."""
+def asked_late(first_answer: datetime | None, asked_since: datetime, grace_ends: datetime) -> str:
+    """That the API first answered when the grace was over: what it said may have come about since; else nothing."""
+    if first_answer is None or first_answer <= grace_ends:
+        return ""
+    what = "was first asked" if asked_since > grace_ends else "first answered"
+    return f"TickStockPL {what} at {at(first_answer)}, after the run was due."
+
+
+def message(window: StartWindow, evidence: Evidence, api: ApiState, link: Link, runs: Runs, late: str = "") -> str:
+    """When it was due, what each witness shows, and what to do; `late`: see `asked_late`."""
     sentences = [
         f"It was due at {both(window.scheduled.due)}.",
+        late,
         _status(window.scheduled, evidence, api),
         _history(evidence, api),
         _events(window, evidence, link, runs),

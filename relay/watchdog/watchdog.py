@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, Kind, Severity
-from relay.events.wording import at, clock, lasting
+from relay.events.wording import at, clock
 from relay.runs.reconstruction import reconstruct, seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
@@ -38,6 +38,7 @@ class Watchdog:
         self.runs = runs
         self.alerts = alerts
         self._shelf = shelf
+        self._began = now
         self.run_schedule = RunSchedule(options.schedule, shelf, options.finish_grace)
         self.auto_trigger = AutoTrigger(self.run_schedule, shelf)
         self._link = Link()
@@ -141,18 +142,16 @@ class Watchdog:
 
     def _reachable(self, now: datetime, api: ApiState) -> list[Announcement]:
         """The API does not answer: alone, or together with the events."""
-        if api.failing_since is None and not self.alerts.holds("api_unreachable"):
-            return []
         if api.failing_since is None:
-            words = f"The API has answered again since {clock(api.answered_at)}." if api.answered_at else ""
+            if api.answered_at is None or not self.alerts.holds("api_unreachable"):
+                return []  # not asked yet since the start: nothing shows that it answers
+            words = f"It answers again, seen at {clock(api.answered_at)}."
             return self.alerts.set("api_unreachable", False, now, message=words)
         last_event = self.runs.last_event_at
         has_no_events = last_event is None or now - last_event > RECENTLY
         if has_no_events:
             last = (
-                f"The last event came {lasting((now - last_event).total_seconds())} ago"
-                if last_event
-                else "No event came either"
+                f"The last event came at {clock(last_event)}" if last_event else f"No event since {clock(self._began)}"
             )
             meaning = f"{last}, so TickStockPL as a whole may be down: look whether its processes live."
         else:
@@ -168,7 +167,7 @@ class Watchdog:
             severity=Severity.ERROR,
             title="TickStockPL's API does not answer"
             + (", and no events come" if has_no_events else ", while events do come"),
-            message=f"It has not answered since {clock(api.failing_since)}: {api.error}. {meaning}{coming}",
+            message=f"Not since {clock(api.failing_since)}: {api.error}. {meaning}{coming}",
             facts={"error": api.error, "events_come": not has_no_events},
             for_=self.options.api_unreachable_after,
             resolve_after=self.options.api_back_after,
@@ -177,6 +176,8 @@ class Watchdog:
     def _history_readable(self, now: datetime, api: ApiState) -> list[Announcement]:
         """The API answers, but its history cannot be read: alone, as all that does not answer has its own alert."""
         if api.history_failures == 0 or api.history_failing_since is None:
+            if api.history_at is None:
+                return []  # not asked yet since the start
             return self.alerts.set("api_history_broken", False, now, message=f"It can be read since {at(now)}.")
         if api.history_failures < FAILURES or not api.answers:
             return []

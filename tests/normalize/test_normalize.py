@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from relay.events import Event, Mark, Phase, Severity, encode
 from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason, depth_of
 from relay.normalize.shapes import NESTED, Flat
+from relay.runs.signals import Verb, signal_of
 from tests.support.examples import examples
 from tickstock_simulator.shapes import every_shape, malformed, oversized
 
@@ -95,11 +96,8 @@ def test_an_older_name_becomes_the_contracts_and_is_remembered(older: str, name:
         ),
         ({"event_type": "ALERT_RESOLVED", "alert": {"level": "CRITICAL"}}, "tickstock:monitoring", Severity.INFO),
         ({"event": "streaming_health", "status": "critical"}, "tickstock:streaming:health", Severity.CRITICAL),
-        (
-            {"event": "processing_completed", "payload": {"status": "failed"}},
-            "tickstock:processing:status",
-            Severity.ERROR,
-        ),
+        ({"event": "job_failed", "payload": {}}, "tickstock:job:status", Severity.ERROR),
+        ({"event": "x", "payload": {"status": "failed"}}, "tickstock:eod:completion", Severity.ERROR),
         ({"event": "x", "message": "m"}, "tickstock:alerts:critical", Severity.CRITICAL),
         ({"symbol": "AAPL", "price": 1}, "tickstock:market:ticks", Severity.DEBUG),
         ({"event": "x"}, "tickstock:brand:new", Severity.INFO),
@@ -107,6 +105,28 @@ def test_an_older_name_becomes_the_contracts_and_is_remembered(older: str, name:
 )
 def test_severity_is_what_is_stated_or_usual(body: dict[str, Any], channel: str, severity: Severity) -> None:
     assert event_of(body | STAMPED, channel).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("channel", "name", "payload"),
+    [
+        ("tickstock:processing:status", "processing_completed", {"status": "failed"}),
+        ("tickstock:processing:status", "daily_processing_completed", {"status": "error"}),
+        ("tickstock:processing:status", "processing_failed", {}),
+        ("tickstock:import:completed", "import_completed", {"status": "failed"}),
+        ("tickstock:import:failed", "data_import_failed", {}),
+        ("tickstock:patterns:completed", "pattern_processing_completed", {"status": "failed"}),
+        ("tickstock.cache.completed", "cache_completed", {"status": "failed"}),
+    ],
+)
+def test_the_end_of_a_run_or_phase_is_no_error_of_its_own(channel: str, name: str, payload: dict[str, Any]) -> None:
+    found = event_of({"event": name, **STAMPED, "payload": payload}, channel)
+    assert found.severity is Severity.WARNING
+    signal = signal_of(found.kind)
+    assert signal is not None
+    assert signal.verb is Verb.ENDED
+    stated = event_of({"event": name, **STAMPED, "payload": payload | {"severity": "critical"}}, channel)
+    assert stated.severity is Severity.CRITICAL, "what the publisher states counts"
 
 
 @pytest.mark.parametrize(

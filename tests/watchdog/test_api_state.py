@@ -43,7 +43,7 @@ async def test_the_status_is_asked_each_time_and_the_rest_rarely() -> None:
         assert view.schedule.trigger_time == "16:15"
         clock.now += SCHEDULE_EVERY - timedelta(seconds=1)
         await poller.poll()
-        assert paths(stand) == ["status", "schedule", "history?days=7", "status"]
+        assert paths(stand) == ["status", "schedule", "history?days=30", "status"]
 
 
 async def test_a_wanted_history_is_asked_for_at_once_but_not_over_and_over_when_it_fails() -> None:
@@ -75,7 +75,7 @@ async def test_a_wanted_history_is_asked_for_although_the_status_fails() -> None
         assert (view.answers, view.history_at, view.failing_since) == (False, NOW, NOW)
         clock.now += timedelta(seconds=10)
         view = await poller.poll()
-        assert paths(stand) == ["status", "history?days=7", "status"]
+        assert paths(stand) == ["status", "history?days=30", "status"]
 
 
 async def test_what_is_no_history_is_a_failure_each_time_until_it_can_be_read() -> None:

@@ -303,3 +303,40 @@ def test_on_and_after_the_days_on_which_the_clock_changes(due: str, *, starts: b
     assert about_starts(day) == ([] if starts else ["never_started firing"])
     if not starts:
         assert fired_at(day) == at + 5 * MINUTE
+
+
+# --- asked late: what it says may have come about since
+
+
+@pytest.mark.parametrize(
+    ("began", "expected"),
+    [
+        ("2025-01-27 21:38", "TickStockPL was first asked at 16:38, after the run was due."),
+        ("2025-01-27 22:05", "TickStockPL was first asked at 17:05, after the run was due."),
+        ("2025-01-27 20:00", ""),
+        ("2025-01-27 21:14", ""),
+    ],
+)
+def test_what_an_api_says_that_was_first_asked_after_the_due_time_is_worded_so(began: str, expected: str) -> None:
+    day = world(began)
+    day.pass_(90, step=10)
+    words = day.alert("never_started")["message"]
+    assert expected in words
+    assert ("after the run was due" in words) == bool(expected)
+
+
+def test_an_api_that_first_answers_after_the_due_time_is_worded_so() -> None:
+    day = world(api_up=False)
+    gap(day, "21:08", "21:09")
+    day.until(GRACE_OVER + 2 * MINUTE)
+    day.api_up = True
+    day.pass_(10, step=10)
+    assert "TickStockPL first answered at 16:17, after the run was due." in day.alert("never_started")["message"]
+
+
+def test_a_schedule_that_was_first_asked_for_after_the_due_time_may_have_been_switched_off_since() -> None:
+    day = world("2025-01-27 21:38")
+    day.schedule = replace(SCHEDULE, enabled=False)
+    day.pass_(5, step=10)
+    words = day.alert("schedule_disabled")["message"]
+    assert "TickStockPL was first asked at 16:38, after the run was due. If nobody meant that" in words

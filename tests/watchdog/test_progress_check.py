@@ -1,5 +1,6 @@
 """Runs that go on: stalled, silent, unheard, overdue, slow, over without a word; one alert for one trouble."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -54,16 +55,16 @@ def test_a_stall_names_phase_and_last_symbol_and_ends_when_the_run_goes_on() -> 
     day.pass_(20)
     assert day.alerts_announced == ["run_stalled firing"]
     alert = day.alert("run_stalled")
-    assert alert["title"] == "The scheduled run of Mon 27 Jan has stalled in the indicators phase"
+    assert alert["title"] == "Run of Mon 27 Jan is stalled in indicators"
     assert "the last symbol was S25" in alert["message"]
     assert "at 5 % (25 of 505 symbols)" in alert["message"]
-    assert alert["facts"] == {"run_date": "2025-01-27", "phase": "indicators", "last_symbol": "S25"}
+    assert {"run_date": "2025-01-27", "phase": "indicators", "last_symbol": "S25"}.items() <= alert["facts"].items()
     stalled_at = next(at for at, announcement in day.announcements if announcement.event == "run_stalled")
     assert timedelta(seconds=300) <= stalled_at - events[-1].received <= timedelta(seconds=330)
     day.tell("indicators:progress", "indicator_progress", run_id="r1", percent_complete=55, current_symbol="HPQ")
     day.tick()
     assert day.alerts_announced == ["run_stalled firing", "run_stalled resolved"]
-    assert "at HPQ, 55 % done" in day.alert("run_stalled", "resolved")["message"]
+    assert "at HPQ, 55 %" in day.alert("run_stalled", "resolved")["message"]
 
 
 def test_a_stall_that_lasts_is_not_also_silent_slow_and_overdue() -> None:
@@ -95,7 +96,7 @@ def test_a_stalled_run_that_dies_is_not_said_to_go_on() -> None:
     day.status = Status(is_running=False)
     day.pass_(20)
     assert day.alerts_announced == ["run_stalled firing", "run_stalled resolved", "run_failed firing"]
-    assert day.alert("run_stalled", "resolved")["message"] == "The run has ended: failed."
+    assert day.alert("run_stalled", "resolved")["message"] == "The run has ended at 16:21: failed."
 
 
 def test_other_events_do_not_end_a_stall() -> None:
@@ -192,3 +193,87 @@ def test_after_a_step_of_the_clock_silence_is_counted_anew(step: timedelta) -> N
     assert day.alerts_announced == ["run_stalled firing"]
     fired_at = next(at for at, announcement in day.announcements if announcement.event == "run_stalled")
     assert timedelta(seconds=300) <= fired_at - stepped_at <= timedelta(seconds=330)
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_a_restart_or_a_new_subscription_is_no_sign_that_a_silent_run_goes_on(*, handed_over: bool) -> None:
+    day = world()
+    day.play(upto(a_run(DUE), "indicator_progress"))
+    day.api_up = False
+    day.pass_(10)
+    assert "run_no_events firing" in day.alerts_announced
+    if not handed_over:
+        day.stop_relay()
+        day.now += timedelta(seconds=30)
+    day.start_relay()
+    day.pass_(3)
+    assert "run_no_events resolved" not in day.alerts_announced
+    day.tell("indicators:progress", "indicator_progress", run_id="r1", percent_complete=55, current_symbol="HPQ")
+    day.tick()
+    assert day.alerts_announced[-1] == "run_no_events resolved"
+    assert "the run goes on in indicators, at HPQ, 55 %." in day.alert("run_no_events", "resolved")["message"]
+
+
+def test_an_api_that_is_idle_is_no_sign_that_a_silent_run_goes_on() -> None:
+    day = world()
+    day.play(upto(a_run(DUE), "indicator_progress"))
+    day.api_up = False
+    day.pass_(10)
+    day.api_up, day.status = True, Status(is_running=False)
+    day.pass_(30)
+    assert day.alerts_announced == [
+        "api_unreachable firing",
+        "run_no_events firing",
+        "api_unreachable resolved",
+        "run_no_events resolved",
+        "run_failed firing",
+    ]
+    assert "The run has ended" in day.alert("run_no_events", "resolved")["message"]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_after_a_restart_the_api_counts_as_answering_when_it_was_asked(*, asked: bool) -> None:
+    day = world(api_up=False)
+    day.pass_(5)
+    day.start_relay()
+    day.view = replace(day.view)  # not asked yet
+    found = day.watchdog.tick(day.now, day.view)
+    assert found == []
+    if asked:
+        day.api_up = True
+    day.pass_(5)
+    assert day.alerts_announced == ["api_unreachable firing"] + ["api_unreachable resolved"] * asked
+
+
+def test_after_a_restart_the_history_counts_as_readable_when_it_was_read() -> None:
+    day = world()
+    day.history_works = False
+    day.until(DUE + timedelta(minutes=10))
+    assert "api_history_broken firing" in day.alerts_announced
+    day.start_relay()
+    day.watchdog.tick(day.now, day.view)
+    day.pass_(60)
+    assert "api_history_broken resolved" not in day.alerts_announced
+    day.history_works = True
+    day.pass_(30)
+    assert "api_history_broken resolved" in day.alerts_announced
+
+
+@pytest.mark.parametrize("name", ["run_stalled", "run_no_events", "phase_slow", "run_overdue"])
+def test_what_is_said_of_a_run_names_moments_and_no_ages(name: str) -> None:
+    day = world(options=WatchdogOptions.model_validate({"phase_limits": {"indicators": "2m"}}))
+    if name == "run_overdue":
+        day.options = day.watchdog.options = WatchdogOptions.model_validate(
+            {"finish_grace": "10m", "stall_after": "9h"}
+        )
+    day.play(upto(a_run(DUE), "indicator_progress"))
+    day.api_up = name != "run_no_events"
+    day.status = running()
+    if name == "phase_slow":
+        for percent in (60, 70, 80):
+            day.pass_(1)
+            day.tell("indicators:progress", "indicator_progress", run_id="r1", percent_complete=percent)
+    day.pass_(15)
+    words = day.alert(name)["message"]
+    assert " ago" not in words
+    assert "16:2" in words, "the moment is there"

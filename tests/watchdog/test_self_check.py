@@ -1,6 +1,6 @@
 """The relay's own health as alerts."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from relay.lanes.quarantine import Quarantine
+from relay.normalize.normalize import UnreadableReason
 from relay.store.shelf import MemoryShelf
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
@@ -16,31 +17,40 @@ from tests.support.scripted import Clock as ByHand
 from tests.support.wire import utc
 
 NOW = utc("2025-01-27 21:15")
-REFUSED = "Redis refuses: NOPERM No permissions to access a channel"
 
 
 class Seen:
     """SelfCheck over a subscription that is as the test says."""
 
     def __init__(self, directory: Path) -> None:
-        self.self_check = SelfCheck(Alerts(MemoryShelf()))
-        self.store, self.quarantine = Store(None), Quarantine(directory, max_bytes=1, max_total_bytes=1 << 20, keep=1)
+        self.directory, self.shelf = directory, MemoryShelf()
+        self.store = Store(None)
         self.link: Any = SimpleNamespace(lost_since=None, problem="", reason="", behind_since=None)
+        self.restart()
 
-    def check(self, second: float) -> list[tuple[str, dict[str, Any]]]:
+    def restart(self) -> None:
+        """A new process, with its counts at nought."""
+        self.alerts = Alerts(self.shelf)
+        self.self_check = SelfCheck(self.alerts)
+        self.quarantine = Quarantine(self.directory, max_bytes=1, max_total_bytes=1 << 20, keep=1)
+
+    def check(self, second: float, **lanes: Any) -> list[tuple[str, dict[str, Any]]]:
         """What is announced at that second."""
         announcements = self.self_check.check(
             NOW + timedelta(seconds=second),
-            lanes={},
+            lanes=lanes,
             store=self.store,
             quarantine=self.quarantine,
             subscription=self.link,
         )
         return [(announcement.channel, announcement.payload) for announcement in announcements]
 
-    def lose(self, since: datetime, reason: str, problem: str = "") -> None:
-        """It is not subscribed."""
-        self.link.lost_since, self.link.reason, self.link.problem = since, reason, problem
+
+def lane_of(name: str, **facts: Any) -> Any:
+    """What the check sees of a lane."""
+    return SimpleNamespace(
+        **({"name": name, "error": "", "failing_since": None, "delivered": 0, "waiting": 0, "dropped": {}} | facts)
+    )
 
 
 @pytest.fixture
@@ -48,36 +58,61 @@ def seen(tmp_path: Path) -> Seen:
     return Seen(tmp_path)
 
 
-def test_a_minute_without_a_subscription_is_an_alert_in_the_server_s_words(seen: Seen) -> None:
-    assert seen.check(0) == []
-    seen.lose(NOW, REFUSED)
-    assert [seen.check(second) for second in range(60)] == [[]] * 60
-    (channel, payload), *others = seen.check(60)
-    assert (channel, payload["state"], others) == ("relay:alert:not_subscribed", "firing", [])
-    assert payload["title"] == "Relay is not subscribed to Redis"
-    assert REFUSED in payload["message"]
-    assert "ACL SETUSER" in payload["message"]
-    assert seen.check(61) == []
-    seen.link.lost_since = None
-    (channel, payload), *_ = seen.check(90)
-    assert payload["state"] == "resolved"
+def test_a_restart_is_no_ten_minutes_of_calm(seen: Seen) -> None:
+    seen.quarantine.counts[UnreadableReason.NOT_JSON] += 2
+    ((channel, payload),) = seen.check(0)
+    assert (channel, payload["state"]) == ("relay:alert:messages_quarantined", "firing")
+    assert payload["title"] == "2 messages could not be read"
+    seen.restart()
+    assert seen.check(3) == seen.check(599) == []
+    ((_, payload),) = seen.check(600)
+    assert (payload["state"], payload["message"]) == ("resolved", "No more for 10 min.")
 
 
-def test_a_server_that_gets_nothing_is_told_sooner(seen: Seen) -> None:
-    problem = "this replica has no connection to its master 10.0.0.1:6379 (connect)"
-    seen.lose(NOW, problem, problem)
-    assert seen.check(0) == seen.check(14) == []
-    (_, payload), *_ = seen.check(15)
-    assert problem in payload["message"]
-    assert "INFO replication" in payload["message"]
+def test_calm_is_counted_from_the_last_time_also_over_restarts(seen: Seen) -> None:
+    for second in (0, 300, 600):
+        seen.quarantine.counts[UnreadableReason.NOT_JSON] += 1
+        assert len(seen.check(second)) == (second == 0)
+        seen.restart()
+        assert seen.check(second + 1) == []
+    assert seen.check(1199) == []
+    assert [payload["state"] for _, payload in seen.check(1200)] == ["resolved"]
 
 
-def test_a_subscription_that_is_soon_back_is_no_news(seen: Seen) -> None:
-    for start in range(0, 600, 60):
-        seen.lose(NOW + timedelta(seconds=start), "no connection: refused")
-        assert seen.check(start) == seen.check(start + 55) == []
-        seen.link.lost_since = None
-        assert seen.check(start + 56) == []
+def test_what_happens_in_a_maintenance_window_is_told_at_its_end(seen: Seen) -> None:
+    seen.alerts.held = True
+    seen.quarantine.counts[UnreadableReason.NOT_JSON] += 1
+    assert seen.check(0) == seen.check(3600) == []
+    seen.alerts.held = False
+    firing = seen.alerts.tick(NOW + timedelta(seconds=3601))
+    assert [one.payload["state"] for one in firing] == ["firing"]
+    assert seen.check(3602) == []
+    assert [payload["state"] for _, payload in seen.check(4202)] == ["resolved"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_only_a_delivery_shows_that_a_failing_sink_works(seen: Seen, *, restart: bool) -> None:
+    lane = lane_of("ops", error="Slack says not_in_channel", failing_since=NOW, waiting=3)
+    assert seen.check(0, ops=lane) == []
+    ((channel, payload),) = seen.check(60, ops=lane)
+    assert (channel, payload["title"]) == ("relay:alert:sink_failing", "Sink ops is failing")
+    assert "since Mon 27 Jan 2025 16:15 EST (21:15 UTC): Slack says not_in_channel." in payload["message"]
+    assert "At 16:16 3 events waited." in payload["message"]
+    if restart:
+        seen.restart()
+    lane.error, lane.failing_since = "", None
+    assert seen.check(90, ops=lane) == [], "nothing was tried since the start or the reload"
+    lane.delivered = 1
+    ((_, payload),) = seen.check(120, ops=lane)
+    assert (payload["state"], payload["message"]) == ("resolved", "ops has taken events again at 16:17.")
+
+
+def test_a_sink_that_was_removed_does_not_fail_for_ever(seen: Seen) -> None:
+    lane = lane_of("ops", error="refused", failing_since=NOW)
+    seen.check(0, ops=lane)
+    assert len(seen.check(60, ops=lane)) == 1
+    ((_, payload),) = seen.check(61)
+    assert (payload["state"], "removed from the configuration" in payload["message"]) == ("resolved", True)
 
 
 @pytest.mark.parametrize("step", [86400.0, -7200.0, 3.0])

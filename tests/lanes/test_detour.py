@@ -1,0 +1,75 @@
+"""That a sink fails is told through another one that alerts people, when the routes lead to the failing one alone."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from relay.config.settings import RouteOptions
+from relay.events import Announcement, Event, Severity
+from relay.lanes.detour import detour
+from relay.routing import Routes
+from tests.support.wire import utc
+
+ALERTING = {"archive": False, "app": False, "ops": True, "phone": True, "boss": True}
+LANES: Any = {
+    name: SimpleNamespace(name=name, sink=SimpleNamespace(alerting=alerting)) for name, alerting in ALERTING.items()
+}
+
+
+def alert(name: str, key: str, channel: str = "", **payload: Any) -> Event:
+    announcement = Announcement(
+        channel=channel or f"relay:alert:{name}",
+        event=name,
+        severity=Severity.ERROR,
+        payload={"alert": key, "state": "firing", **payload},
+    )
+    return announcement.as_event("r1", 1, utc("2025-01-27 21:15"))
+
+
+def beside(event: Event, *to: str, lanes: Any = None) -> list[str]:
+    """The sinks that get it although no route says so, when all alerts go `to` these."""
+    routes = Routes([RouteOptions(name="alerts", match={"channel": "relay:alert:*"}, to=list(to))])
+    return [lane.name for lane in detour(event, routes, lanes or LANES)]
+
+
+@pytest.mark.parametrize("name", ["sink_failing", "events_lost"])
+def test_the_other_sinks_that_alert_people_get_it(name: str) -> None:
+    assert beside(alert(name, f"{name}:ops"), "archive", "app", "ops") == ["phone", "boss"]
+    assert beside(alert(name, f"{name}:ops"), "archive") == ["phone", "boss"]
+    assert beside(alert(name, f"{name}:app"), "archive") == ["ops", "phone", "boss"]
+
+
+def test_its_end_and_its_incident_go_the_same_way() -> None:
+    assert beside(alert("sink_failing", "sink_failing:ops", state="resolved"), "ops") == ["phone", "boss"]
+    incident = alert("incident", "", incident="sink_failing:ops")
+    del incident.payload["alert"]
+    assert beside(incident, "ops") == ["phone", "boss"]
+
+
+def test_nothing_is_added_where_the_routes_reach_another_one() -> None:
+    assert beside(alert("sink_failing", "sink_failing:ops"), "ops", "phone") == []
+
+
+def test_nothing_is_added_where_there_is_no_other_one() -> None:
+    lanes = {name: LANES[name] for name in ("archive", "app", "ops")}
+    assert beside(alert("sink_failing", "sink_failing:ops"), "ops", lanes=lanes) == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        alert("run_failed", "run_failed:ops"),
+        alert("sink_failing", "sink_failing"),
+        alert("sink_failing", "sink_failing:ops", channel="tickstock:alerts:x"),
+    ],
+)
+def test_only_alerts_about_sinks_take_that_way(event: Event) -> None:
+    assert beside(event, "archive") == []
+
+
+def test_a_throttle_that_holds_it_back_is_not_counted_by_looking() -> None:
+    options = RouteOptions.model_validate({"name": "alerts", "to": ["phone"], "throttle": {"every": "1h"}})
+    routes = Routes([options])
+    assert detour(alert("sink_failing", "sink_failing:ops"), routes, LANES) == []
+    assert routes.sinks_for(alert("sink_failing", "sink_failing:ops")) == ("phone",)
