@@ -6,17 +6,17 @@ what that means is decided here, for every screen, alert and metric.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity
-from relay.events.wording import clock, lasting
+from relay.events.wording import NEW_YORK, clock, day_name, lasting
 from relay.runs.findings import Finding, Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import State
 from relay.watchdog import data_sentences
-from relay.watchdog.alerts import Alerts
+from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.baseline import Baseline
 from relay.watchdog.progress_messages import name
 from relay.watchdog.result_findings import judge, judge_phase
@@ -92,7 +92,7 @@ class ResultCheck:
         announcements = self._end_refuted(now)
         for run in unannounced:
             findings = run.findings or []
-            announcements += self._resolve_earlier(run, findings, now)
+            announcements += self._resolve_made_good(run, now)
             announcements += self._resolve_corrected(run, findings, now)
             if not self._is_made_good(run):
                 announcements += self._announce(run, findings, now)
@@ -168,14 +168,48 @@ class ResultCheck:
             facts=facts,
         )
 
-    def _resolve_earlier(self, run: Run, findings: list[Finding], now: datetime) -> list[Announcement]:
-        """A run that ends without that trouble ends the alert about an earlier one."""
-        troubles = {finding.name for finding in findings}
+    def _resolve_made_good(self, run: Run, now: datetime) -> list[Announcement]:
+        """A run with a sound result ends what is said of others of its day, or of an older one."""
+        if not is_sound(run):
+            return []
+        troubles = {finding.name for finding in run.findings or ()}
         announcements: list[Announcement] = []
-        if troubles & {"run_failed", "run_cancelled"} or not run.is_whole:
-            return announcements
         for alert in self._alerts.firing():
-            if alert.name in WORDS and alert.name not in troubles and alert.run_id != run.run_id:
-                words = f"The run of {clock(run.began)} ended without that trouble."
-                announcements += self._alerts.resolve(alert.key, now, words)
+            if alert.name in WORDS and alert.name not in troubles and self._is_made_good_by(run, alert):
+                alert.facts |= {"cleared_by": run.run_id}
+                announcements += self._alerts.resolve(alert.key, now, self._made_good(run, alert))
         return announcements
+
+    def _is_made_good_by(self, run: Run, alert: Alert) -> bool:
+        """Whether the sound `run` covers the day and the phases that an alert is about, and ended after it."""
+        other = self._runs.get(alert.run_id or "")
+        if other is None:
+            return run.is_whole and str(alert.facts.get("run_date") or "") <= _day(run)
+        if other.run_id == run.run_id or other.state.is_open or not set(other.expected) <= set(run.expected):
+            return False
+        ended_before = other.ended_at is None or run.ended_at is None or other.ended_at <= run.ended_at
+        return ended_before and _day(other) <= _day(run)
+
+    def _made_good(self, run: Run, alert: Alert) -> str:
+        ended = f" at {clock(run.ended_at)}" if run.ended_at else ""
+        words = f"{name(run)} completed{ended} with sound results."
+        day = str(alert.facts.get("run_date") or "")
+        if day == _day(run):
+            return f"{words} {data_usable(run).word.short}"
+        of_day = (other for other in self._runs.newest_first() if _day(other) == day)
+        return words if any(map(is_sound, of_day)) else f"{words} {_named(day)} was not run again."
+
+
+def _day(run: Run) -> str:
+    """The day that a run is of, as ISO text."""
+    try:
+        return date.fromisoformat(run.run_date or "").isoformat()
+    except ValueError:
+        return run.began.astimezone(NEW_YORK).date().isoformat()
+
+
+def _named(day: str) -> str:
+    try:
+        return day_name(date.fromisoformat(day))
+    except ValueError:
+        return "That day"

@@ -5,13 +5,14 @@ Pure. A "completed" is a claim: it is held against its own numbers and against w
 
 from relay.config.watchdog import QualityOptions
 from relay.events import Phase, Severity
-from relay.events.wording import figure, lasting
+from relay.events.wording import at, figure, lasting
 from relay.runs.findings import Finding
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
 from relay.watchdog.baseline import Baseline
 
 RESULTS = {"indicators_calculated": Phase.INDICATORS, "patterns_detected": Phase.PATTERNS}
+TOO = {"fast": "completed too fast", "slow": "was slower than usual"}
 DIFFERENCE = 0.1
 """Of the larger number: claimed and seen may differ by so much."""
 
@@ -43,7 +44,7 @@ def judge_phase(run: Run, phase: Phase, options: QualityOptions) -> list[Finding
         Finding(
             "low_success_rate",
             Severity.CRITICAL,
-            f"processed only {_percent(rate)} of its symbols well",
+            "has a low success rate",
             sentence,
             about=phase.value,
         )
@@ -51,30 +52,38 @@ def judge_phase(run: Run, phase: Phase, options: QualityOptions) -> list[Finding
 
 
 def _failed(run: Run) -> Finding:
-    phase = next((phase for phase, its in run.phases.items() if its.state is State.FAILED), None)
-    where = f" in the {phase} phase" if phase else ""
-    lasted = f" after {lasting(run.duration_seconds)}" if run.duration_seconds is not None else ""
+    where = _where(run, State.FAILED)
     cause = f" Reason given: {run.reason}." if run.reason else ""
-    number = "One error was heard" if run.errors == 1 else f"{run.errors} errors were heard, the last"
+    number = "1 error was received" if run.errors == 1 else f"{figure(run.errors)} errors were received, the last"
     errors = f" {number}: {run.last_error}." if run.errors else ""
     symbol = f" The last symbol was {run.last_symbol}." if run.last_symbol else ""
     until = f"the run {run.followed_by} has completed" if run.followed_by else "it is run again"
-    sentence = f"It failed{where}{lasted}.{cause}{errors}{symbol} The day's data is incomplete until {until}."
-    return Finding("run_failed", Severity.CRITICAL, f"failed{where}", sentence, about=phase.value if phase else "")
+    sentence = f"It failed{where}{_when(run)}.{cause}{errors}{symbol} The day's data is incomplete until {until}."
+    return Finding("run_failed", Severity.CRITICAL, f"failed{where}", sentence, about=where.removeprefix(" in "))
 
 
 def _cancelled(run: Run) -> Finding:
-    lasted = f" after {lasting(run.duration_seconds)}" if run.duration_seconds is not None else ""
-    sentence = f"It was cancelled{lasted}. The day's data is incomplete unless it is run again."
-    return Finding("run_cancelled", Severity.WARNING, "was cancelled", sentence)
+    where = _where(run, State.CANCELLED)
+    sentence = f"It was cancelled{where}{_when(run)}. The day's data is incomplete unless it is run again."
+    return Finding("run_cancelled", Severity.WARNING, f"was cancelled{where}", sentence)
+
+
+def _where(run: Run, state: State) -> str:
+    phase = next((phase for phase, its in run.phases.items() if its.state is state), None)
+    return f" in {phase}" if phase else ""
+
+
+def _when(run: Run) -> str:
+    ended = f" at {at(run.ended_at)}" if run.ended_at else ""
+    return ended + (f" after {lasting(run.duration_seconds)}" if run.duration_seconds is not None else "")
 
 
 def _partial(run: Run) -> list[Finding]:
     if run.state is not State.PARTIAL:
         return []
     failed = f" {run.symbols_failed} symbols failed." if run.symbols_failed else ""
-    sentence = f"It ended, by its own word, only in part.{failed}"
-    return [Finding("run_partial", Severity.ERROR, "ended only in part", sentence)]
+    sentence = f"TickStockPL reported it as partial.{failed}"
+    return [Finding("run_partial", Severity.ERROR, "completed partially", sentence)]
 
 
 def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
@@ -82,23 +91,24 @@ def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
     if zero:
         known = {name: getattr(run, name) for name in ("symbols_processed", *RESULTS)}
         counts = ", ".join(f"{figure(count)} {_words(name)}" for name, count in known.items() if count is not None)
-        sentence = f"It calls itself {run.state}, with {counts}. Nothing was computed: do not trust the day's data."
-        return [Finding("zero_results", Severity.CRITICAL, f"completed with zero {_words(zero[0])}", sentence)]
+        sentence = (
+            f"TickStockPL reported it as {run.state}, with {counts}. Nothing was computed: do not use the day's data."
+        )
+        return [Finding("zero_results", Severity.CRITICAL, "completed without results", sentence)]
     findings = []
     if run.success_rate is not None and run.success_rate < options.success_rate:
         sentence = (
             f"{_percent(run.success_rate)} of the symbols went well ({run.symbols_failed or 'some'} failed);"
             f" at least {_percent(options.success_rate)} is expected."
         )
-        title = f"processed only {_percent(run.success_rate)} of its symbols well"
-        findings.append(Finding("low_success_rate", Severity.CRITICAL, title, sentence))
+        findings.append(Finding("low_success_rate", Severity.CRITICAL, "has a low success rate", sentence))
     least = {"symbols_processed": options.min_symbols}
     least |= {"indicators_calculated": options.min_indicators, "patterns_detected": options.min_patterns}
     for name, minimum in least.items():
         found = getattr(run, name)
         if _is_expected(run, name) and found is not None and found < minimum:
             sentence = f"It has {figure(found)} {_words(name)}; at least {figure(minimum)} are expected."
-            title = f"has too few {_words(name)}"
+            title = f"completed with few {_words(name)}"
             findings.append(Finding("few_results", Severity.ERROR, title, sentence, about=_words(name)))
     return findings
 
@@ -109,11 +119,9 @@ def _honesty(run: Run) -> list[Finding]:
     broken = [phase for phase, its in run.phases.items() if its.state is State.FAILED]
     if broken and run.state is State.COMPLETED:
         names = ", ".join(broken)
-        sentence = f"It calls itself completed, though this failed: {names}."
+        sentence = f"TickStockPL reported success, though this failed: {names}."
         findings.append(
-            Finding(
-                "claims_differ", Severity.ERROR, f"calls itself completed, though {names} failed", sentence, about=names
-            )
+            Finding("claims_differ", Severity.ERROR, f"completed, though {names} failed", sentence, about=names)
         )
     for name, phase in {"symbols_processed": Phase.IMPORT, **RESULTS}.items():
         claimed, its = getattr(run, name), run.phases.get(phase)
@@ -123,12 +131,14 @@ def _honesty(run: Run) -> list[Finding]:
         excess = claimed - seen if name in its.reported_counts else 0  # what progress told was not the end of it
         if max(seen - claimed, excess) <= DIFFERENCE * max(claimed, seen):
             continue
-        sentence = f"It claims {figure(claimed)} {_words(name)}; its {phase} phase told of {figure(seen)}."
+        sentence = (
+            f"At the end it reported {figure(claimed)} {_words(name)}; its {phase} phase had reported {figure(seen)}."
+        )
         findings.append(
             Finding(
                 "claims_differ",
                 Severity.WARNING,
-                f"claims {_words(name)} that do not add up",
+                "reported numbers that differ",
                 sentence,
                 about=_words(name),
             )
@@ -144,14 +154,14 @@ def _course(run: Run) -> list[Finding]:
     missing = [phase for phase in run.expected if phase not in run.phases]
     if missing:
         names = " and ".join(missing)
-        sentence = f"Nothing was heard of {names}: the phase did not run, or did not say so."
-        findings.append(Finding("phase_missing", Severity.ERROR, f"ran without {names}", sentence, about=names))
+        sentence = f"No event of {names} came: the phase did not run, or did not report."
+        findings.append(Finding("phase_missing", Severity.ERROR, f"completed without {names}", sentence, about=names))
     elif run.surprises:
         sentence = f"Its phases did not come in order: {'; '.join(run.surprises)}."
         findings.append(Finding("out_of_order", Severity.WARNING, "ran out of order", sentence))
     if (run.is_reconstructed or run.is_guessed) and run.events:
-        sentence = "It never said that it had ended; its end was worked out from the API."
-        findings.append(Finding("completion_not_reported", Severity.WARNING, "ended without a word", sentence))
+        sentence = "It never published that it had ended; its end was worked out from TickStockPL's API."
+        findings.append(Finding("completion_not_reported", Severity.WARNING, "ended without a report", sentence))
     return findings
 
 
@@ -172,7 +182,7 @@ def _unusual(run: Run, baseline: Baseline) -> list[Finding]:
     ):  # that it was slow was said while it ran
         sentences = " ".join(remark[1] for remark in remarks if remark is not None and remark[0] == manner)
         if sentences:
-            findings.append(Finding(f"too_{manner}", Severity.WARNING, f"was unusually {manner}", sentences))
+            findings.append(Finding(f"too_{manner}", Severity.WARNING, TOO[manner], sentences))
     for name in ("symbols_processed", *RESULTS):
         found = getattr(run, name)
         if found is not None and (few := baseline.remark_on_count(_words(name), found, baseline.count(name))):
@@ -180,7 +190,7 @@ def _unusual(run: Run, baseline: Baseline) -> list[Finding]:
                 Finding(
                     "few_results",
                     Severity.WARNING,
-                    f"has unusually few {_words(name)}",
+                    f"completed with few {_words(name)}",
                     f"It has {few}",
                     about=_words(name),
                 )

@@ -19,7 +19,8 @@ def test_a_failed_run_is_one_alert_and_the_next_good_run_ends_it() -> None:
     assert day.alerts_announced == ["run_failed firing"]
     alert = day.alert("run_failed")
     assert "database password missing" in alert["message"]
-    assert "in the import phase" in alert["title"]
+    assert alert["title"] == "Run of Mon 27 Jan failed in import"
+    assert "It failed in import at 16:10 after 30 s." in alert["message"]
     day.play(a_run(DUE + timedelta(days=1), "r2"))
     day.pass_(1)
     assert day.alerts_announced == ["run_failed firing", "run_failed resolved"]
@@ -112,4 +113,7 @@ def test_a_claim_that_is_more_than_its_phases_told_is_said() -> None:
     day.play([*events[:ends], completed, *events[ends + 1 :]])
     day.pass_(1)
     assert day.alerts_announced == ["claims_differ firing"]
-    assert "It claims 1,250 patterns; its patterns phase told of 400." in day.alert("claims_differ")["message"]
+    assert (
+        "At the end it reported 1,250 patterns; its patterns phase had reported 400."
+        in day.alert("claims_differ")["message"]
+    )
