@@ -168,6 +168,8 @@ class Batching:
     """Seconds to wait for more, once there is one."""
     repeat_window: float = 0.0
     """Seconds after an event of one `repeat_key` in which its repeats are held, to go out together at the end."""
+    state_wait: float = 0.0
+    """Seconds that the state of an incident waits for a newer one (`Sink.renders_incidents`)."""
     concurrency: int = 1
     """Deliveries under way at once; events of one order key still wait for one another."""
 

@@ -1,4 +1,4 @@
-"""A Slack stand-in: chat.postMessage, chat.update and incoming webhooks, with Slack's limits, errors and rate limit.
+"""A Slack stand-in: posts, edits, threads, permalinks, incoming webhooks, with Slack's limits, errors and rate limit.
 
 It keeps and shows what arrived; it must refuse what Slack refuses, or alerts would be lost only in production.
 """
@@ -16,10 +16,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tickstock_simulator.served import Served, Trouble
+from tickstock_simulator.slack_channels import RefusedError, SlackChannels
 from tickstock_simulator.slack_limits import refusal
-from tickstock_simulator.slack_messages import SlackMessage, as_html, channel_id, posted
+from tickstock_simulator.slack_messages import SlackMessage, posted
+from tickstock_simulator.slack_page import as_html
 
 Json = dict[str, Any]
+_Handler = Callable[[Request], Awaitable[Response]]
 WEBHOOK_PATH = "/services/T00000000/B00000000/stand-in-webhook"
 
 
@@ -31,32 +34,6 @@ class Attempt:
     status: int
     error: str | None
     received: float
-
-
-class _RefusedError(Exception):
-    """What Slack does not take: the Web API says so in JSON with status 200, a webhook in plain text with 4xx."""
-
-    def __init__(
-        self,
-        error: str,
-        status: int = 200,
-        *,
-        headers: dict[str, str] | None = None,
-        remarks: list[str] | None = None,
-        plain: bool = False,
-    ) -> None:
-        super().__init__(error)
-        self.error = error
-        self._status, self._headers, self._remarks, self._plain = status, headers, remarks, plain
-
-    def answer(self) -> Response:
-        if self._plain:
-            return PlainTextResponse(self.error, self._status, self._headers)
-        body: Json = {"ok": False, "error": self.error}
-        if self._remarks:
-            messages = [f"[ERROR] {each}" for each in self._remarks]
-            body |= {"errors": self._remarks, "response_metadata": {"messages": messages}}
-        return JSONResponse(body, self._status, self._headers)
 
 
 class SlackStandIn(Served):
@@ -71,6 +48,7 @@ class SlackStandIn(Served):
         burst: messages that may come at once.
         webhook_channel: where the incoming webhook posts.
         monotonic: the clock of the rate limit, in seconds.
+        now: the clock of the messages, in seconds since 1970.
     """
 
     def __init__(
@@ -84,20 +62,26 @@ class SlackStandIn(Served):
         burst: int = 4,
         webhook_channel: str = "#tickstock-ops",
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host=host, port=port)
         self.token = token
-        self.messages: list[SlackMessage] = []
+        self.channels = SlackChannels(channels)
+        self.scopes = {"chat:write"}
+        """What the token may do."""
         self.attempts: list[Attempt] = []
         self.trouble = Trouble()
-        self.archived = False
-        self._channels = channels
         self._rate = rate
         self._burst = burst
         self._webhook_channel = webhook_channel
         self._monotonic = monotonic
+        self._now = now
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._last_ts = 0.0
+
+    @property
+    def messages(self) -> list[SlackMessage]:
+        """All that was posted, the oldest first."""
+        return self.channels.messages
 
     @property
     def api_url(self) -> str:
@@ -116,13 +100,14 @@ class SlackStandIn(Served):
                 Route("/api/auth.test", self._auth_test, methods=["GET", "POST"]),
                 Route("/api/chat.postMessage", self._guarded(self._post_message), methods=["POST"]),
                 Route("/api/chat.update", self._guarded(self._update), methods=["POST"]),
-                Route("/services/{team}/{hook}/{key}", self._guarded(self._webhook), methods=["POST"]),
+                Route("/api/chat.getPermalink", self._guarded(self._permalink), methods=["GET", "POST"]),
+                Route("/services/{team}/{hook}/{key}", self._guarded(self._webhook, plain=True), methods=["POST"]),
                 Route("/messages", self._as_json),
                 Route("/", self._as_html),
             ]
         )
 
-    def _guarded(self, take: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def _guarded(self, take: Callable[[Request], Awaitable[Response]], *, plain: bool = False) -> _Handler:
         """Troubles first; what Slack refuses becomes its answer; every attempt is noted."""
 
         async def answer(request: Request) -> Response:
@@ -131,8 +116,8 @@ class SlackStandIn(Served):
             if answer is None:
                 try:
                     answer, error = await take(request), None
-                except _RefusedError as refused:
-                    answer, error = refused.answer(), refused.error
+                except RefusedError as refused:
+                    answer, error = _refusal_answer(refused, plain=plain), refused.error
             self.attempts.append(Attempt(request.url.path, answer.status_code, error, time.time()))
             return answer
 
@@ -141,44 +126,46 @@ class SlackStandIn(Served):
     async def _auth_test(self, request: Request) -> Response:
         try:
             self._check_token(request, {})
-        except _RefusedError as refused:
-            return refused.answer()
-        return JSONResponse({"ok": True, "team": "Stand-in", "user": "tickstock-relay"})
+        except RefusedError as refused:
+            return _refusal_answer(refused, plain=False)
+        answer = {"ok": True, "team": "Stand-in", "user": "tickstock-relay"}
+        return JSONResponse(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
 
     async def _post_message(self, request: Request) -> Response:
         message = await self._authorised(request)
-        name = self._channel_name(str(message.get("channel") or ""))
-        if name is None:
-            raise _RefusedError("channel_not_found")
+        name = self.channels.named(str(message.get("channel") or ""))
         self._take_turn(name, "ratelimited")
         _check(message)
-        kept = self._keep(name, message, "api")
+        kept = self.channels.post(name, message, "api", self._now())
         return JSONResponse({"ok": True, "channel": kept.channel, "ts": kept.ts, "message": {"text": kept.text}})
 
     async def _update(self, request: Request) -> Response:
         message = await self._authorised(request)
-        channel, ts = message.get("channel"), message.get("ts")
-        there = [each for each in self.messages if each.channel == channel]  # by id only, as Slack has it
-        found = next((each for each in there if each.ts == ts), None)
-        if found is None:
-            raise _RefusedError("message_not_found" if there else "channel_not_found")
-        self._take_turn(f"update {channel}", "ratelimited")
+        self.channels.at(message.get("channel"), message.get("ts"))
+        self._take_turn(f"update {message['channel']}", "ratelimited")
         _check(message)
-        found.edits.append(found.payload)
-        found.payload = {name: value for name, value in message.items() if name != "token"}
-        return JSONResponse({"ok": True, "channel": channel, "ts": ts, "text": found.text})
+        edited = self.channels.edit(message, self._now())
+        return JSONResponse({"ok": True, "channel": edited.channel, "ts": edited.ts, "text": edited.text})
+
+    async def _permalink(self, request: Request) -> Response:
+        asked = dict(request.query_params) or await self._message(request)
+        self._check_token(request, asked)
+        message = self.channels.at(asked.get("channel"), asked.get("message_ts"))
+        link = f"{self.url}/archives/{message.channel}/p{message.ts.replace('.', '')}"
+        return JSONResponse({"ok": True, "channel": message.channel, "permalink": link})
 
     async def _webhook(self, request: Request) -> Response:
         if request.url.path != WEBHOOK_PATH:
-            raise _RefusedError("no_service", 404, plain=True)
-        if self.archived:
-            raise _RefusedError("channel_is_archived", 410, plain=True)
-        self._take_turn(self._webhook_channel, "rate_limited", plain=True)
+            raise RefusedError("no_service", status=404)
+        if self.channels.archived:
+            raise RefusedError("channel_is_archived", status=410)
+        self._take_turn(self._webhook_channel, "rate_limited")
         message = posted(await request.body(), request.headers.get("content-type", ""))
         if message is None:
-            raise _RefusedError("invalid_payload", 400, plain=True)
-        _check(message, plain=True)
-        self._keep(self._webhook_channel, message, "webhook")
+            raise RefusedError("invalid_payload")
+        _check(message)
+        without_threads = {name: value for name, value in message.items() if name != "thread_ts"}
+        self.channels.post(self._webhook_channel, without_threads, "webhook", self._now())
         return PlainTextResponse("ok")
 
     async def _as_json(self, _request: Request) -> Response:
@@ -188,54 +175,55 @@ class SlackStandIn(Served):
         return HTMLResponse(as_html(self.messages))
 
     async def _authorised(self, request: Request) -> Json:
+        message = await self._message(request)
+        self._check_token(request, message)
+        if "chat:write" not in self.scopes:
+            raise RefusedError("missing_scope", needed="chat:write", provided=",".join(sorted(self.scopes)))
+        return message
+
+    async def _message(self, request: Request) -> Json:
         message = posted(await request.body(), request.headers.get("content-type", ""))
         if message is None:
-            raise _RefusedError("invalid_json")
-        self._check_token(request, message)
+            raise RefusedError("invalid_json")
         return message
 
     def _check_token(self, request: Request, message: Json) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         given = given.strip() if scheme.lower() == "bearer" else str(message.get("token") or "")
         if not given:
-            raise _RefusedError("not_authed")
+            raise RefusedError("not_authed")
         if given != self.token:
-            raise _RefusedError("invalid_auth")
+            raise RefusedError("invalid_auth")
 
-    def _channel_name(self, wanted: str) -> str | None:
-        if not wanted:
-            return None
-        if self._channels is None:
-            known = next((each.channel_name for each in self.messages if each.channel == wanted), None)
-            return known or wanted
-        names = {channel_id(name): name for name in self._channels}
-        return names.get(wanted) or next(
-            (name for name in self._channels if name.lstrip("#") == wanted.lstrip("#")), None
-        )
-
-    def _take_turn(self, channel: str, error: str, *, plain: bool = False) -> None:
+    def _take_turn(self, bucket: str, error: str) -> None:
         """A token from the channel's bucket, or a refusal with the whole seconds until there is one."""
         if self._rate is None:
             return
         now = self._monotonic()
-        tokens, at = self._buckets.get(channel, (float(self._burst), now))
+        tokens, at = self._buckets.get(bucket, (float(self._burst), now))
         tokens = min(float(self._burst), tokens + (now - at) * self._rate)
         enough = tokens >= 1
-        self._buckets[channel] = (tokens - 1 if enough else tokens, now)
+        self._buckets[bucket] = (tokens - 1 if enough else tokens, now)
         if not enough:
             wait = max(1, math.ceil((1 - tokens) / self._rate))
-            raise _RefusedError(error, 429, headers={"Retry-After": str(wait)}, plain=plain)
-
-    def _keep(self, name: str, message: Json, via: str) -> SlackMessage:
-        now = time.time()
-        self._last_ts = max(round(now, 6), round(self._last_ts + 0.000001, 6))
-        payload = {key: value for key, value in message.items() if key != "token"}
-        kept = SlackMessage(f"{self._last_ts:.6f}", channel_id(name), name, via, payload, now)
-        self.messages.append(kept)
-        return kept
+            raise RefusedError(error, status=429, retry_after=wait)
 
 
-def _check(message: Json, *, plain: bool = False) -> None:
+def _check(message: Json) -> None:
     if (refused := refusal(message)) is not None:
         error, remarks = refused
-        raise _RefusedError(error, 400 if plain else 200, remarks=remarks, plain=plain)
+        raise RefusedError(error, remarks=remarks)
+
+
+def _refusal_answer(refused: RefusedError, *, plain: bool) -> Response:
+    """The Web API says it in JSON with status 200, a webhook in plain text with 4xx."""
+    details = dict(refused.details)
+    wait, remarks = details.pop("retry_after", None), details.pop("remarks", None)
+    status = details.pop("status", 400 if plain else 200)
+    headers = {"Retry-After": str(wait)} if wait is not None else None
+    if plain:
+        return PlainTextResponse(refused.error, status, headers)
+    body: Json = {"ok": False, "error": refused.error, **details}
+    if remarks:
+        body |= {"errors": remarks, "response_metadata": {"messages": [f"[ERROR] {each}" for each in remarks]}}
+    return JSONResponse(body, status, headers)

@@ -6,12 +6,16 @@ No limits and no HTTP here; everything shown as HTML is escaped.
 import hashlib
 import html
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 Json = dict[str, Any]
+CIRCLES = {"red_circle": "#e01e5a", "large_yellow_circle": "#ecb22e", "large_green_circle": "#2eb67d"}
+CIRCLES |= {"large_blue_circle": "#1264a3"}
+CIRCLE = re.compile(r"^:(\w+):")
 
 
 @dataclass(slots=True)
@@ -25,6 +29,13 @@ class SlackMessage:
     payload: Json
     received: float
     edits: list[Json] = field(default_factory=list)
+    """What it was before each edit."""
+    edited_at: list[float] = field(default_factory=list)
+    thread: str | None = None
+    """The `ts` of the message that it replies to."""
+    is_broadcast: bool = False
+    """A reply that the channel sees too."""
+    is_deleted: bool = False
 
     @property
     def text(self) -> str:
@@ -33,8 +44,10 @@ class SlackMessage:
 
     @property
     def color(self) -> str | None:
-        """The bar's colour, of the first attachment that has one."""
-        return next((a["color"] for a in self.payload.get("attachments") or [] if a.get("color")), None)
+        """The colour of the bar, of the first attachment that has one; else of the circle that it begins with."""
+        bars = (a["color"] for a in self.payload.get("attachments") or [] if a.get("color"))
+        circle = CIRCLE.search(next(_texts(self.payload.get("blocks")), ""))
+        return next(bars, CIRCLES.get(circle[1]) if circle else None)
 
     def as_body(self) -> Json:
         """One entry of GET /messages."""
@@ -46,6 +59,8 @@ class SlackMessage:
             "color": self.color,
             "plain": self.plain(),
             "edits": len(self.edits),
+            "thread": self.thread,
+            "broadcast": self.is_broadcast,
             "payload": self.payload,
         }
 
@@ -93,19 +108,3 @@ def _texts(node: object) -> Iterator[str]:
         for name in ("text", "fields", "elements", "blocks", "attachments", "value"):
             if isinstance(node.get(name), (dict, list)):
                 yield from _texts(node[name])
-
-
-def as_html(messages: list[SlackMessage]) -> str:
-    """A page of all messages, the newest first."""
-    rows = "".join(_row(each) for each in reversed(messages)) or "<p>Nothing yet.</p>"
-    head = '<!doctype html><meta charset="utf-8"><title>Slack stand-in</title><style>body{font:16px sans-serif}'
-    style = "article{border-left:6px solid #888;margin:1em;padding:0 1em}pre{white-space:pre-wrap}</style>"
-    return f"{head}{style}<h1>{len(messages)} messages</h1>{rows}"
-
-
-def _row(message: SlackMessage) -> str:
-    color = message.color or ""
-    known = color if color.startswith("#") and color[1:].isalnum() else "#888"
-    where = html.escape(f"{message.channel_name} · {message.ts} · {message.via} · {len(message.edits)} edits")
-    text = html.escape(message.plain())
-    return f'<article style="border-color:{known}"><small>{where}</small><pre>{text}</pre></article>'

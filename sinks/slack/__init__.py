@@ -1,4 +1,8 @@
-"""Alerts for people, in Slack. `message` says what, `client` how, `sink` when; Slack's library loads with the first."""
+"""Incidents for people, in Slack.
+
+`sink` takes events; `updates` brings an incident's message and thread up to its newest state; `render` says what stands
+there, `memory` where; `client` speaks with Slack. Slack's library loads with the first message.
+"""
 
 from sinks.slack.options import SlackOptions
 from sinks.slack.sink import SlackSink

@@ -1,8 +1,9 @@
-"""Slack's answers as outcomes: the Web API's three methods that are needed, and incoming webhooks.
+"""Slack's answers as outcomes: the methods of the Web API that are needed, and incoming webhooks.
 
 Errors by docs.slack.dev ("chat.postMessage", "Sending messages using incoming webhooks", "Rate limits").
 """
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import msgspec
 from sinks.addresses import secrets_of
 from sinks.base import DELIVERED, Outcome, Reason
 from sinks.posting import Answer, NoAnswerError, Poster, outcome_of
+from sinks.slack.message import Message
 from sinks.slack.options import SlackOptions
 
 _UNAUTHORIZED = """
@@ -35,12 +37,22 @@ _ORNAMENTS = {
     re.compile("username|icon"): ("username", "icon_url", "icon_emoji"),
 }
 """Words of a refusal, and the fields that it is about; the message means the same without them."""
+_GONE = frozenset({"thread_not_found", "message_not_found"})
+"""Somebody has deleted the message: for the caller to mend."""
+_BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long"})
+_REMEDIES = {
+    "not_in_channel": "write /invite @tickstock-relay in that channel",
+    "channel_not_found": "write /invite @tickstock-relay in that channel, or correct `channel`",
+    "is_archived": "unarchive the channel, or name another one",
+    "channel_is_archived": "unarchive the channel, or make a webhook for another one",
+}
 _POSTED = re.compile(rb'\s*(?:\{\s*"ok"\s*:\s*true\b|ok\s*$)')
 _REFUSED = re.compile(rb'\s*\{\s*"ok"\s*:\s*false\b')
 _MOST_UNREADABLE = 1000
+LONGEST_KEY = 200
 _JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
 _encode = msgspec.json.Encoder().encode
-_Post = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable[tuple[Outcome, dict[str, Any]]]]
+_Send = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable["Answered"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +63,38 @@ class Place:
     ts: str
 
 
-class SlackClient:
-    """Posts to one channel. Its outcomes hold neither token nor webhook URL."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What Slack made of a message."""
 
-    def __init__(self, options: SlackOptions, user_agent: str, now: Callable[[], datetime]) -> None:
+    outcome: Outcome
+    error: str = ""
+    """Slack's own code for what it refused."""
+    place: Place | None = None
+    """Where a new one stands, if Slack said so."""
+
+
+class SlackClient:
+    """Posts to one channel. Its outcomes hold neither token nor webhook URL.
+
+    Args:
+        options: token and channel, or webhook.
+        user_agent: who we say we are.
+        now: the clock.
+        shown_plainly: called with Slack's remark when it refuses a message's blocks, and its text goes out alone.
+    """
+
+    def __init__(
+        self,
+        options: SlackOptions,
+        user_agent: str,
+        now: Callable[[], datetime],
+        shown_plainly: Callable[[str], None],
+    ) -> None:
         """Nothing is connected before the first message."""
         self._options = options
         self._now = now
+        self._shown_plainly = shown_plainly
         token = options.token.get_secret_value() if options.token else ""
         self._webhook = options.webhook_url.get_secret_value() if options.webhook_url else ""
         self._authorization = {"Authorization": f"Bearer {token}"}
@@ -68,43 +105,49 @@ class SlackClient:
         )
 
     async def post(
-        self, message: Mapping[str, Any], delivery_id: str, thread: Place | None = None
-    ) -> tuple[Outcome, Place | None]:
-        """A new message, or a reply to `thread` that the channel sees too; and where it stands, if Slack tells."""
-        body = {**message, **self._identity()}
-        headers = {"Idempotency-Key": delivery_id}
+        self, message: Message, delivery_id: str, thread: Place | None = None, *, is_broadcast: bool = False
+    ) -> Answered:
+        """A new message, or a reply to `thread`, which the channel sees too if it `is_broadcast`.
+
+        `delivery_id` is the same when the same message is posted again.
+        """
+        key = _as_key(delivery_id)
+        headers = {"Idempotency-Key": key}
+        extra = self._identity()
         if self._webhook:
-            outcome, _ = await self._post_plainly_if_need_be(self._post_to_webhook, body, headers)
-            return outcome, None
-        body["channel"] = thread.channel if thread else self._options.channel
-        body["metadata"] = {"event_type": "tickstock_relay", "event_payload": {"delivery_id": delivery_id}}
+            return await self._send(self._post_to_webhook, message, extra, headers)
+        extra["channel"] = thread.channel if thread else self._options.channel
+        extra["metadata"] = {"event_type": "tickstock_relay", "event_payload": {"delivery_id": key}}
         if thread:
-            body |= {"thread_ts": thread.ts, "reply_broadcast": True}
-        outcome, answer = await self._post_plainly_if_need_be(partial(self._call, "chat.postMessage"), body, headers)
-        channel, ts = answer.get("channel"), answer.get("ts")
-        placed = outcome.delivered and isinstance(channel, str) and isinstance(ts, str)
-        return outcome, Place(str(channel), str(ts)) if placed else None
+            extra |= {"thread_ts": thread.ts, "reply_broadcast": is_broadcast}
+        return await self._send(partial(self._call, "chat.postMessage"), message, extra, headers)
 
-    async def _post_plainly_if_need_be(
-        self, post: _Post, body: dict[str, Any], headers: Mapping[str, str]
-    ) -> tuple[Outcome, dict[str, Any]]:
-        """Post; again without what Slack refuses the message for, as long as that is an ornament."""
+    async def update(self, place: Place, message: Message) -> Answered:
+        """Change a message that we posted; nobody is notified of that."""
+        extra = {"channel": place.channel, "ts": place.ts}
+        return await self._send(partial(self._call, "chat.update"), message, extra, {})
+
+    async def _send(
+        self, send: _Send, message: Message, extra: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Answered:
+        """Send it; again without what Slack refuses, as long as the message means the same without that."""
+        body = {**message.body(), **extra}
         while True:
-            outcome, answer = await post(body, headers)
-            fields = _refused_ornaments(outcome) & body.keys()
-            if not fields:
-                return outcome, answer
-            body = {name: value for name, value in body.items() if name not in fields}
-
-    async def update(self, place: Place, message: Mapping[str, Any]) -> Outcome:
-        """Change a message that we posted."""
-        body = {key: value for key, value in message.items() if not key.startswith("unfurl_")}
-        outcome, _ = await self._call("chat.update", {**body, "channel": place.channel, "ts": place.ts}, {})
-        return outcome
+            answer = await send(body, headers)
+            if answer.outcome.reason is not Reason.REJECTED or answer.error in _GONE:
+                return answer
+            fields = _ornaments(answer.error) & body.keys()
+            if fields:
+                body = {name: value for name, value in body.items() if name not in fields}
+            elif answer.error in _BLOCKS_REFUSED and body["blocks"]:
+                self._shown_plainly(answer.outcome.detail)
+                body |= message.plain_body()
+            else:
+                return answer
 
     async def who_am_i(self) -> tuple[Outcome, str]:
         """`auth.test`: whether the token is good, and whose it is."""
-        outcome, answer = await self._call("auth.test", {}, {})
+        outcome, answer = await self._ask("auth.test", {}, {})
         return outcome, self._poster.redacted(f"{answer.get('user', 'a bot')} in {answer.get('team', 'a workspace')}")
 
     async def close(self) -> None:
@@ -118,7 +161,14 @@ class SlackClient:
             fields = {"username": self._options.username, "icon_emoji": icon}
         return {key: value for key, value in fields.items() if value}
 
-    async def _call(
+    async def _call(self, method: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answered:
+        """A method that posts or edits."""
+        outcome, reply = await self._ask(method, body, headers)
+        channel, ts = reply.get("channel"), reply.get("ts")
+        is_placed = outcome.delivered and isinstance(channel, str) and isinstance(ts, str)
+        return Answered(outcome, _code_of(reply), Place(str(channel), str(ts)) if is_placed else None)
+
+    async def _ask(
         self, method: str, body: Mapping[str, Any], headers: Mapping[str, str]
     ) -> tuple[Outcome, dict[str, Any]]:
         url = self._options.base_url + method
@@ -128,24 +178,22 @@ class SlackClient:
             return error.outcome, {}
         reply = _json_object(answer.body)
         if answer.status != 200:  # what the Web API answers to everything it understood
-            return self._refused(answer, reply.get("error")), {}
+            return self._refused(answer, reply), reply
         if reply.get("ok") is True:
             return DELIVERED, reply
         if not isinstance(reply.get("error"), str):
             return self._without_answer(answer, headers, f"{method}: the answer is not Slack's"), {}
-        return self._refused(answer, reply["error"]), {}
+        return self._refused(answer, reply), reply
 
-    async def _post_to_webhook(
-        self, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[Outcome, dict[str, Any]]:
+    async def _post_to_webhook(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answered:
         try:
             answer = await self._poster.post(self._webhook, _encode(body), {**_JSON_TYPE, **headers})
         except NoAnswerError as error:
-            return error.outcome, {}
-        text = answer.body.decode(errors="replace").strip()
+            return Answered(error.outcome)
+        reply = {"error": answer.body.decode(errors="replace").strip()}
         if answer.status != 200:  # webhooks know no other success
-            return self._refused(answer, text), {}
-        return self._without_answer(answer, headers, "the webhook's answer is not Slack's `ok`"), {}
+            return Answered(self._refused(answer, reply), _code_of(reply))
+        return Answered(self._without_answer(answer, headers, "the webhook's answer is not Slack's `ok`"))
 
     def _without_answer(self, answer: Answer, headers: Mapping[str, str], detail: str) -> Outcome:
         """Of a 200 that cannot be read: it may have been posted, and is posted once more at most."""
@@ -162,23 +210,38 @@ class SlackClient:
             detail = "probably posted, but the answer broke off"
         return Outcome(Reason.BAD_ANSWER, detail)
 
-    def _refused(self, answer: Answer, code: object) -> Outcome:
+    def _refused(self, answer: Answer, reply: Mapping[str, Any]) -> Outcome:
         """By Slack's error code when it is one, else by the HTTP status."""
-        code_shown = self._poster.redacted(code) if isinstance(code, str) and _CODE.fullmatch(code) else ""
-        by_status = outcome_of(answer, self._now(), code_shown)
-        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and code_shown not in _REASONS):
+        code = self._poster.redacted(_code_of(reply))
+        by_status = outcome_of(answer, self._now(), code)
+        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and code not in _REASONS):
             return by_status
-        return Outcome(
-            _REASONS.get(code_shown, Reason.REJECTED),
-            f"Slack says {code_shown or 'an unknown error'}",
-            by_status.retry_after,
-        )
+        detail = f"Slack says {code or 'an unknown error'}{self._remedy(code, reply)}"
+        return Outcome(_REASONS.get(code, Reason.REJECTED), detail, by_status.retry_after)
+
+    def _remedy(self, code: str, reply: Mapping[str, Any]) -> str:
+        """What to do about it, and what Slack remarks."""
+        if code == "missing_scope":
+            needed = self._poster.redacted(str(reply.get("needed") or "chat:write"))
+            return f": give the app the scope {needed} and install it again"
+        if code in _BLOCKS_REFUSED and isinstance(remarks := reply.get("errors"), list):
+            return f": {self._poster.redacted('; '.join(map(str, remarks[:3])))}"
+        return f": {_REMEDIES[code]}" if code in _REMEDIES else ""
 
 
-def _refused_ornaments(outcome: Outcome) -> set[str]:
-    if outcome.reason is not Reason.REJECTED:
-        return set()
-    return {name for words, names in _ORNAMENTS.items() if words.search(outcome.detail) for name in names}
+def _code_of(reply: Mapping[str, Any]) -> str:
+    code = reply.get("error")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
+def _as_key(delivery_id: str) -> str:
+    """`delivery_id` where it may stand in a header, else a digest of it."""
+    is_plain = len(delivery_id) <= LONGEST_KEY and delivery_id.isascii() and delivery_id.isprintable()
+    return delivery_id if is_plain else hashlib.sha256(delivery_id.encode(errors="replace")).hexdigest()
+
+
+def _ornaments(code: str) -> set[str]:
+    return {name for words, names in _ORNAMENTS.items() if words.search(code) for name in names}
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -29,8 +29,6 @@ class Alert:
     key: str
     resolved: bool
     title: str
-    lasted: float | None
-    """Seconds from its beginning to its end, where the event tells."""
     is_lasting: bool = False
     """What it told of is not mended: a day's run that never was. It keeps its colour when it is resolved."""
 
@@ -50,13 +48,13 @@ def alert_of(event: Event) -> Alert | None:
     """The alert that `event` fires or resolves, if it is one."""
     if not event.channel.startswith("relay:"):
         return None
-    key, state, title, lasted = (event.payload.get(name) for name in ("alert", "state", "title", "duration_seconds"))
+    key, state, title = (event.payload.get(name) for name in ("alert", "state", "title"))
     if not isinstance(key, str) or state not in {"firing", "resolved"}:
         return None
     name = title.removeprefix("Resolved: ") if isinstance(title, str) and title else humanised(key)
     facts = event.payload.get("facts")
     is_lasting = isinstance(facts, dict) and facts.get("never_ran") is True
-    return Alert(key, state == "resolved", name, float(lasted) if isinstance(lasted, int | float) else None, is_lasting)
+    return Alert(key, state == "resolved", name, is_lasting)
 
 
 def is_error(event: Event) -> bool:

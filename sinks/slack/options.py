@@ -1,7 +1,7 @@
 """What config.yaml may say about a Slack sink."""
 
 import re
-from typing import Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,19 +13,23 @@ from sinks.options import Duration, Options
 _MENTION = re.compile(r"<(?:!(?:here|channel|everyone)|@[UW][A-Z0-9]{2,20}|!subteam\^S[A-Z0-9]{2,20})>")
 _MENTIONS = re.compile(rf"{_MENTION.pattern}(?: {_MENTION.pattern})*")
 
+MAX_MENTION = 200
+"""Characters: what is called stands in the same text as what has happened."""
+
 
 class SlackOptions(Options):
     """A bot token and a channel, or an incoming webhook's URL."""
 
     token: SecretStr | None = Field(
         default=None,
-        description="A bot token (`xoxb-…`) with the scope `chat:write`; resolved alerts then answer in the thread.",
+        description="A bot token (`xoxb-…`), scope `chat:write`: an incident is one message, kept up to date.",
     )
     channel: str | None = Field(
         default=None, min_length=1, max_length=100, description="Where the bot posts: `#name` or a channel's id."
     )
     webhook_url: SecretStr | None = Field(
-        default=None, description="An incoming webhook, which knows its channel by itself."
+        default=None,
+        description="An incoming webhook, which cannot edit: a message when an incident begins, gets worse, ends.",
     )
     base_url: str = Field(default="https://slack.com/api/", description="Slack's Web API; another one for tests.")
     username: str | None = Field(
@@ -33,14 +37,19 @@ class SlackOptions(Options):
     )
     icon: str | None = Field(default=None, max_length=300, description="The picture that posts: `:emoji:` or a URL.")
     mentions: dict[str, str] = Field(
-        default_factory=dict, description='Whom to call at which severity: `{critical: "<!channel>"}`.'
+        default_factory=dict,
+        description='Whom to call once, when an incident reaches this severity: `{critical: "<!channel>"}`.',
+    )
+    runs: Literal["trouble", "all", "none"] = Field(
+        default="trouble",
+        description="Of runs: `trouble`; `all`: also start and end of good ones (route `relay:run:*` here); `none`.",
     )
     timezone: str = Field(default="America/New_York", description="Whose clock alerts show beside UTC.")
     repeat_window: Duration = Field(
         default=60.0,
         ge=0,
         le=86400,
-        description="Repeats of one error within this time become one message with a count; 0: each is sent.",
+        description="Where no route brings incidents: repeats of an error within this time are one message.",
     )
     timeout: Duration = Field(default=10.0, gt=0, le=30, description="For one request.")
 
@@ -75,6 +84,8 @@ class SlackOptions(Options):
         for severity, mention in mentions.items():
             if severity not in SEVERITIES:
                 raise ValueError(f"{severity!r} is not a valid severity: {', '.join(SEVERITIES)}")
+            if len(mention) > MAX_MENTION:
+                raise ValueError(f"{severity}: longer than {MAX_MENTION} characters")
             if not _MENTIONS.fullmatch(mention):
                 raise ValueError(
                     f"{severity}: write <!here>, <!channel>, <@U…> or <!subteam^S…>, blanks between several"

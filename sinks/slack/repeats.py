@@ -1,7 +1,6 @@
 """Which events say the same thing again, and how such repeats are counted. Pure functions."""
 
 import re
-from collections.abc import Sequence
 
 from relay.events import Event
 from sinks.slack.facts import alert_of, as_text, is_error
@@ -23,14 +22,6 @@ def fingerprint(event: Event) -> str | None:
     payload = event.payload
     parts = [as_text(payload.get(name) or "")[:MAX_COMPARED] for name in ("component", "error_code", "message")]
     return "|".join((event.event, event.severity.label, parts[0], parts[1], _VARYING.sub("#", parts[2])))
-
-
-def grouped(events: Sequence[Event]) -> list[list[Event]]:
-    """`events` with repeats put together, in the order of each first one."""
-    groups: dict[str, list[Event]] = {}
-    for event in events:
-        groups.setdefault(fingerprint(event) or event.id, []).append(event)
-    return list(groups.values())
 
 
 def in_words(seconds: float) -> str:

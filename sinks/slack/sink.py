@@ -1,49 +1,44 @@
-"""The Slack sink: one message for an event or its repeats; a resolved alert answers where the alert was told.
+"""The Slack sink: an incident is one message that is kept up to date, any other event a message of its own.
 
-What a message says stands in `message`, what Slack answers in `client`.
+What messages say stands in `render`, `plain` and `summary`; what is posted and edited when in `updates`; what Slack
+answers in `client`.
 """
 
 import asyncio
 import importlib
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import msgspec
+from prometheus_client import Counter
 
-from relay.events import SEVERITIES, Event
+from relay.events import Event
 from sinks.base import Batching, Outcome, QueuedSink, SinkError
-from sinks.slack.facts import Alert, alert_of, read
+from sinks.slack import mentions, runs
+from sinks.slack.facts import alert_of
+from sinks.slack.incident import CHANNEL, Incident, incident_of
+from sinks.slack.memory import Memory
 from sinks.slack.options import SlackOptions
-from sinks.slack.repeats import fingerprint, in_words
+from sinks.slack.repeats import fingerprint
 
 if TYPE_CHECKING:
-    from sinks.slack.client import Place, SlackClient
+    from sinks.slack.client import SlackClient
 
-_MESSAGES = "sinks.slack.message"
-MAX_REMEMBERED = 1000
-"""Characters of an alert's title and message that are kept for its end."""
-
-
-class PostedAlert(msgspec.Struct, frozen=True):
-    """An alert that was told: when it fired, what it said and, with a token, where the message stands."""
-
-    since: datetime
-    severity: str
-    title: str
-    message: str
-    channel: str = ""
-    ts: str = ""
+SUMMARY = "relay:summary"
+STATE_WAIT = 5.0
+"""Seconds: the first message of an incident waits so long for more, and edits are that far apart."""
+_MODULES = ("sinks.slack.updates", "sinks.slack.plain", "sinks.slack.summary")
+"""They load Slack's library, which takes 0.1 s: not while the intake waits."""
 
 
 class SlackSink(QueuedSink):
-    """Alerts in one Slack channel."""
+    """Incidents in one Slack channel."""
 
     Options = SlackOptions
     alerting = True
     remote = True
+    renders_incidents = True
 
     options: SlackOptions
     _client: "SlackClient | None" = None
@@ -52,7 +47,12 @@ class SlackSink(QueuedSink):
         """Make the client; no request is sent."""
         from sinks.slack.client import SlackClient  # noqa: PLC0415 - httpx, only for who posts
 
-        self._client = SlackClient(self.options, self.context.user_agent, self.context.now)
+        self._blocks_refused = Counter(
+            "tickstock_slack_blocks_refused",
+            "Messages whose blocks Slack refused, so that only their text was posted.",
+            registry=self.context.registry,
+        )
+        self._client = SlackClient(self.options, self.context.user_agent, self.context.now, self._note_refused_blocks)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -73,64 +73,65 @@ class SlackSink(QueuedSink):
         return f"posts as {who} to {self.options.channel}"
 
     def batching(self) -> Batching:
-        """One event at once, repeats together."""
-        return Batching(repeat_window=self.options.repeat_window)
+        """One event at once; states of an incident wait for newer ones, repeats of an error for one another."""
+        return Batching(repeat_window=self.options.repeat_window, state_wait=STATE_WAIT)
+
+    def select(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Of runs only what `runs` asks for."""
+        return [event for event in events if self._wants(event)]
+
+    def _wants(self, event: Event) -> bool:
+        if event.channel.startswith(runs.CHANNELS):
+            return self.options.runs == "all" and runs.state_of(event, self._zone) is not None
+        if self.options.runs == "none" and event.channel == CHANNEL:
+            return event.payload.get("kind") not in {"run", "day"}
+        return True
 
     def order_key(self, event: Event) -> str | None:
-        """An alert's end comes after its beginning."""
+        """An incident's states come in order, and an alert's end after its beginning."""
+        incident = self._incident(event)
+        if incident is not None:
+            return incident.incident
         alert = alert_of(event)
         return alert.key if alert else None
 
     def repeat_key(self, event: Event) -> str | None:
         """See `repeats.fingerprint`."""
-        return fingerprint(event)
+        return None if event.channel == CHANNEL else fingerprint(event)
 
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
-        """Post one message for `events`, and settle the alert that they resolve."""
-        if _MESSAGES not in sys.modules:  # Slack's library takes 0.1 s to load: not while the intake waits
-            await asyncio.to_thread(importlib.import_module, _MESSAGES)
-        alert = alert_of(events[-1])
-        if alert is None or any(fingerprint(event) != fingerprint(events[-1]) for event in events):
-            outcome, _ = await self._post(events, delivery_id)
-            return outcome
-        if alert.resolved:
-            return await self._resolve(alert, events, delivery_id)
-        outcome, place = await self._post(events, delivery_id)
-        if outcome.delivered:
-            self._remember(alert, events[0], place)
-        return outcome
+        """Bring an incident's message up to date, or post a message for an event and its repeats."""
+        if missing := [name for name in _MODULES if name not in sys.modules]:
+            await asyncio.to_thread(_load, missing)
+        incident = self._incident(events[-1])
+        if incident is None:
+            return await self._post(events, delivery_id)
+        from sinks.slack.updates import Updates  # noqa: PLC0415 - loads Slack's library
 
-    async def _resolve(self, alert: Alert, events: Sequence[Event], delivery_id: str) -> Outcome:
-        """Update first, which may be repeated unseen, then reply: a retry never replies twice for an update's sake."""
-        posted = self._recall(alert)
-        after = _after(alert, events[-1], posted)
-        if posted is not None and posted.ts:
-            outcome = await self._settle(posted, after, is_lasting=alert.is_lasting)
-            if outcome.worth_retrying:
-                return outcome
-            if not outcome.delivered:
-                self.context.log.info("slack alert not updated", alert=alert.key, why=outcome.detail)
-            if "not_found" in outcome.detail:  # deleted: there is no thread to answer in
-                posted = None
-        thread = _place(posted) if posted is not None and posted.ts else None
-        outcome, _ = await self._post(events, delivery_id, after, thread)
-        if outcome.delivered:
-            self.context.state.put(_state_key(alert), None)
-        return outcome
+        memory = Memory(self.context.state)
+        return await Updates(self._connected, memory, self.options.mentions).show(incident)
 
-    async def _settle(self, posted: PostedAlert, after: str, *, is_lasting: bool) -> Outcome:
-        from sinks.slack.message import settled  # noqa: PLC0415 - loads Slack's library
+    async def _post(self, events: Sequence[Event], delivery_id: str) -> Outcome:
+        from sinks.slack import plain, summary  # noqa: PLC0415 - loads Slack's library
 
-        message = settled(SEVERITIES[posted.severity], posted.title, posted.message, after, is_lasting=is_lasting)
-        return await self._connected.update(_place(posted), message)
+        event = events[-1]
+        if event.channel == SUMMARY:
+            message = summary.compose(event.payload)
+        else:
+            alert = alert_of(event)
+            called = [] if alert and alert.resolved else mentions.due(self.options.mentions, event.severity)
+            message = plain.compose(events, self._zone, mentions.in_words(self.options.mentions, called))
+        return (await self._connected.post(message, delivery_id)).outcome
 
-    async def _post(
-        self, events: Sequence[Event], delivery_id: str, after: str = "", thread: "Place | None" = None
-    ) -> "tuple[Outcome, Place | None]":
-        from sinks.slack.message import Look, compose  # noqa: PLC0415 - loads Slack's library
+    def _incident(self, event: Event) -> Incident | None:
+        """The incident that `event` tells of, or the run without trouble."""
+        if event.channel.startswith(runs.CHANNELS):
+            return runs.state_of(event, self._zone)
+        return incident_of(event)
 
-        look = Look(ZoneInfo(self.options.timezone), self.options.mentions)
-        return await self._connected.post(compose(events, look, after), delivery_id, thread)
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.options.timezone)
 
     @property
     def _connected(self) -> "SlackClient":
@@ -138,38 +139,11 @@ class SlackSink(QueuedSink):
             raise SinkError("the Slack sink was not started")
         return self._client
 
-    def _remember(self, alert: Alert, event: Event, place: "Place | None") -> None:
-        posted = PostedAlert(
-            since=event.time,
-            severity=event.severity.label,
-            title=alert.title[:MAX_REMEMBERED],
-            message=read(event).message[:MAX_REMEMBERED],
-            channel=place.channel if place else "",
-            ts=place.ts if place else "",
-        )
-        self.context.state.put(_state_key(alert), msgspec.json.encode(posted).decode())
-
-    def _recall(self, alert: Alert) -> PostedAlert | None:
-        text = self.context.state.get(_state_key(alert))
-        try:
-            return None if text is None else msgspec.json.decode(text, type=PostedAlert)
-        except msgspec.MsgspecError:
-            self.context.log.warning("slack state unreadable, forgotten", alert=alert.key)
-            return None
+    def _note_refused_blocks(self, remark: str) -> None:
+        self._blocks_refused.inc()
+        self.context.log.warning("slack refused a message's blocks, its text alone is posted", remark=remark)
 
 
-def _state_key(alert: Alert) -> str:
-    return f"alert:{alert.key}"
-
-
-def _after(alert: Alert, resolved: Event, posted: PostedAlert | None) -> str:
-    """How long the alert lasted: as the event says, else since it was told."""
-    if alert.lasted is not None:
-        return f"after {in_words(alert.lasted)}"
-    return f"after {in_words((resolved.time - posted.since).total_seconds())}" if posted is not None else ""
-
-
-def _place(posted: PostedAlert) -> "Place":
-    from sinks.slack.client import Place  # noqa: PLC0415 - loads httpx
-
-    return Place(posted.channel, posted.ts)
+def _load(modules: list[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 ELLIPSIS = "…"
 NOTHING = "—"
 """Slack refuses an empty text."""
+MAX_URL = 400
+"""A longer one is left out: it would take the room of what must be read."""
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _WORD_JOINER = "\u2060"
@@ -17,6 +19,8 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _CALLS = re.compile(r"@(?=here|channel|everyone)", re.IGNORECASE)
 _FENCE = re.compile(r"`(?=`)")
 _BLANKS = re.compile(r"\s+")
+_LINK_BREAKS = re.compile(r"[<>|\s\x00-\x1f\x7f-\x9f]")
+"""What would end a link's URL."""
 _FORMATTING = re.compile(r"[*_~`](?!\w)|(?<!\w)[*_~`]")
 
 
@@ -27,15 +31,37 @@ def mrkdwn(text: str, limit: int) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """`text` as a title: in one line, and without formatting of its own."""
-    line = _FORMATTING.sub("", _BLANKS.sub(" ", _quiet(text[: limit + 1]))).strip()
-    return _cut(line, limit, longer=len(text) > limit) or NOTHING
+    return _cut(_plain_line(text[: limit + 1]), limit, longer=len(text) > limit) or NOTHING
 
 
-def code_block(text: str, limit: int) -> str:
-    """The end of `text`, which says most in a traceback, as a code block that its own backticks cannot close."""
+def lock_screen(text: str, limit: int) -> str:
+    """`text` in one line of at most `limit` characters as they are read, cut at a word: entities count as one."""
+    line = _plain_line(text[: 2 * limit])
+    if width(line) > limit:
+        kept = "".join(_within(list(line), limit - 1))
+        at_word = kept.rpartition(" ")[0]
+        line = (at_word if len(at_word) > limit // 2 else kept).rstrip(" ,;:") + ELLIPSIS
+    return "".join(_ENTITIES.get(character, character) for character in line) or NOTHING
+
+
+def link(url: str, label: str, limit: int) -> str:
+    """`label` linked to `url`; the label alone without a URL, or with one that would not fit into a message."""
+    shown = one_line(label, limit).replace("|", "\N{BROKEN BAR}")
+    return f"<{_LINK_BREAKS.sub(_percent, url).replace('&', '&amp;')}|{shown}>" if 0 < len(url) <= MAX_URL else shown
+
+
+def inline_code(text: str, limit: int) -> str:
+    """`text`, in one line, as code."""
+    line = _BLANKS.sub(" ", _quiet(text[: limit + 1])).replace("`", "").strip()
+    return f"`{_cut(line, limit, longer=False) or NOTHING}`"
+
+
+def code_block(text: str, limit: int, *, keep_end: bool = False) -> str:
+    """`text` as a code block that its own backticks cannot close; of a traceback the end says most."""
     room = limit - len("```\n\n```")
-    body = _FENCE.sub("`" + _WORD_JOINER, _quiet(text[-(room + 1) :]).strip("\n"))
-    return f"```\n{_cut(body, room, longer=len(text) > room, keep_end=True) or NOTHING}\n```"
+    part = text[-(room + 1) :] if keep_end else text[: room + 1]
+    body = _FENCE.sub("`" + _WORD_JOINER, _quiet(part).strip("\n"))
+    return f"```\n{_cut(body, room, longer=len(text) > room, keep_end=keep_end) or NOTHING}\n```"
 
 
 def clean(text: str) -> str:
@@ -46,6 +72,14 @@ def clean(text: str) -> str:
 def _quiet(text: str) -> str:
     """Cleaned, and with what would call a whole channel kept from doing so."""
     return _CALLS.sub("@" + _WORD_JOINER, clean(text))
+
+
+def _plain_line(text: str) -> str:
+    return _FORMATTING.sub("", _BLANKS.sub(" ", _quiet(text))).strip()
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode(errors="replace"))
 
 
 def width(text: str) -> int:

@@ -12,6 +12,7 @@ from slack_sdk.web.client import WebClient
 
 from tests.support import eventually
 from tickstock_simulator.slack import SlackStandIn
+from tickstock_simulator.slack_channels import RefusedError, SlackChannels
 from tickstock_simulator.slack_limits import refusal
 
 TOKEN = "xoxb-for-the-test"  # noqa: S105 - opens nothing
@@ -166,7 +167,7 @@ async def test_an_incoming_webhook_says_ok_and_its_errors_in_plain_text(slack: S
     ]
     assert answers[3].headers["Retry-After"] == "1"
     assert [message.text for message in slack.messages] == ["hello", "from a form"]
-    slack.archived = True
+    slack.channels.archived = True
     async with httpx.AsyncClient() as client:
         assert (await client.post(slack.webhook_url, json={"text": "x"})).status_code == 410
 
@@ -179,6 +180,84 @@ async def test_an_update_needs_the_channels_id_and_a_known_message(client: httpx
     ):
         answer = await client.post("/api/chat.update", json={"channel": channel, "ts": ts, "text": "x"})
         assert answer.json() == {"ok": False, "error": error}
+
+
+async def test_a_reply_stands_in_its_thread_and_the_channel_sees_a_broadcast() -> None:
+    async with SlackStandIn(token=TOKEN, rate=None) as slack:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(base_url=slack.url, headers=headers) as client:
+            first = (await post(client, text="first")).json()["ts"]
+            reply = (await post(client, text="reply", thread_ts=first)).json()["ts"]
+            assert (await post(client, text="both", thread_ts=first, reply_broadcast=True)).json()["ok"]
+            for thread, error in ((reply, "cannot_reply_to_message"), ("1.000000", "thread_not_found")):
+                assert (await post(client, text="x", thread_ts=thread)).json()["error"] == error
+        threads = [(each.thread, each.is_broadcast) for each in slack.messages]
+    assert threads == [(None, False), (first, False), (first, True)]
+
+
+async def test_an_edit_keeps_the_blocks_that_it_does_not_name() -> None:
+    channels = SlackChannels(None)
+    kept = channels.post("#ops", {"text": "a", "blocks": [section("b")]}, "api", 1.0)
+    where = {"channel": kept.channel, "ts": kept.ts}
+    assert channels.edit({**where, "text": "c"}, 2.0).payload == {"text": "c", "blocks": [section("b")]}
+    assert channels.edit({**where, "text": "c", "blocks": []}, 3.0).payload == {"text": "c", "blocks": []}
+    assert kept.edited_at == [2.0, 3.0]
+
+
+async def test_what_cannot_be_edited_or_replied_to_is_refused_as_slack_does() -> None:
+    channels = SlackChannels(None)
+    kept = channels.post("#ops", {"text": "a"}, "api", 1.0)
+    where = {"channel": kept.channel, "ts": kept.ts, "text": "b"}
+    channels.edit_window = 60.0
+    assert channels.edit(where, 60.0) is kept
+    with pytest.raises(RefusedError, match="edit_window_closed"):
+        channels.edit(where, 62.0)
+    channels.locked.add(kept.ts)
+    with pytest.raises(RefusedError, match="restricted_action_thread_locked"):
+        channels.post("#ops", {"text": "x", "thread_ts": kept.ts}, "api", 2.0)
+    channels.delete(kept.ts)
+    with pytest.raises(RefusedError, match="message_not_found"):
+        channels.edit(where, 3.0)
+    channels.archived = True
+    with pytest.raises(RefusedError, match="is_archived"):
+        channels.named("#ops")
+
+
+async def test_a_permalink_leads_to_a_message_that_is_there(slack: SlackStandIn, client: httpx.AsyncClient) -> None:
+    posted = (await post(client, text="first")).json()
+    asked = {"channel": posted["channel"], "message_ts": posted["ts"]}
+    answer = (await client.get("/api/chat.getPermalink", params=asked)).json()
+    assert answer["permalink"] == f"{slack.url}/archives/{posted['channel']}/p{posted['ts'].replace('.', '')}"
+    missing = (await client.get("/api/chat.getPermalink", params=asked | {"message_ts": "1.0"})).json()
+    assert missing == {"ok": False, "error": "message_not_found"}
+
+
+async def test_scopes_and_membership_are_asked_for(slack: SlackStandIn, client: httpx.AsyncClient) -> None:
+    assert (await client.post("/api/auth.test")).headers["X-OAuth-Scopes"] == "chat:write"
+    slack.channels.joined = False
+    assert (await post(client, text="x")).json()["error"] == "not_in_channel"
+    slack.scopes = {"chat:write.public"}
+    assert (await post(client, text="x")).json() == {
+        "ok": False,
+        "error": "missing_scope",
+        "needed": "chat:write",
+        "provided": "chat:write.public",
+    }
+
+
+async def test_the_page_shows_markup_as_slack_does(client: httpx.AsyncClient) -> None:
+    text = ":red_circle: *<https://a.example/?b=1&amp;c=2|a &lt; b>* ~gone~ `code *x*` <!channel>\n```<b>```"
+    await post(client, text="t", blocks=[section(text)])
+    page = (await client.get("/")).text
+    for shown in (
+        '<b><a href="https://a.example/?b=1&amp;c=2">a &lt; b</a></b>',
+        "<s>gone</s>",
+        "<code>code *x*</code>",
+        '<span class="at">@channel</span>',
+        "<pre>&lt;b&gt;</pre>",
+        'class="dot"',
+    ):
+        assert shown in page
 
 
 async def test_what_arrived_is_shown_and_escaped(slack: SlackStandIn, client: httpx.AsyncClient) -> None:

@@ -1,4 +1,7 @@
-"""The Slack sink against the Slack stand-in, and against Slack's error answers word for word."""
+"""The Slack sink against the Slack stand-in, and against Slack's error answers word for word.
+
+What an incident becomes is in test_slack_incidents.py.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -12,8 +15,8 @@ from pydantic import ValidationError
 from relay.events import Announcement, Event, Severity
 from sinks.base import Outcome, Reason, SinkError
 from sinks.slack import SlackOptions, SlackSink
-from sinks.slack.message import RESOLVED
 from sinks.testing import HOSTILE_TEXTS, NOON, Fault, FaultyServer, MemoryState, Reply, make_context, make_event
+from tests.support import incidents
 from tickstock_simulator.slack import SlackStandIn
 
 TOKEN = "xoxb-stand-in"  # noqa: S105 - opens nothing
@@ -68,32 +71,26 @@ async def test_the_exact_request_with_a_bot_token(server: FaultyServer) -> None:
     assert request.headers["idempotency-key"] == "kit-1"
     assert request.json == {
         "channel": "#ops",
-        "text": "*Error: m*",
+        "text": "Error: m",
         "username": "TickStock",
         "icon_emoji": ":bell:",
-        "parse": "none",
         "unfurl_links": False,
         "unfurl_media": False,
         "metadata": {"event_type": "tickstock_relay", "event_payload": {"delivery_id": "kit-1"}},
-        "attachments": [
+        "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": ":red_circle: *Error: m*", "verbatim": True}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": "```\nm\n```", "verbatim": True}},
             {
-                "color": "#e01e5a",
-                "fallback": "Error: m",
-                "blocks": [
-                    {"type": "section", "text": {"type": "mrkdwn", "text": "m", "verbatim": True}},
+                "type": "context",
+                "elements": [
                     {
-                        "type": "context",
-                        "elements": [
-                            {
-                                "type": "mrkdwn",
-                                "text": "2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)",
-                                "verbatim": True,
-                            },
-                            {"type": "mrkdwn", "text": "tickstock:errors", "verbatim": True},
-                        ],
+                        "type": "mrkdwn",
+                        "text": "2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)",
+                        "verbatim": True,
                     },
+                    {"type": "mrkdwn", "text": "tickstock:errors", "verbatim": True},
                 ],
-            }
+            },
         ],
     }
 
@@ -107,7 +104,7 @@ async def test_the_exact_request_with_an_incoming_webhook(server: FaultyServer) 
     assert "authorization" not in request.headers
     assert request.headers["idempotency-key"] == "kit-1"
     body = request.json
-    assert set(body) == {"text", "attachments", "parse", "unfurl_links", "unfurl_media", "icon_url"}
+    assert set(body) == {"text", "blocks", "unfurl_links", "unfurl_media", "icon_url"}
     assert body["icon_url"] == "https://pics.example/bell.png"
 
 
@@ -123,69 +120,11 @@ async def test_slack_takes_whatever_an_event_holds(slack: SlackStandIn, text: st
     assert [message.via for message in slack.messages] == ["api", "webhook"]
 
 
-async def test_a_resolved_alert_says_so_in_the_same_place(slack: SlackStandIn) -> None:
-    state = MemoryState()
-    async with started(state, **bot(slack.api_url)) as sink:
+async def test_a_single_alert_is_two_messages_where_incidents_do_not_come(slack: SlackStandIn) -> None:
+    async with started(**bot(slack.api_url, mentions={"error": "<!here>"})) as sink:
         assert (await sink.deliver([alert("firing")], "kit-1")).delivered
-    async with started(state, **bot(slack.api_url)) as sink:  # another process, perhaps
         assert (await sink.deliver([alert("resolved", minutes=12)], "kit-2")).delivered
-    first, reply = slack.messages
-    assert len(first.edits) == 1
-    assert first.text == "~Critical: No run today~ *Resolved* after 12 min"
-    assert first.color == RESOLVED
-    assert reply.text == "*Resolved after 12 min: No run today*"
-    assert reply.payload["thread_ts"] == first.ts
-    assert reply.payload["reply_broadcast"] is True
-    assert reply.payload["channel"] == first.channel
-    assert state.values == {}, "a settled alert is forgotten"
-
-
-async def test_a_resolved_alert_is_a_new_message_with_a_webhook(slack: SlackStandIn) -> None:
-    async with started(webhook_url=slack.webhook_url) as sink:
-        await sink.deliver([alert("firing")], "kit-1")
-        await sink.deliver([alert("resolved", minutes=12, duration_seconds=900)], "kit-2")
-    assert [message.text for message in slack.messages] == [
-        "*Critical: No run today*",
-        "*Resolved after 15 min: No run today*",
-    ]
-    assert slack.messages[1].color == RESOLVED
-
-
-async def test_a_resolution_without_a_memory_is_told_all_the_same(slack: SlackStandIn) -> None:
-    state = MemoryState()
-    state.put("alert:run_missing", "{damaged")
-    async with started(state, **bot(slack.api_url)) as sink:
-        assert (await sink.deliver([alert("resolved")], "kit-1")).delivered
-    assert slack.messages[0].text == "*Resolved: No run today*"
-    assert "thread_ts" not in slack.messages[0].payload
-
-
-async def test_a_resolution_whose_alert_was_deleted_stands_alone(slack: SlackStandIn) -> None:
-    async with started(**bot(slack.api_url)) as sink:
-        await sink.deliver([alert("firing")], "kit-1")
-        slack.messages.clear()
-        assert (await sink.deliver([alert("resolved", minutes=1)], "kit-2")).delivered
-    assert len(slack.messages) == 1
-    assert "thread_ts" not in slack.messages[0].payload
-
-
-async def test_a_resolution_is_not_told_twice_when_the_update_fails_first(server: FaultyServer) -> None:
-    async with started(**bot(f"{server.url}/api/")) as sink:
-        await sink.deliver([alert("firing")], "kit-1")
-        server.replies.append(Reply(503, b""))
-        assert (await sink.deliver([alert("resolved", minutes=1)], "kit-2")).reason is Reason.SERVER_ERROR
-        assert (await sink.deliver([alert("resolved", minutes=1)], "kit-2")).delivered
-    methods = [request.path.rpartition("/")[2] for request in server.requests]
-    assert methods == ["chat.postMessage", "chat.update", "chat.update", "chat.postMessage"]
-    assert server.requests[1].json["ts"] == "1738012800.000100"
-
-
-async def test_a_firing_alert_that_failed_is_not_remembered(server: FaultyServer) -> None:
-    state = MemoryState()
-    async with started(state, **bot(f"{server.url}/api/")) as sink:
-        server.always = Reply(500, b"")
-        await sink.deliver([alert("firing")], "kit-1")
-    assert state.values == {}
+    assert [message.text for message in slack.messages] == ["<!here> Critical: No run today", "Resolved: No run today"]
 
 
 async def test_slacks_rate_limit_is_handed_to_the_lane() -> None:
@@ -221,7 +160,8 @@ async def test_slacks_errors_have_their_reasons(server: FaultyServer, error: str
     server.always = Reply(200, json.dumps({"ok": False, "error": error}).encode())
     async with started(**bot(f"{server.url}/api/")) as sink:
         outcome = await sink.deliver([make_event()], "kit-1")
-    assert outcome == Outcome(reason, f"Slack says {error}")
+    assert outcome.reason is reason
+    assert outcome.detail.startswith(f"Slack says {error}")
 
 
 @pytest.mark.parametrize(
@@ -275,10 +215,12 @@ async def test_a_check_with_a_wrong_token_fails_in_one_line(slack: SlackStandIn)
 
 def test_repeats_and_order_are_asked_of_the_lane() -> None:
     sink = SlackSink(SlackOptions.model_validate({"webhook_url": "https://hooks.slack.com/x"}), make_context())
-    assert (sink.batching().max_events, sink.batching().repeat_window) == (1, 60.0)
+    assert (sink.batching().max_events, sink.batching().repeat_window, sink.batching().state_wait) == (1, 60.0, 5.0)
     assert sink.repeat_key(make_event()) == sink.repeat_key(make_event(offset=9))
     assert sink.order_key(alert("firing")) == sink.order_key(alert("resolved")) == "run_missing"
     assert sink.order_key(make_event()) is None
+    assert sink.order_key(incidents.as_event(incidents.begins())) == incidents.RUN
+    assert sink.repeat_key(incidents.as_event(incidents.begins())) is None
     assert (sink.alerting, sink.remote, sink.durable) == (True, True, True)
 
 
@@ -320,17 +262,17 @@ def refused(error: str) -> Reply:
     [
         "cannot_reply_to_message",
         "restricted_action_thread_locked",
-        "thread_not_found",
         "restricted_action_non_threadable_channel",
         "cannot_broadcast",
     ],
 )
-async def test_a_refused_thread_loses_no_resolved(server: FaultyServer, error: str) -> None:
+async def test_a_refused_thread_loses_no_end(server: FaultyServer, error: str) -> None:
     """It went to the dead letters, and the channel showed the alert as firing."""
     async with started(**bot(f"{server.url}/api/")) as sink:
-        assert (await sink.deliver([alert("firing")], "kit-1")).delivered
+        assert (await sink.deliver([incidents.as_event(incidents.begins())], "kit-1")).delivered
         server.replies.extend([Reply(200, POSTED), refused(error)])
-        assert (await sink.deliver([alert("resolved", minutes=12)], "kit-2")).delivered
+        over = incidents.is_over() | {"errors": incidents.errors(), "notes": []}
+        assert (await sink.deliver([incidents.as_event(over)], "kit-2")).delivered
     *_, first, again = server.requests
     assert "thread_ts" in first.json
     assert again.json == {key: first.json[key] for key in first.json if key not in {"thread_ts", "reply_broadcast"}}

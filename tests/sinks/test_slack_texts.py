@@ -1,0 +1,429 @@
+"""What Slack is told: the exact JSON of single events, and never more than Slack takes, whatever comes."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.events import Announcement, Event, Mark, Phase, Severity
+from sinks.slack import mentions, plain, render, summary
+from sinks.slack.incident import Incident, incident_of
+from sinks.slack.message import Message
+from sinks.slack.repeats import fingerprint, in_words
+from sinks.slack.text import code_block, inline_code, link, lock_screen, mrkdwn, one_line, width
+from sinks.testing import HOSTILE_TEXTS, NOON, make_event
+from tests.support import incidents
+from tests.support.examples import examples
+from tickstock_simulator.slack_limits import refusal
+
+NEW_YORK = ZoneInfo("America/New_York")
+MOST_TEXT = 9000
+MOST_JSON = 60_000
+
+
+def compose(events: list[Event], mention: str = "") -> dict[str, Any]:
+    return plain.compose(events, NEW_YORK, mention).body()
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text that Slack would read as mrkdwn, the top-level one included."""
+    if isinstance(value, dict):
+        if isinstance(value.get("text"), str):
+            yield value["text"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
+
+
+def section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": mrkdwn_object(text)}
+
+
+def mrkdwn_object(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def test_the_contracts_error_is_told_in_exactly_this_json() -> None:
+    assert compose([make_event(phase=Phase.IMPORT)]) == {
+        "text": "Error in data_import: RATE_LIMIT_EXCEEDED",
+        "blocks": [
+            section(":red_circle: *Error in data_import: RATE_LIMIT_EXCEEDED*"),
+            section("```\nMassive API rate limit hit\n```"),
+            {
+                "type": "section",
+                "fields": [
+                    mrkdwn_object("*Component*\ndata_import"),
+                    mrkdwn_object("*Error code*\nRATE_LIMIT_EXCEEDED"),
+                    mrkdwn_object("*Phase*\nimport"),
+                    mrkdwn_object("*Run*\n550e8400-e29b-41d4-a716-446655440000"),
+                ],
+            },
+            {
+                "type": "section",
+                "fields": [mrkdwn_object("*Symbol*\nAAPL"), mrkdwn_object("*Retry after*\n60")],
+            },
+            {
+                "type": "context",
+                "elements": [
+                    mrkdwn_object("2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)"),
+                    mrkdwn_object("tickstock:errors from massive_fetcher"),
+                ],
+            },
+        ],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def test_an_event_that_is_no_error_is_told_by_its_name_and_fields() -> None:
+    event = make_event(
+        {"pattern_type": "Doji", "symbol": "AAPL", "confidence": 0.93, "parameters": {"span": 5}, "tags": ["a", "b"]},
+        channel="tickstock:patterns:detected",
+        event="pattern_detected",
+        phase=Phase.PATTERNS,
+        run_id=None,
+    )
+    message = compose([event])
+    assert message["text"] == "Pattern detected: AAPL"
+    assert message["blocks"][0] == section(":large_blue_circle: *Pattern detected: AAPL*")
+    assert [field["text"] for field in message["blocks"][2]["fields"]] == [
+        "*Pattern type*\nDoji",
+        "*Symbol*\nAAPL",
+        "*Confidence*\n0.93",
+        '*Parameters*\n{"span":5}',
+        "*Tags*\na, b",
+    ]
+
+
+def alert(state: str, **more: Any) -> Event:
+    payload = {"alert": "run_missing", "state": state, "title": "No run today", "message": "Due 16:10.", **more}
+    return Announcement(
+        channel="relay:alert:run_missing", event="run_missing", severity=Severity.CRITICAL, payload=payload
+    ).as_event("kit", 1, NOON)
+
+
+def test_an_alert_without_an_incident_is_told_plainly() -> None:
+    message = compose([alert("firing", facts={"due": "16:10"}, since="2025-01-27T21:15:00Z")], "<!channel>")
+    assert message["text"] == "<!channel> Critical: No run today"
+    assert message["blocks"][0] == section(":red_circle: *Critical: No run today* <!channel>")
+    assert message["blocks"][1] == section("Due 16:10.")
+    assert message["blocks"][2]["fields"] == [mrkdwn_object("*Due*\n16:10")]
+    over = compose([alert("resolved", title="Resolved: No run today")])
+    assert over["blocks"][0] == section(":large_green_circle: *Resolved: No run today*")
+
+
+def test_repeats_are_one_message_with_a_count_and_a_span() -> None:
+    events = [make_event(at=NOON + timedelta(seconds=second), offset=second) for second in range(0, 61, 2)]
+    message = compose(events)
+    assert message["text"] == "31 × Error in data_import: RATE_LIMIT_EXCEEDED"  # noqa: RUF001 - how it is written
+    footer = message["blocks"][-1]["elements"]
+    assert footer[0]["text"] == "31 × in 60 s, first 16:20:00, last 16:21:00 EST"  # noqa: RUF001
+
+
+def test_a_traceback_keeps_its_end_in_a_code_block() -> None:
+    lines = "".join(f"  File {n}\n" for n in range(2000)) + "ValueError: ```bad``` & <odd>"
+    block = compose([make_event({"message": "m", "traceback": lines})])["blocks"][-2]["text"]
+    text = block["text"]
+    assert text.startswith("```\n…")
+    assert text.endswith("&amp; &lt;odd&gt;\n```")
+    assert text.count("```") == 2, "the traceback's own backticks must not close the block"
+    assert 2800 < width(text) <= 2900
+
+
+def test_a_claimed_time_that_cannot_be_true_is_not_shown_as_the_time() -> None:
+    event = make_event(at=NOON + timedelta(hours=5), received=NOON)
+    footer = [one["text"] for one in compose([event])["blocks"][-1]["elements"]]
+    assert footer[0] == "2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)"
+    assert footer[-1] == "claims 2025-01-28 02:20:00 UTC, which cannot be true"
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        (Mark.RECONSTRUCTED, "reconstructed from the API after a gap"),
+        (Mark.UNDATED, "came without a time"),
+        (Mark.TEST, "a test"),
+        (Mark.REPLAYED, "replayed from an archive"),
+    ],
+)
+def test_what_is_unusual_is_said(mark: Mark, words: str) -> None:
+    footer = compose([make_event(marks=mark)])["blocks"][-1]["elements"]
+    assert words in [one["text"] for one in footer]
+
+
+def test_local_time_follows_the_clock_change() -> None:
+    summer = compose([make_event(at=datetime(2025, 7, 1, 20, 10, tzinfo=UTC))])
+    assert summer["blocks"][-1]["elements"][0]["text"].startswith("2025-07-01 16:10:00 EDT (")
+
+
+def test_nobody_is_called_by_a_text_from_the_wire() -> None:
+    text = "<!channel> <!here> <@U012AB3CD> @channel @HERE @everyone <https://evil.example|click>"
+    payload = {"message": text, "component": text, "error_code": text, "traceback": text, "context": {text: text}}
+    written = json.dumps(compose([make_event(payload, run_id=text, source=text)])).lower()
+    assert "<" not in written
+    assert not any(call in written for call in ("@channel", "@here", "@everyone"))
+
+
+@pytest.mark.parametrize("limit", [2, 5, 9, 50])
+def test_a_cut_never_halves_an_entity_or_a_character(limit: int) -> None:
+    for text in ("&" * 60, "a<b>c&" * 20, "😀é" * 40):
+        cut = mrkdwn(text, limit)
+        assert width(cut) <= limit
+        assert cut.endswith("…")
+        assert "&" not in cut.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
+        cut.encode()
+
+
+def test_short_text_is_escaped_and_else_untouched() -> None:
+    assert mrkdwn("a & b <c> 'd' `e`", 100) == "a &amp; b &lt;c&gt; 'd' `e`"
+    assert mrkdwn("", 10) == mrkdwn(" \x00\n", 10) == "—"
+    assert one_line("a\u061cb\u202ec\u2066d", 100) == "abcd", "what turns the direction of writing hides what it says"
+    assert one_line("RATE_LIMIT *now*\n and\tthen", 100) == "RATE_LIMIT now and then"
+    assert code_block("a\x1b[0m", 100) == "```\na[0m\n```"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (-5, "0 s"), (119, "119 s"), (720, "12 min"), (7500, "2 h 5 min"), (273_600, "3 d 4 h")],
+)
+def test_spans_are_told_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_repeats_of_one_error_have_one_fingerprint_whatever_numbers_they_carry() -> None:
+    def error(message: str, **more: Any) -> str | None:
+        return fingerprint(make_event({"component": "db", "error_code": "E1", "message": message, **more}))
+
+    first = error("Timeout after 30.5 s for job 550e8400-e29b-41d4-a716-446655440000 at 0xdeadbeef, attempt 3")
+    assert first == error("Timeout after 7 s for job 650e8400-e29b-41d4-a716-446655449999 at 0xcafe, attempt 12")
+    assert first is not None
+    assert error("Timeout") != error("Refused")
+    assert error("Timeout") != error("Timeout", severity="critical")
+    assert error("Timeout") != error("Timeout", component="api")
+    assert error("decade facade") != error("decade"), "words of hex letters are words"
+
+
+def test_only_errors_and_alerts_repeat() -> None:
+    assert fingerprint(make_event({"symbol": "AAPL"}, channel="tickstock:patterns:detected", event="x")) is None
+    assert fingerprint(alert("firing")) == "alert|run_missing|firing"
+    assert fingerprint(alert("resolved")) == "alert|run_missing|resolved"
+
+
+def test_someone_elses_alert_is_no_alert_of_the_relay() -> None:
+    payload = {"alert": "run_missing", "state": "resolved", "title": "x", "severity": "error"}
+    assert compose([make_event(payload)])["blocks"][0]["text"]["text"].startswith(":red_circle:")
+
+
+def test_an_entry_of_mentions_holds_for_its_severity_and_above_once() -> None:
+    entries = {"warning": "<@U1>", "critical": "<!channel> <@U1>"}
+    assert mentions.due(entries, Severity.INFO) == []
+    assert mentions.due(entries, Severity.ERROR) == ["warning"]
+    assert mentions.due(entries, Severity.EMERGENCY, called=["warning"]) == ["critical"]
+    assert mentions.in_words(entries, ["warning", "critical"]) == "<@U1> <!channel>"
+
+
+def test_a_lock_screen_shows_whole_words_and_no_markup() -> None:
+    assert lock_screen("*Run* failed: `a` & <b>", 150) == "Run failed: a &amp; &lt;b&gt;"
+    cut = lock_screen("word & " * 40, 150)
+    assert cut.endswith(" &amp;…")
+    assert width(cut.replace("&amp;", "&")) <= 150
+    assert lock_screen("x" * 200, 150) == "x" * 149 + "…"
+    assert lock_screen("\x00", 150) == "—"
+
+
+def test_a_link_holds_what_would_end_it() -> None:
+    assert link("https://a.example/?a=1&b=<x>|y z", "A | B > C", 60) == (
+        "<https://a.example/?a=1&amp;b=%3Cx%3E%7Cy%20z|A \N{BROKEN BAR} B &gt; C>"
+    )
+    assert link("", "A", 60) == "A"
+    assert link("https://a.example/" + "x" * 3000, "A", 60) == "A"
+    assert inline_code("a `b`\nc", 60) == "`a b c`"
+
+
+def test_the_days_summary_is_told_without_a_mention() -> None:
+    payload = {
+        "title": "Mon 27 Jan: failed in patterns at 16:42",
+        "text": "Mon 27 Jan: failed in patterns at 16:42 EST. Data not usable yet. 41 errors, 3 alerts.",
+        "cause": "The day's data is not usable yet.",
+        "state": "bad",
+        "fields": [{"name": "Errors", "text": "40 RATE_LIMIT_EXCEEDED\n1 PHASE_FAILED"}],
+        "context": ["next run Tue 28 Jan 16:10 EST"],
+        "url": "https://relay.example/runs/2025-01-27",
+    }
+    message = summary.compose(payload).body()
+    assert message["text"] == payload["text"]
+    assert message["blocks"] == [
+        section(
+            ":red_circle: *<https://relay.example/runs/2025-01-27|Mon 27 Jan: failed in patterns at 16:42>*\n"
+            "The day's data is not usable yet."
+        ),
+        {"type": "section", "fields": [mrkdwn_object("*Errors*\n40 RATE_LIMIT_EXCEEDED\n1 PHASE_FAILED")]},
+        {
+            "type": "context",
+            "elements": [
+                mrkdwn_object(
+                    "<https://relay.example/runs/2025-01-27|Day page> \N{MIDDLE DOT} next run Tue 28 Jan 16:10 EST"
+                )
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize("character", ["x", "&", "<", "\U0001f600", "`", "@here"])
+def test_the_largest_of_all_errors_keeps_within_the_limits(character: str) -> None:
+    text = character * 20_000
+    payload = dict.fromkeys(("component", "error_code", "category", "message", "traceback"), text)
+    context = {f"{text}{number}": text for number in range(30)}
+    event = make_event(
+        {**payload, "context": context}, source=text, run_id=text, channel=f"x:{text}", phase=Phase.IMPORT
+    )
+    event.marks = Mark.UNDATED | Mark.RECONSTRUCTED
+    assert_within_limits(compose([event] * 2))
+
+
+@pytest.mark.parametrize("character", ["x", "&", "<", "\U0001f600", "`", "@here", "*", "|", "~a"])
+@pytest.mark.parametrize("state", ["firing", "over"])
+def test_the_largest_of_all_incidents_keeps_within_the_limits(character: str, state: str) -> None:
+    text = character * 20_000
+    largest = _filled(incidents.is_over() | {"again": {"text": "", "url": ""}, "quote": ""}, text)
+    read = incident_of(incidents.as_event(largest | {"state": state, "severity": "critical", "highest": "critical"}))
+    assert read is not None
+    for message in every_message(read):
+        assert_within_limits(message.body())
+        assert len(message.blocks) <= 6
+
+
+def _filled(value: Any, text: str) -> Any:
+    """With `text` in place of every text, and lists much longer than they may be."""
+    if isinstance(value, dict):
+        return {name: _filled(inner, text) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, text) for inner in (value * 60)[:60]]
+    return text if isinstance(value, str) or value is None else value
+
+
+def every_message(incident: Incident) -> Iterator[Message]:
+    """All that is ever posted of a state."""
+    yield render.message(incident, "<!channel> <@U012AB3CD>")
+    yield render.message(incident, is_struck=False)
+    yield render.worse(incident, "<!channel>")
+    yield render.cleared(incident)
+    yield render.other_errors(incident)
+    yield from (render.note(incident, line) for line in incident.notes[:3])
+    yield from (render.errors_of(incident, group) for group in incident.errors.kinds[:3])
+
+
+def assert_within_limits(message: dict[str, Any]) -> None:
+    assert refusal(message) is None
+    assert sum(map(width, texts_in(message["blocks"]))) <= MOST_TEXT
+    assert len(json.dumps(message)) <= MOST_JSON
+
+
+wire_text = st.text(max_size=12) | st.sampled_from(HOSTILE_TEXTS)
+wire_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | wire_text,
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(wire_text, inner, max_size=12),
+    max_leaves=15,
+)
+ERROR_NAMES = ["severity", "component", "error_code", "message", "error", "traceback", "stack_trace", "context"]
+OTHER_NAMES = [
+    "category",
+    "phase",
+    "alert",
+    "state",
+    "title",
+    "facts",
+    "symbol",
+    "run_id",
+    "job_id",
+    "duration_seconds",
+]
+names = st.sampled_from(ERROR_NAMES + OTHER_NAMES)
+payloads = st.dictionaries(names | wire_text, wire_values, max_size=16)
+events = st.builds(
+    make_event,
+    payloads.map(lambda payload: json.loads(json.dumps(payload).replace("\\ud", "\\u0d"))),
+    channel=st.sampled_from(["tickstock:errors", "tickstock:monitoring", "relay:alert:x"]) | wire_text,
+    event=st.sampled_from(["error", "pattern_detected"]) | wire_text,
+    source=st.none() | wire_text,
+    run_id=st.none() | wire_text,
+    severity=st.sampled_from(["debug", "critical", "emergency"]),
+    at=st.datetimes(timezones=st.just(UTC)),
+    marks=st.sampled_from(list(Mark)),
+)
+
+
+@examples(50)
+@given(st.lists(events, min_size=1, max_size=12))
+def test_no_event_breaks_slacks_limits(several: list[Event]) -> None:
+    message = compose(several)
+    assert_within_limits(message)
+    assert 0 < len(message["blocks"]) <= 10
+    for text in texts_in(message):
+        assert_harmless(text)
+        assert "<" not in text
+
+
+def assert_harmless(text: str) -> None:
+    assert text.strip()
+    text.encode()  # no half characters
+    assert not set(text) & set(map(chr, (*range(9), *range(11, 32), 0x202E)))
+
+
+hostile_states = st.fixed_dictionaries(
+    {
+        "state": st.sampled_from(["firing", "eased", "over", "running", "?"]),
+        "severity": wire_text | st.just("critical"),
+    },
+    optional={
+        **dict.fromkeys(("title", "text", "cause", "quote", "silence", "url", "runbook", "source", "kind"), wire_text),
+        "data": st.fixed_dictionaries(dict.fromkeys(("word", "label", "short", "sentence"), wire_text)),
+        "phases": st.lists(st.fixed_dictionaries({"mark": wire_text, "text": wire_text, "strong": st.booleans()})),
+        "actions": st.lists(st.fixed_dictionaries({"text": wire_text, "command": st.none() | wire_text})),
+        "again": st.none() | st.fixed_dictionaries({"text": wire_text, "url": wire_text}),
+        "cleared": st.fixed_dictionaries(dict.fromkeys(("text", "by_name", "by_url"), wire_text)),
+        "context": st.lists(wire_text, max_size=12),
+        "notes": st.lists(st.fixed_dictionaries({"text": wire_text, "change": wire_text, "number": st.integers(0, 9)})),
+        "errors": st.fixed_dictionaries(
+            {
+                "more_groups": st.integers(0, 99),
+                "list": st.lists(
+                    st.fixed_dictionaries(dict.fromkeys(("id", "title", "text", "message", "context"), wire_text)),
+                    max_size=3,
+                ),
+            }
+        ),
+    },
+)
+
+
+@examples(50)
+@given(hostile_states)
+def test_no_incident_breaks_slacks_limits(state: dict[str, Any]) -> None:
+    incident = msgspec.convert({"incident": "r1"} | without_nulls(state), Incident)
+    for message in every_message(incident):
+        body = message.body()
+        assert_within_limits(body)
+        assert len(body["blocks"]) <= 6
+        assert width(unescaped(body["text"])) <= 150
+        for text in texts_in(body):
+            assert_harmless(text)
+            assert not {"<!channel>", "<!here>"} & set(text.replace("<!channel> <@U012AB3CD>", "").split()[2:])
+
+
+def without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(value), object_hook=lambda one: {k: v for k, v in one.items() if v is not None})  # type: ignore[no-any-return]
+
+
+def unescaped(text: str) -> str:
+    """As it is read."""
+    for written, read in (("<!channel>", "@channel"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        text = text.replace(written, read)
+    return text
