@@ -123,11 +123,6 @@ class SlackChannels:
             raise RefusedError("message_not_found")
         return found
 
-    def delete(self, ts: str) -> None:
-        """Somebody deletes a message; the replies to it stay where they are."""
-        kept = next(each for each in self.messages if each.ts == ts)
-        kept.is_deleted = True
-
     def _find(self, channel: object, ts: object) -> SlackMessage | None:
         return next(
             (each for each in self.messages if each.channel == channel and each.ts == ts and not each.is_deleted), None

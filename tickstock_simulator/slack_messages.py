@@ -36,6 +36,7 @@ class SlackMessage:
     is_broadcast: bool = False
     """A reply that the channel sees too."""
     is_deleted: bool = False
+    """Somebody has deleted it; replies to it stay where they are."""
 
     @property
     def text(self) -> str:

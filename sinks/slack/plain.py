@@ -12,7 +12,7 @@ from sinks.slack.blocks import GREEN, MAX_TEXT, circle_of, context, fields, sect
 from sinks.slack.facts import Facts, alert_of, read
 from sinks.slack.message import Message
 from sinks.slack.repeats import in_words
-from sinks.slack.text import code_block, lock_screen, mrkdwn, one_line
+from sinks.slack.text import code_block, link, lock_screen, mrkdwn, one_line
 
 MAX_HEADLINE = 150
 MAX_MESSAGE = 1500
@@ -31,19 +31,20 @@ _MARKS = {
 }
 
 
-def compose(events: Sequence[Event], zone: ZoneInfo, mention: str = "") -> Message:
+def compose(events: Sequence[Event], zone: ZoneInfo, mention: str = "", label: str = "") -> Message:
     """One message for an event, or for repeats of one, which are counted.
 
     Args:
         events: the event and its repeats; the last one is shown.
         zone: whose clock is shown beside UTC.
         mention: whom to call, ready mrkdwn.
+        label: the installation's name, where it stands in titles.
     """
     event = events[-1]
     facts = read(event)
     count = f"{len(events)} {TIMES} " if len(events) > 1 else ""
-    headline = f"{_circle(event)} *{count}{one_line(facts.headline, MAX_HEADLINE)}*"
-    blocks = [section(f"{headline} {mention}".strip())]
+    title = (f"[{label}] " if label else "") + count + facts.headline
+    blocks = [section(f"{_circle(event)} *{link(_page(event), title, MAX_HEADLINE)}* {mention}".strip())]
     if facts.message:
         is_ours = event.channel.startswith("relay:")
         blocks.append(
@@ -53,7 +54,13 @@ def compose(events: Sequence[Event], zone: ZoneInfo, mention: str = "") -> Messa
     if facts.traceback:
         blocks.append(section(code_block(facts.traceback, MAX_TRACEBACK, keep_end=True)))
     blocks.append(context(_small_print(events, zone, facts)))
-    return Message(f"{mention} {lock_screen(count + facts.headline, MAX_TEXT)}".strip(), blocks)
+    return Message(f"{mention} {lock_screen(title, max(MAX_TEXT - len(mention), MAX_TEXT // 2))}".strip(), blocks)
+
+
+def _page(event: Event) -> str:
+    """The page that the relay links what it says itself to; nobody else's links are shown."""
+    url = event.payload.get("url") if event.channel.startswith("relay:") else None
+    return url if isinstance(url, str) else ""
 
 
 def _circle(event: Event) -> str:

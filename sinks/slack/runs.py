@@ -16,8 +16,11 @@ CHANNELS = "relay:run:"
 """How the channels begin on which the relay tells of runs and phases."""
 
 
-def state_of(event: Event, zone: ZoneInfo) -> Incident | None:
-    """What is told of a run that starts or completes; None for all else that is told of runs."""
+def state_of(event: Event, zone: ZoneInfo, label: str = "") -> Incident | None:
+    """What is told of a run that starts or completes; None for all else that is told of runs.
+
+    `label` is the installation's name, where it stands in titles.
+    """
     if event.channel not in {RUN_STARTED, RUN_COMPLETED} or not event.run_id:
         return None
     payload = event.payload
@@ -25,14 +28,14 @@ def state_of(event: Event, zone: ZoneInfo) -> Incident | None:
     began = _clock(payload.get("started_at"), zone) or _clock(event.time, zone)
     if event.channel == RUN_STARTED:
         title = f"{name} is in progress"
-        return _state(event, RUNNING, title, f"It began at {began}.", [f"began {began}"])
+        return _state(event, RUNNING, title, f"It began at {began}.", [f"began {began}"], label)
     seconds = payload.get("duration_seconds")
     took = f" after {lasting(seconds)}" if isinstance(seconds, int | float) else ""
     ended = _clock(payload.get("ended_at"), zone) or _clock(event.time, zone)
-    return _state(event, COMPLETED, f"{name} completed", f"It completed at {ended}{took}.", _counts(payload))
+    return _state(event, COMPLETED, f"{name} completed", f"It completed at {ended}{took}.", _counts(payload), label)
 
 
-def _state(event: Event, state: str, title: str, words: str, context: list[str]) -> Incident:
+def _state(event: Event, state: str, title: str, words: str, context: list[str], label: str) -> Incident:
     return Incident(
         incident=event.run_id or "",
         kind="run",
@@ -42,6 +45,8 @@ def _state(event: Event, state: str, title: str, words: str, context: list[str])
         text=f"{title}: {words[:1].lower()}{words[1:]}",
         cause=words,
         context=context,
+        url=url if isinstance(url := event.payload.get("url"), str) else "",
+        source=label,
     )
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from prometheus_client import Counter
 
 from relay.events import Event
-from sinks.base import Batching, Outcome, QueuedSink, SinkError
+from sinks.base import Batching, Outcome, QueuedSink, SinkContext, SinkError
 from sinks.slack import mentions, runs
 from sinks.slack.facts import alert_of
 from sinks.slack.incident import CHANNEL, Incident, incident_of
@@ -43,15 +43,19 @@ class SlackSink(QueuedSink):
     options: SlackOptions
     _client: "SlackClient | None" = None
 
+    def __init__(self, options: SlackOptions, context: SinkContext) -> None:
+        """Nothing is connected before `start`."""
+        super().__init__(options, context)
+        self._blocks_refused = Counter(
+            "tickstock_relay_slack_blocks_refused_total",
+            "Messages whose blocks Slack refused, so that only their text was posted.",
+            registry=context.registry,
+        )
+
     async def start(self) -> None:
         """Make the client; no request is sent."""
         from sinks.slack.client import SlackClient  # noqa: PLC0415 - httpx, only for who posts
 
-        self._blocks_refused = Counter(
-            "tickstock_slack_blocks_refused",
-            "Messages whose blocks Slack refused, so that only their text was posted.",
-            registry=self.context.registry,
-        )
         self._client = SlackClient(self.options, self.context.user_agent, self.context.now, self._note_refused_blocks)
 
     async def close(self) -> None:
@@ -82,7 +86,7 @@ class SlackSink(QueuedSink):
 
     def _wants(self, event: Event) -> bool:
         if event.channel.startswith(runs.CHANNELS):
-            return self.options.runs == "all" and runs.state_of(event, self._zone) is not None
+            return self.options.runs == "all" and runs.state_of(event, self._zone, self.context.label) is not None
         if self.options.runs == "none" and event.channel == CHANNEL:
             return event.payload.get("kind") not in {"run", "day"}
         return True
@@ -116,17 +120,18 @@ class SlackSink(QueuedSink):
 
         event = events[-1]
         if event.channel == SUMMARY:
-            message = summary.compose(event.payload)
+            message = summary.compose(event.payload, self.context.label)
         else:
             alert = alert_of(event)
             called = [] if alert and alert.resolved else mentions.due(self.options.mentions, event.severity)
-            message = plain.compose(events, self._zone, mentions.in_words(self.options.mentions, called))
+            words = mentions.in_words(self.options.mentions, called)
+            message = plain.compose(events, self._zone, words, self.context.label)
         return (await self._connected.post(message, delivery_id)).outcome
 
     def _incident(self, event: Event) -> Incident | None:
         """The incident that `event` tells of, or the run without trouble."""
         if event.channel.startswith(runs.CHANNELS):
-            return runs.state_of(event, self._zone)
+            return runs.state_of(event, self._zone, self.context.label)
         return incident_of(event)
 
     @property

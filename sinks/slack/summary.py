@@ -13,10 +13,9 @@ MAX_LABEL = 40
 _CIRCLES = {"good": GREEN, "bad": RED}
 
 
-def compose(payload: dict[str, Any]) -> Message:
-    """One message; it never mentions anybody."""
-    name = _text(payload, "source")
-    title = f"[{name}] {_text(payload, 'title')}" if name else _text(payload, "title")
+def compose(payload: dict[str, Any], label: str = "") -> Message:
+    """One message, with the installation's name before its title; it never mentions anybody."""
+    title = f"[{label}] {_text(payload, 'title')}" if label else _text(payload, "title")
     url = _text(payload, "url")
     head = f"{_CIRCLES.get(_text(payload, 'state'), BLUE)} *{link(url, title, MAX_TITLE)}*"
     cause = _text(payload, "cause")
@@ -30,7 +29,7 @@ def compose(payload: dict[str, Any]) -> Message:
     if small:
         blocks.append(context([" \N{MIDDLE DOT} ".join(small)[: 2 * MAX_PART]]))
     text = _text(payload, "text") or title
-    return Message(lock_screen(f"[{name}] {text}" if name else text, MAX_TEXT), blocks)
+    return Message(lock_screen(f"[{label}] {text}" if label else text, MAX_TEXT), blocks)
 
 
 def _text(payload: dict[str, Any], name: str) -> str:

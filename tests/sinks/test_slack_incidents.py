@@ -314,7 +314,7 @@ async def test_the_installations_name_stands_in_every_title(slack: SlackStandIn)
 async def test_a_deleted_message_is_posted_anew_without_a_second_mention(slack: SlackStandIn) -> None:
     async with started(slack.api_url) as sink:
         await show(sink, incidents.fails())
-        slack.channels.delete(slack.messages[0].ts)
+        slack.messages[0].is_deleted = True
         await show(sink, incidents.is_run_again(), incidents.is_over())
     anew = [each for each in slack.messages if each.thread is None and not each.is_deleted]
     assert len(anew) == 1
@@ -326,7 +326,7 @@ async def test_a_deleted_message_is_posted_anew_without_a_second_mention(slack: 
 async def test_a_deleted_reply_is_posted_anew_in_the_same_thread(slack: SlackStandIn) -> None:
     async with started(slack.api_url) as sink:
         await show(sink, incidents.has_errors(1))
-        slack.channels.delete(slack.messages[1].ts)
+        slack.messages[1].is_deleted = True
         await show(sink, incidents.has_errors(40, 4))
     assert [each.thread for each in slack.messages] == [None, slack.messages[0].ts, slack.messages[0].ts]
 
@@ -402,7 +402,7 @@ async def test_refused_blocks_leave_the_text_and_the_link(error: str) -> None:
         server.replies.append(refused)
         async with started(f"{server.url}/api/") as sink:
             await show(sink, incidents.begins())
-            assert sink.context.registry.get_sample_value("tickstock_slack_blocks_refused_total") == 1.0
+            assert sink.context.registry.get_sample_value("tickstock_relay_slack_blocks_refused_total") == 1.0
         body = server.requests[1].json
     assert body["blocks"] == []
     assert body["text"] == f"{incidents.begins()['text']}\n<{incidents.PAGE}|Run page>"
