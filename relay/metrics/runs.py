@@ -16,6 +16,7 @@ from relay.lifecycle.parts import GetParts
 from relay.metrics.families import Sample, gauge, gauges
 from relay.runs.run import Run
 from relay.runs.signals import State
+from relay.watchdog.result_check import WORDS, is_sound, usable_now
 
 RUN_STATES = (State.RUNNING, State.STALLED, State.COMPLETED, State.PARTIAL, State.FAILED, State.CANCELLED)
 DAY_STATES = (State.DUE, State.LATE, State.MISSED, State.RUNNING)
@@ -88,10 +89,10 @@ def _course(runs: list[Run]) -> Iterator[Metric]:
         "When a run last started.",
         _seconds(newest.began if newest else None),
     )
-    completed = max((run.ended_at for run in runs if run.ended_at and run.state in ACHIEVED), default=None)
+    completed = max((run.ended_at for run in runs if run.ended_at and run.is_whole and is_sound(run)), default=None)
     yield gauge(
         "tickstock_run_last_completion_timestamp_seconds",
-        "When a run last completed, at least in part.",
+        "When a run with all phases last completed with sound results.",
         _seconds(completed),
     )
     states = {state.value: float(newest is not None and newest.state is state) for state in RUN_STATES}
@@ -106,7 +107,16 @@ def _course(runs: list[Run]) -> Iterator[Metric]:
 
 def _results(runs: list[Run]) -> Iterator[Metric]:
     """What ended runs took and achieved: each gauge from the newest run that tells it."""
+    text = "1, 0.5 (partly) or 0: whether the data of the last ended run can be used; absent while that is not known."
+    yield gauge("tickstock_data_usable", text, usable_now(runs))
     ended = sorted((run for run in runs if run.ended_at is not None), key=_ended, reverse=True)
+    findings = {finding.name for finding in ended[0].findings or ()} if ended else set()
+    yield gauges(
+        "tickstock_run_last_finding",
+        "1 for what the check of its result found wrong with the run that ended last, by the alert's name.",
+        ["finding"],
+        _by_label({name: float(name in findings) for name in WORDS}),
+    )
     lasted = next((run.duration_seconds for run in ended if run.duration_seconds is not None), None)
     yield gauge("tickstock_run_last_duration_seconds", "How long the run took that ended last.", lasted)
     durations = {phase.value: seconds for phase in Phase if (seconds := _last_duration(runs, phase)) is not None}

@@ -74,6 +74,20 @@ def last_good(runs: Iterable[Run], before: datetime | None = None) -> Run | None
     return max(good, key=lambda run: run.began, default=None)
 
 
+def usable_now(runs: Iterable[Run]) -> float | None:
+    """Whether the newest data can be used: 1, 0.5 or 0 by the last run with all phases that has ended; None: unknown.
+
+    A run that goes on changes nothing yet. One of which it is not known leaves what was wrong before it as it was,
+    unless its result is sound: nothing that still fires may seem to be over.
+    """
+    ended = [run for run in runs if run.is_whole and run.ended_at is not None and run.findings is not None]
+    for run in sorted(ended, key=lambda run: run.ended_at or run.began, reverse=True):
+        value = data_usable(run).word.gauge
+        if value is not None or is_sound(run):
+            return value
+    return None
+
+
 class ResultCheck:
     """Judges ended runs, and ended phases of open ones."""
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
+import pytest
 from prometheus_client.core import Metric
 
 from relay.config.settings import Settings
@@ -15,8 +16,9 @@ from relay.store.shelf import MemoryShelf, Shelf
 from relay.tickstockpl.models import Schedule
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.api_state import ApiState
+from relay.watchdog.result_check import WORDS, ResultCheck
 from relay.watchdog.run_schedule import RunSchedule
-from tests.support.wire import a_run, read, utc
+from tests.support.wire import a_run, event, read, utc
 from tickstock_simulator.flow import Run as SimulatedRun
 from tickstock_simulator.flow import ending, run_messages
 from tickstock_simulator.wire import plain_ink
@@ -46,6 +48,10 @@ class Watched:
         """Every sample, as Prometheus writes names and labels."""
         collected = RunMetrics(lambda: cast("Parts", self)).collect()
         return {_name(metric, sample.labels): sample.value for metric in collected for sample in metric.samples}
+
+    def judge(self, now: datetime) -> None:
+        """The watchdog's look at what has ended."""
+        ResultCheck(self.runs, self.alerts).tick(now, self.settings.watchdog)
 
 
 def _name(metric: Metric, labels: dict[str, str]) -> str:
@@ -92,7 +98,9 @@ def test_a_run_that_goes_on_shows_how_far_each_phase_is() -> None:
 
 def test_a_run_that_has_ended_leaves_what_it_took_and_what_it_did_also_after_a_restart() -> None:
     shelf = MemoryShelf()
-    hear_a_run(parts(shelf).runs)
+    before = parts(shelf)
+    hear_a_run(before.runs)
+    before.judge(START + timedelta(hours=1))
     samples = parts(shelf).samples()
     assert samples["run_in_progress"] == 0
     assert samples["run_last_duration_seconds"] == 2100
@@ -107,6 +115,7 @@ def test_a_run_that_has_ended_leaves_what_it_took_and_what_it_did_also_after_a_r
 def test_a_failed_run_is_the_last_status_but_neither_the_last_completion_nor_a_phase_s_duration() -> None:
     relay = parts()
     hear_a_run(relay.runs)
+    relay.judge(START + timedelta(hours=1))
     later = START + timedelta(days=1)
     hear_a_run(relay.runs, later, until=700, run_id="r2")
     end = plain_ink(later).write(ending(SimulatedRun("r2", items=0), "failed", 700, phases_done=2))
@@ -118,6 +127,77 @@ def test_a_failed_run_is_the_last_status_but_neither_the_last_completion_nor_a_p
     assert samples["run_last_completion_timestamp_seconds"] == DONE
     assert samples["run_last_duration_seconds"] == 700
     assert samples['phase_last_duration_seconds{phase="indicators"}'] == 240
+
+
+def ended(relay: Watched, start: datetime, run_id: str, **more: Any) -> dict[str, float]:
+    """The samples after one more run."""
+    for one in a_run(start, run_id, **more):
+        relay.runs.observe(one, one.received)
+    relay.judge(start + timedelta(hours=1))
+    return relay.samples()
+
+
+ZERO = {"symbols_processed": 0, "patterns_detected": 0, "indicators_calculated": 0}
+
+
+@pytest.mark.parametrize(
+    ("result", "value", "finding"),
+    [
+        ({}, 1.0, None),
+        ({"status": "failed"}, 0.0, "run_failed"),
+        ({"status": "cancelled"}, 0.0, "run_cancelled"),
+        (ZERO, 0.0, "zero_results"),
+        ({"status": "partial"}, 0.5, "run_partial"),
+        ({"symbols_failed": 100}, 0.5, "low_success_rate"),
+        ({"patterns_detected": 9}, None, "claims_differ"),
+    ],
+)
+def test_whether_the_data_is_usable_stays_until_the_next_run_has_ended(
+    result: dict[str, Any], value: float | None, finding: str | None
+) -> None:
+    relay = parts()
+    assert "data_usable" not in relay.samples()
+    events = a_run(START, "r1", **result)
+    if finding == "claims_differ":
+        progress = event(
+            "patterns:progress", "pattern_progress", events[-1].received, run_id="r1", patterns_detected=900
+        )
+        events.insert(-2, progress)
+    for one in events:
+        relay.runs.observe(one, one.received)
+    relay.judge(START + timedelta(hours=1))
+    samples = relay.samples()
+    assert samples.get("data_usable") == value
+    found = [name for name in WORDS if samples[f'run_last_finding{{finding="{name}"}}']]
+    assert found[:1] == ([finding] if finding else [])
+    is_sound = finding in (None, "claims_differ")
+    assert samples.get("run_last_completion_timestamp_seconds") == (DONE if is_sound else None)
+    for one in a_run(START + timedelta(hours=2), "r2")[:6]:
+        relay.runs.observe(one, one.received)
+    assert relay.samples().get("data_usable") == value, "while a run goes on"
+
+
+def test_what_is_wrong_is_not_over_by_a_run_of_which_it_is_not_known() -> None:
+    relay = parts()
+    assert ended(relay, START, "r1", status="failed")["data_usable"] == 0
+    for one in a_run(START + timedelta(hours=2), "r2"):
+        name = one.event.replace("completed", "failed") if one.event == "cache_completed" else one.event
+        relay.runs.observe(event(f"{one.domain}:{one.action}", name, one.received, **one.payload), one.received)
+    relay.judge(START + timedelta(hours=3))
+    samples = relay.samples()
+    assert samples['run_last_finding{finding="claims_differ"}'] == 1
+    assert samples["data_usable"] == 0
+    assert ended(relay, START + timedelta(hours=4), "r3")["data_usable"] == 1
+
+
+def test_a_run_of_some_phases_says_nothing_of_the_day_s_data() -> None:
+    relay = parts()
+    assert ended(relay, START, "r1", status="failed")["data_usable"] == 0
+    some = {"trigger_type": "manual", "phases": ["import", "cache", "indicators"]}
+    later = START + timedelta(hours=2)
+    samples = ended(relay, later, "r2", start_with=some)
+    assert samples["data_usable"] == 0
+    assert "run_last_completion_timestamp_seconds" not in samples
 
 
 def test_the_newest_run_counts_though_an_older_one_still_goes_on() -> None:
