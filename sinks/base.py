@@ -166,6 +166,8 @@ class Batching:
     max_events: int = 1
     max_wait: float = 0.0
     """Seconds to wait for more, once there is one."""
+    latest_wait: float = 0.0
+    """Seconds that an event of a `latest_key` waits for a newer one, before it is stored."""
     repeat_window: float = 0.0
     """Seconds after an event of one `repeat_key` in which its repeats are held, to go out together at the end."""
     state_wait: float = 0.0
@@ -199,7 +201,7 @@ class QueuedSink(Sink):
     def latest_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base wants every event
         """Of events of one key only the newest matters; the others are dropped, reason `superseded`.
 
-        For sinks that are not durable: such an event waits in memory for `Batching.max_wait` before it is stored.
+        For sinks that are not durable: such an event waits in memory for `Batching.latest_wait` before it is stored.
         """
         return None
 

@@ -3,7 +3,7 @@
 Used by `relay.lanes.queued`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from relay.events import Event
 
@@ -11,29 +11,33 @@ from relay.events import Event
 class Latest:
     """Holds the newest event of each key, for a lane that keeps nothing on disk."""
 
-    def __init__(self, key: Callable[[Event], str | None]) -> None:
-        self._key = key
+    def __init__(self) -> None:
         self._held: dict[str, Event] = {}
 
     def __len__(self) -> int:
         """How many are held."""
         return len(self._held)
 
-    def pass_on(self, events: Sequence[Event]) -> list[Event]:
-        """Those that must not wait; what was held before one of them goes out before it. The others are held."""
+    def pass_on(self, events: Sequence[Event], keys: Sequence[str | None]) -> list[Event]:
+        """Those that must not wait (key None); what was held before one of them goes out before it."""
         passed: list[Event] = []
-        for event in events:
-            key = self._key(event)
-            if key is None:
-                passed += self.release()
-                passed.append(event)
-            else:
-                self._held.pop(key, None)
-                self._held[key] = event
+        begin = 0
+        for place in (number for number, key in enumerate(keys) if key is None):
+            self._hold(events[begin:place], keys[begin:place])
+            passed += [*self.release(), events[place]]
+            begin = place + 1
+        self._hold(events[begin:], keys[begin:])
         return passed
 
+    def _hold(self, events: Sequence[Event], keys: Sequence[str | None]) -> None:
+        newest = dict(zip(keys, events, strict=True))  # of a flood, a handful
+        for key, event in newest.items():
+            if key is not None:
+                self._held.pop(key, None)
+                self._held[key] = event
+
     def release(self) -> list[Event]:
-        """What is held, in the order in which it came; then nothing is."""
+        """What is held, in the order in which the keys came up; then nothing is."""
         if not self._held:
             return []
         held = list(self._held.values())

@@ -86,7 +86,7 @@ class QueuedLane(Lane):
         """Rows that have arrived and are not forgotten yet."""
         self._flushing: asyncio.TimerHandle | None = None
         keeps_latest = not sink.durable and type(sink).latest_key is not QueuedSink.latest_key
-        self._latest = Latest(lambda event: self._ask(sink.latest_key, event)) if keeps_latest else None
+        self._latest = Latest() if keeps_latest else None
         self._releasing: asyncio.TimerHandle | None = None
         self._started = False
         self._stopping = False
@@ -129,13 +129,20 @@ class QueuedLane(Lane):
     def _without_superseded(self, events: Sequence[Event], latest: Latest) -> Sequence[Event]:
         """What is to be stored now; what a newer event may take the place of waits for a moment."""
         held = len(latest)
-        passed = latest.pass_on(events)
+        passed = latest.pass_on(events, self._latest_keys(events))
         if superseded := held + len(events) - len(passed) - len(latest):
             self.dropped["superseded"] += superseded
         if len(latest) and self._releasing is None:
             loop = asyncio.get_running_loop()
-            self._releasing = loop.call_later(self._batching.max_wait, self._release_latest)
+            self._releasing = loop.call_later(self._batching.latest_wait, self._release_latest)
         return passed
+
+    def _latest_keys(self, events: Sequence[Event]) -> list[str | None]:
+        """All at once, as they are asked for in the intake's own path; one by one when the sink raises."""
+        try:
+            return list(map(self._sink.latest_key, events))
+        except Exception:  # noqa: BLE001 - it is logged with the event that it raises for
+            return [self._ask(self._sink.latest_key, event) for event in events]
 
     def _release_latest(self) -> None:
         """Store what was held."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from relay.events import Event, Mark, PerKind
+from relay.events import Event, Kind, Mark, PerKind
 from sinks.base import DELIVERED, Batching, Outcome, QueuedSink, Reason, SinkContext, SinkError
 from sinks.socketio.emits import Emit, emit_of, message
 from sinks.socketio.options import SocketIoOptions
@@ -40,6 +40,7 @@ class SocketIoSink(QueuedSink):
         super().__init__(options, context)
         self._redis: Redis | None = None
         self._emits: PerKind[Emit | None] = PerKind(lambda kind: emit_of(kind, results=self.options.results))
+        self._progress: PerKind[str | None] = PerKind(self._progress_name)
         self._states = RunStates()
         self._repeating: asyncio.Task[None] | None = None
         self._progress_at = -self.options.every
@@ -88,8 +89,8 @@ class SocketIoSink(QueuedSink):
         return f"answers; {listening} web process{'' if listening == 1 else 'es'} on {channel}"
 
     def batching(self) -> Batching:
-        """Half of `every` passes while the newest progress is awaited, half while a delivery collects."""
-        return Batching(max_events=MOST_EVENTS, max_wait=self.options.every / 2)
+        """Progress waits for newer progress; all else goes out at once, and what it holds back goes with it."""
+        return Batching(max_events=MOST_EVENTS, latest_wait=self.options.every)
 
     def order_key(self, event: Event) -> str | None:  # noqa: ARG002 - all of one page
         """A bar must not go back because an older event came later."""
@@ -106,8 +107,12 @@ class SocketIoSink(QueuedSink):
 
     def latest_key(self, event: Event) -> str | None:
         """Progress of one phase of one run."""
-        emit = self._emits[event.kind]
-        return f"{emit.name} {event.run_id}" if emit is not None and emit.is_progress else None
+        name = self._progress[event.kind]
+        return None if name is None else name + (event.run_id or "")
+
+    def _progress_name(self, kind: Kind) -> str | None:
+        emit = self._emits[kind]
+        return f"{emit.name} " if emit is not None and emit.is_progress else None
 
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
         """Publish the emits of these events."""

@@ -40,7 +40,7 @@ class _Newest(ScriptedSink):
 
 
 async def test_what_waits_in_memory_for_a_newer_event_is_counted_once() -> None:
-    rig = Rig(_Newest(batching=Batching(max_wait=100.0)))
+    rig = Rig(_Newest(batching=Batching(latest_wait=100.0)))
     lane = rig.make_new_lane()
     lane.accept([numbered(1), numbered(2)])
     lane.tick(rig.clock.now)

@@ -51,7 +51,7 @@ class _Forgetful(ScriptedSink):
 
 
 async def test_of_a_flood_only_the_newest_is_stored_and_it_is_delivered_though_nothing_follows() -> None:
-    rig = Rig(_Forgetful(batching=Batching(max_events=10, max_wait=0.01)))
+    rig = Rig(_Forgetful(batching=Batching(max_events=10, latest_wait=0.01)))
     for number in range(1, 51):
         rig.accept(number)
     assert rig.outbox.count_of("app") == 0
@@ -76,7 +76,7 @@ async def test_what_is_held_goes_out_before_what_follows() -> None:
 
 
 async def test_what_is_held_is_stored_at_the_end() -> None:
-    rig = Rig(_Forgetful(batching=Batching(max_events=10, max_wait=100.0)))
+    rig = Rig(_Forgetful(batching=Batching(max_events=10, latest_wait=100.0)))
     rig.accept(1)
     await rig.lane.stop(1.0)
     assert rig.outbox.count_of("app") == 1
