@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from relay.events.wording import NEW_YORK
 from tickstock_simulator.served import Served, Trouble
 from tickstock_simulator.slack_channels import RefusedError, SlackChannels
 from tickstock_simulator.slack_limits import refusal
@@ -172,7 +173,7 @@ class SlackStandIn(Served):
         return JSONResponse({"messages": [each.as_body() for each in self.messages]})
 
     async def _as_html(self, _request: Request) -> Response:
-        return HTMLResponse(as_html(self.messages))
+        return HTMLResponse(as_html(self.messages, NEW_YORK))
 
     async def _authorised(self, request: Request) -> Json:
         message = await self._message(request)

@@ -38,8 +38,8 @@ def as_html(messages: list[SlackMessage], zone: tzinfo = UTC) -> str:
     """A page of the channel, the newest message first; each with its thread below it."""
     first = [each for each in messages if each.thread is None]
     rows = "".join(_with_thread(each, messages, zone) for each in reversed(first)) or "<p>Nothing yet.</p>"
-    head = f'<!doctype html><meta charset="utf-8"><title>Slack stand-in</title><style>{_STYLE}</style>'
-    return f"{head}<h1>{len(messages)} messages</h1>{rows}"
+    head = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Slack stand-in</title>'
+    return f"{head}<style>{_STYLE}</style><h1>{len(messages)} messages</h1>{rows}"
 
 
 def _with_thread(message: SlackMessage, messages: Iterable[SlackMessage], zone: tzinfo) -> str:

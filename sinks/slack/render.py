@@ -143,7 +143,7 @@ def _facts(incident: Incident) -> Iterator[str]:
     if incident.state == OVER:
         if incident.data:
             yield _usable(incident)
-        was = f"It was: {one_line(incident.cause, MAX_PART)}" if incident.cause else ""
+        was = f"It was: {_in_a_sentence(one_line(incident.cause, MAX_PART))}" if incident.cause else ""
         if was or phases:
             yield "\n".join(filter(None, (was, phases)))
         return

@@ -133,7 +133,7 @@ async def test_the_end_keeps_the_facts_strikes_the_headline_and_names_who_cleare
             f"*Cleared* by the {by} at 17:37 EST, after 55 min."
         ),
         "*Data of 27 Jan: usable.* 500 of 505 symbols (99.0 %), 7,575 indicators, 1,250 patterns, all as usual.",
-        f"It was: {incidents.fails()['cause']}\n{phases}",
+        f"It was: c{incidents.fails()['cause'][1:]}\n{phases}",
     ]
     assert blocks[-1]["elements"][0]["text"] == (
         "16:28:04 to 17:37:29 EST (21:28 to 22:37 UTC) · 41 errors in 2 groups · 1 mention"
