@@ -170,8 +170,6 @@ class Batching:
     """Seconds that an event of a `latest_key` waits for a newer one, before it is stored."""
     repeat_window: float = 0.0
     """Seconds after an event of one `repeat_key` in which its repeats are held, to go out together at the end."""
-    state_wait: float = 0.0
-    """Seconds that the state of an incident waits for a newer one (`Sink.renders_incidents`)."""
     concurrency: int = 1
     """Deliveries under way at once; events of one order key still wait for one another."""
 

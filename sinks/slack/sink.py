@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from sinks.slack.client import SlackClient
 
 SUMMARY = "relay:summary"
-STATE_WAIT = 5.0
-"""Seconds: the first message of an incident waits so long for more, and edits are that far apart."""
 _MODULES = ("sinks.slack.updates", "sinks.slack.plain", "sinks.slack.summary")
 """They load Slack's library, which takes 0.1 s: not while the intake waits."""
 
@@ -77,8 +75,8 @@ class SlackSink(QueuedSink):
         return f"posts as {who} to {self.options.channel}"
 
     def batching(self) -> Batching:
-        """One event at once; states of an incident wait for newer ones, repeats of an error for one another."""
-        return Batching(repeat_window=self.options.repeat_window, state_wait=STATE_WAIT)
+        """One event at once, repeats of an error together."""
+        return Batching(repeat_window=self.options.repeat_window)
 
     def select(self, events: Sequence[Event]) -> Sequence[Event]:
         """Of runs only what `runs` asks for."""

@@ -215,7 +215,7 @@ async def test_a_check_with_a_wrong_token_fails_in_one_line(slack: SlackStandIn)
 
 def test_repeats_and_order_are_asked_of_the_lane() -> None:
     sink = SlackSink(SlackOptions.model_validate({"webhook_url": "https://hooks.slack.com/x"}), make_context())
-    assert (sink.batching().max_events, sink.batching().repeat_window, sink.batching().state_wait) == (1, 60.0, 5.0)
+    assert (sink.batching().max_events, sink.batching().repeat_window) == (1, 60.0)
     assert sink.repeat_key(make_event()) == sink.repeat_key(make_event(offset=9))
     assert sink.order_key(alert("firing")) == sink.order_key(alert("resolved")) == "run_missing"
     assert sink.order_key(make_event()) is None
