@@ -52,6 +52,7 @@ class Cleared(msgspec.Struct, frozen=True):
     text: str = ""
     by_name: str = ""
     by_url: str = ""
+    reason: str = ""
 
 
 class ErrorGroup(msgspec.Struct, frozen=True):
@@ -62,7 +63,6 @@ class ErrorGroup(msgspec.Struct, frozen=True):
     text: str = ""
     message: str = ""
     context: str = ""
-    recovery: str = ""
     count: int = 0
 
 

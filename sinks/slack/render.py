@@ -19,7 +19,7 @@ from sinks.slack.blocks import (
     context,
     section,
 )
-from sinks.slack.incident import EASED, OVER, RUNNING, ErrorGroup, Incident, Note, Phase
+from sinks.slack.incident import EASED, OVER, RUNNING, Cleared, ErrorGroup, Incident, Note, Phase
 from sinks.slack.message import Message
 from sinks.slack.text import code_block, inline_code, link, lock_screen, one_line
 
@@ -94,9 +94,8 @@ def errors_of(incident: Incident, group: ErrorGroup) -> Message:
     if group.message:
         shown += f"\n{code_block(group.message, MAX_QUOTE)}"
     blocks = [section(shown)]
-    recovery = f"recovery action: {group.recovery}" if group.recovery else ""
-    if small := [one_line(text, MAX_PART) for text in (group.context, recovery) if text]:
-        blocks.append(context(small))
+    if group.context:
+        blocks.append(context([one_line(group.context, MAX_PART)]))
     return Message(_text(incident, group.text or group.title), blocks, _page(incident))
 
 
@@ -111,15 +110,21 @@ def other_errors(incident: Incident) -> Message:
 def _head(incident: Incident, mention: str, *, is_struck: bool) -> str:
     title = _titled(incident)
     if incident.state == OVER:
-        line = f"~{title}~" if is_struck else f"*Cleared: {title}*"
-        ended = incident.cleared.text if incident.cleared else ""
-        below = _with_link(incident, one_line(ended, MAX_PART)) if ended else "Cleared."
-        below = re.sub(r"^Cleared\b", "*Cleared*", below)
+        line, below = _ended(incident, title, is_struck=is_struck)
     else:
         line = f"*{title}*"
         below = one_line(incident.cause, MAX_PART) if incident.cause else ""
     text = "\n".join(filter(None, (f"{_circle(incident)} {line}", f"{below} {mention}".strip())))
     return f"{text}\n{code_block(incident.quote, MAX_QUOTE)}" if incident.quote else text
+
+
+def _ended(incident: Incident, title: str, *, is_struck: bool) -> tuple[str, str]:
+    """Headline, and what is below it, of what is over."""
+    by = incident.cleared or Cleared()
+    if incident.lasting:  # nothing was mended
+        return f"*{title}*", one_line(by.reason, MAX_PART) if by.reason else ""
+    below = _with_link(incident, one_line(by.text or "Cleared.", MAX_PART))
+    return f"~{title}~" if is_struck else f"*Cleared: {title}*", re.sub(r"^Cleared\b", "*Cleared*", below)
 
 
 def _circle(incident: Incident) -> str:
@@ -143,7 +148,9 @@ def _facts(incident: Incident) -> Iterator[str]:
     if incident.state == OVER:
         if incident.data:
             yield _usable(incident)
-        was = f"It was: {_in_a_sentence(one_line(incident.cause, MAX_PART))}" if incident.cause else ""
+        was = one_line(incident.cause, MAX_PART) if incident.cause else ""
+        if was and not was.startswith("It "):
+            was = f"It was: {_in_a_sentence(was)}"
         if was or phases:
             yield "\n".join(filter(None, (was, phases)))
         return

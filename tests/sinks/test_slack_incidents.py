@@ -149,10 +149,13 @@ async def test_what_goes_on_is_amber_and_what_was_never_mended_stays_red(slack: 
     async with started(slack.api_url) as sink:
         await show(sink, incidents.begins(), incidents.goes_on())
         assert slack.messages[0].payload["blocks"][0]["text"]["text"].startswith(":large_yellow_circle: *<")
-        never_ran = incidents.is_over() | {"lasting": True}
-        await show(sink, never_ran)
-    assert slack.messages[0].payload["blocks"][0]["text"]["text"].startswith(":red_circle: ~")
-    assert slack.messages[-1].payload["blocks"][0]["text"]["text"].startswith(":red_circle: *Cleared:*")
+        text = "Run of Mon 27 Jan never started. The next run started on Tue 28 Jan."
+        never_ran = {"lasting": True, "text": text, "cleared": {"text": "Cleared.", "reason": "It never happened."}}
+        await show(sink, incidents.is_over() | never_ran)
+    assert slack.messages[0].payload["blocks"][0]["text"]["text"] == (
+        f":red_circle: *<{incidents.PAGE}|Run of Mon 27 Jan failed in patterns>*\nIt never happened."
+    )
+    assert slack.messages[-1].payload["blocks"][0]["text"]["text"] == f":red_circle: {text}"
 
 
 @pytest.mark.parametrize("split", range(1, 7))
