@@ -24,6 +24,7 @@ from tickstock_simulator.slack_page import as_html
 
 Json = dict[str, Any]
 _Handler = Callable[[Request], Awaitable[Response]]
+READ_SCOPES = {"public_channel": "channels:read", "private_channel": "groups:read"}
 WEBHOOK_PATH = "/services/T00000000/B00000000/stand-in-webhook"
 
 
@@ -102,6 +103,7 @@ class SlackStandIn(Served):
                 Route("/api/chat.postMessage", self._guarded(self._post_message), methods=["POST"]),
                 Route("/api/chat.update", self._guarded(self._update), methods=["POST"]),
                 Route("/api/chat.getPermalink", self._guarded(self._permalink), methods=["GET", "POST"]),
+                Route("/api/users.conversations", self._guarded(self._conversations), methods=["GET", "POST"]),
                 Route("/services/{team}/{hook}/{key}", self._guarded(self._webhook, plain=True), methods=["POST"]),
                 Route("/messages", self._as_json),
                 Route("/", self._as_html),
@@ -130,6 +132,19 @@ class SlackStandIn(Served):
         except RefusedError as refused:
             return _refusal_answer(refused, plain=False)
         answer = {"ok": True, "team": "Stand-in", "user": "tickstock-relay"}
+        return JSONResponse(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
+
+    async def _conversations(self, request: Request) -> Response:
+        """The channels that the bot is in, a page at a time."""
+        asked = dict(request.query_params) or await self._message(request)
+        types = str(asked.get("types") or "public_channel").split(",")
+        self._check_token(request, asked)
+        self._check_scopes({READ_SCOPES[kind] for kind in types})
+        begin = int(asked.get("cursor") or 0)
+        end = begin + int(asked.get("limit") or 100)
+        found = self.channels.joined_ones(types)
+        cursor = str(end) if end < len(found) else ""
+        answer = {"ok": True, "channels": found[begin:end], "response_metadata": {"next_cursor": cursor}}
         return JSONResponse(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
 
     async def _post_message(self, request: Request) -> Response:
@@ -178,9 +193,12 @@ class SlackStandIn(Served):
     async def _authorised(self, request: Request) -> Json:
         message = await self._message(request)
         self._check_token(request, message)
-        if "chat:write" not in self.scopes:
-            raise RefusedError("missing_scope", needed="chat:write", provided=",".join(sorted(self.scopes)))
+        self._check_scopes({"chat:write"})
         return message
+
+    def _check_scopes(self, needed: set[str]) -> None:
+        if missing := needed - self.scopes:
+            raise RefusedError("missing_scope", needed=min(missing), provided=",".join(sorted(self.scopes)))
 
     async def _message(self, request: Request) -> Json:
         message = posted(await request.body(), request.headers.get("content-type", ""))

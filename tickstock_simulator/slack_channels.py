@@ -36,6 +36,8 @@ class SlackChannels:
         """Nothing can be posted or edited any more."""
         self.joined = True
         """Whether the bot was invited."""
+        self.private: set[str] = set()
+        """Names (with #) of the channels that are private."""
         self.edit_window: float | None = None
         """Seconds after which a message cannot be edited any more (a workspace's setting); None: it always can."""
         self.locked: set[str] = set()
@@ -57,6 +59,15 @@ class SlackChannels:
         if not self.joined:
             raise RefusedError("not_in_channel")
         return name
+
+    def joined_ones(self, types: list[str]) -> list[Json]:
+        """The channels of these types that the bot is in, of those that are named."""
+        names = self._names or [] if self.joined else []
+        return [
+            {"id": channel_id(name), "name": name.lstrip("#"), "is_archived": self.archived}
+            for name in names
+            if ("private_channel" if name in self.private else "public_channel") in types
+        ]
 
     def _name(self, wanted: str) -> str | None:
         if self._names is None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "run": "Run the relay.",
     "reload": "Have the running relay read its configuration again.",
     "check": "Check the configuration and its tests; --connect tries Redis, the API and each sink.",
+    "test-alert": "Send one test alert and its end to a sink.",
     "explain": "Show which routes an event takes, and why not the others.",
     "demo": "A trading afternoon in a minute, on an embedded Valkey.",
     "simulate": "A stand-in TickStockPL: its API and its events, with faults on request.",
@@ -79,7 +80,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        found = importlib.import_module(f"relay.cli.{cmd_name}").command
+        found = importlib.import_module(f"relay.cli.{cmd_name.replace('-', '_')}").command
         if not isinstance(found, click.Command):
             raise TypeError(f"relay.cli.{cmd_name}.command is not a click command")
         return found

@@ -16,7 +16,7 @@ from relay.lifecycle.parts import GetParts
 from relay.metrics.families import Sample, gauge, gauges
 from relay.runs.run import Run
 from relay.runs.signals import State
-from relay.watchdog.result_check import WORDS, is_sound, usable_now
+from relay.watchdog.result_check import WORDS, last_good, usable_now
 
 RUN_STATES = (State.RUNNING, State.STALLED, State.COMPLETED, State.PARTIAL, State.FAILED, State.CANCELLED)
 DAY_STATES = (State.DUE, State.LATE, State.MISSED, State.RUNNING)
@@ -89,11 +89,11 @@ def _course(runs: list[Run]) -> Iterator[Metric]:
         "When a run last started.",
         _seconds(newest.began if newest else None),
     )
-    completed = max((run.ended_at for run in runs if run.ended_at and run.is_whole and is_sound(run)), default=None)
+    good = last_good(runs)
     yield gauge(
         "tickstock_run_last_completion_timestamp_seconds",
         "When a run with all phases last completed with sound results.",
-        _seconds(completed),
+        _seconds(good.ended_at if good else None),
     )
     states = {state.value: float(newest is not None and newest.state is state) for state in RUN_STATES}
     yield gauges(

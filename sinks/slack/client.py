@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -51,6 +52,7 @@ _REFUSED = re.compile(rb'\s*\{\s*"ok"\s*:\s*false\b')
 _MOST_UNREADABLE = 1000
 LONGEST_KEY = 200
 _JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
+_FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 _encode = msgspec.json.Encoder().encode
 _Send = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable["Answered"]]
 
@@ -145,10 +147,22 @@ class SlackClient:
             else:
                 return answer
 
-    async def who_am_i(self) -> tuple[Outcome, str]:
-        """`auth.test`: whether the token is good, and whose it is."""
-        outcome, answer = await self._ask("auth.test", {}, {})
-        return outcome, self._poster.redacted(f"{answer.get('user', 'a bot')} in {answer.get('team', 'a workspace')}")
+    async def ask(self, method: str, **arguments: str) -> tuple[Outcome, dict[str, Any], frozenset[str] | None]:
+        """What came of a method that only reads, its answer, and the token's scopes where Slack names them."""
+        body = urlencode(arguments).encode()  # the reading methods take no JSON
+        try:
+            answer = await self._poster.post(
+                self._options.base_url + method, body, {**self._authorization, **_FORM_TYPE}
+            )
+        except NoAnswerError as error:
+            return error.outcome, {}, None
+        outcome, reply = self._read(method, answer, {})
+        scopes = answer.headers.get("x-oauth-scopes")
+        return outcome, reply, None if scopes is None else frozenset(each.strip() for each in scopes.split(","))
+
+    def shown(self, text: str) -> str:
+        """Slack's words, fit to be shown."""
+        return self._poster.redacted(text)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -176,6 +190,9 @@ class SlackClient:
             answer = await self._poster.post(url, _encode(body), {**self._authorization, **_JSON_TYPE, **headers})
         except NoAnswerError as error:
             return error.outcome, {}
+        return self._read(method, answer, headers)
+
+    def _read(self, method: str, answer: Answer, headers: Mapping[str, str]) -> tuple[Outcome, dict[str, Any]]:
         reply = _json_object(answer.body)
         if answer.status != 200:  # what the Web API answers to everything it understood
             return self._refused(answer, reply), reply

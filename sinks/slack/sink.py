@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from relay.events import Event
 from sinks.base import Batching, Outcome, QueuedSink, SinkContext, SinkError
 from sinks.slack import mentions, runs
+from sinks.slack.access import check_access
 from sinks.slack.facts import alert_of
 from sinks.slack.incident import CHANNEL, Incident, incident_of
 from sinks.slack.memory import Memory
@@ -62,17 +63,15 @@ class SlackSink(QueuedSink):
             await self._client.close()
 
     async def check(self) -> str:
-        """Ask Slack whose token this is. A webhook can only be tried by posting, so it is not.
+        """Ask Slack whether the bot may post in its channel. A webhook can only be tried by posting, so it is not.
 
         Raises:
-            SinkError: Slack cannot be reached or refuses the token.
+            SinkError: Slack cannot be reached, refuses the token, or would refuse a message.
         """
         if self.options.token is None:
-            return "an incoming webhook; not tried, since every try would be seen"
-        outcome, who = await self._connected.who_am_i()
-        if not outcome.delivered:
-            raise SinkError(f"Slack: {outcome.detail}")
-        return f"posts as {who} to {self.options.channel}"
+            return "an incoming webhook; not tried, since every try would be seen: `tickstock-relay test-alert` does"
+        customized = bool(self.options.username or self.options.icon)
+        return await check_access(self._connected, str(self.options.channel), customized=customized)
 
     def batching(self) -> Batching:
         """One event at once, repeats of an error together."""
