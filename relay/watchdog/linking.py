@@ -16,6 +16,7 @@ INCIDENT = "relay:alert:incident"
 SECTIONS = {
     "not_subscribed": "intake",
     "gap": "intake",
+    "gap_notice": "intake",
     "intake_behind": "intake",
     "messages_quarantined": "intake",
     "messages_set_aside": "intake",

@@ -86,7 +86,7 @@ def _notice(gap: Gap, runs: Runs, api: ApiState) -> Announcement:
     number = "Gap" if gap.count == 1 else f"{gap.count} gaps"
     return Announcement(
         channel="relay:alert:gap",
-        event="gap",
+        event="gap_notice",
         severity=Severity.WARNING,
         payload={
             "title": f"{number} of {lasting(gap.seconds)}: events were not received",

@@ -132,6 +132,7 @@ def test_a_gap_that_is_too_short_for_an_alert_is_one_notice(scene: Scene) -> Non
     scene.answer(30, is_running=False)
     (notice,) = scene.tick(30)
     assert channels_of([notice]) == [("relay:alert:gap", None)]
+    assert notice.event == "gap_notice", "not that of `relay:gap`"
     assert notice.payload["title"] == "Gap of 15 s: events were not received"
     assert REFUSED in notice.payload["message"]
     assert "no run went on" in notice.payload["message"]
