@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 from relay.check.route_tests import failed_tests
 from relay.config.links import Links
 from relay.config.settings import Settings
-from relay.events import Announcement
+from relay.events import Announcement, Event
+from relay.events.incidents import CHANNEL as INCIDENT_CHANNEL
 from relay.events.matching import predicate
 from relay.intake import Intake
 from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
@@ -51,12 +52,13 @@ from relay.subscription.poison import PoisonSearch, notice
 from relay.subscription.subscription import Link, Subscription
 from relay.tracking import Tracker
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.incidents import ERRORS_END_AFTER, Incidents
 from relay.watchdog.linking import linked
 from relay.watchdog.poll import Watch
 from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
 from relay.web.server import WebServer
-from sinks.base import SinkError
+from sinks.base import QueuedSink, SinkError
 
 API = "questions to the API"
 """What the health's list calls the watch's own task."""
@@ -97,7 +99,15 @@ class Daemon:
         self.links = Links(settings.links, settings.name)
         self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock)
         self.recent = Recent(self.store.shelf("recent"))
-        self.tracker = Tracker(self.runs, self.watch, self.recent)
+        self.incidents = Incidents(
+            self.store.shelf("incidents"),
+            self.runs,
+            self.alerts,
+            lambda: self.settings.watchdog.learned,
+            quiet=lambda event, _incident: self._is_silenced(event),
+            errors_end_after=self._errors_end_after,
+        )
+        self.tracker = Tracker(self.runs, self.watch, self.incidents, self.recent)
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
@@ -169,6 +179,7 @@ class Daemon:
             recent=self.recent,
             watch=self.watch,
             alerts=self.alerts,
+            incidents=self.incidents,
             silences=self.silences,
             silenced=self._silenced,
             self_check=self.self_check,
@@ -271,8 +282,7 @@ class Daemon:
         await self.ticker.run(self.now)
 
     def _announce(self, announcements: list[Announcement], now: datetime) -> None:
-        self.tracker.announced(announcements, now)
-        self.intake.announce(announcements, now)
+        self.intake.announce(self.tracker.announced(announcements, now), now)
 
     def _link_changed(self, link: Link) -> None:
         now = self.link_since = self.now()
@@ -289,13 +299,24 @@ class Daemon:
             clock=self.clock,
             store=self.store,
             outbox=self.outbox,
-            muted=lambda event: why_muted(event, lambda event: bool(self.silences.silencing(event, self.now()))),
+            muted=lambda event: why_muted(event, self._is_silenced),
+            tells_incidents=lambda sink, severity: sink in self.routes.incident_sinks(severity),
             user_agent="tickstock-relay",
             installation=settings.installation,
             label=settings.name,
             redis=self.settings.redis,
             watch=self.watched_deliveries,
         )
+
+    def _is_silenced(self, event: Event) -> bool:
+        """Of an incident, its parts were judged: what is announced of it is not silenced."""
+        return event.channel != INCIDENT_CHANNEL and self.silences.silencing(event, self.now()) is not None
+
+    def _errors_end_after(self) -> float:
+        """Seconds without a repeat after which errors outside of any run are over: ten of the sinks' windows."""
+        sinks = [lane.sink for lane in self.lanes.values() if lane.sink.renders_incidents]
+        windows = [sink.batching().repeat_window for sink in sinks if isinstance(sink, QueuedSink)]
+        return 10 * max(windows, default=0.0) or ERRORS_END_AFTER
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

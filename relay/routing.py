@@ -8,14 +8,15 @@ one lookup. Nothing here delivers.
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 import structlog
 
 from relay.config.settings import RouteOptions, ThrottleOptions
-from relay.events import LONGEST_LABEL, Event, Kind, payload_reader
+from relay.events import LONGEST_LABEL, Announcement, Event, Kind, Severity, payload_reader
+from relay.events.incidents import CHANNEL, EVENT
 from relay.events.matching import Condition, compile_match, field_getter
 from relay.events.scalars import lookup_key, text_of
 
@@ -200,6 +201,7 @@ class Routes:
         """
         self.routes = tuple(Route.compile(route) for route in options)
         self._plans: dict[Kind, _Plan] = {}
+        self._incident_sinks: dict[Severity, frozenset[str]] = {}
         self._shared: dict[tuple[int, ...], _Plan] = {}
         """Plans by the routes in them: many kinds have the same."""
         for_all, by_kind = [], []
@@ -226,6 +228,15 @@ class Routes:
     def sinks_for(self, event: Event) -> tuple[str, ...]:
         """Names of the sinks that get `event`, in the routes' order, each once. Throttles count it."""
         return tuple(sink for sink in self.split((event,)) if sink != UNROUTED)
+
+    def incident_sinks(self, severity: Severity) -> frozenset[str]:
+        """Names of the sinks that get the state of an incident which has reached `severity`."""
+        if severity not in self._incident_sinks:
+            probe = Announcement(channel=CHANNEL, event=EVENT, severity=severity, payload={"incident": "probe"})
+            verdicts = explain(self, probe.as_event("routes", 0, datetime.now(UTC)))
+            taken = (verdict.route.sinks for verdict in verdicts if verdict.matches)
+            self._incident_sinks[severity] = frozenset(sink for sinks in taken for sink in sinks)
+        return self._incident_sinks[severity]
 
     def _make_plan(self, event: Event) -> _Plan:
         steps = self._by_kind.steps(event)

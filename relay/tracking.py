@@ -1,4 +1,4 @@
-"""What follows from a batch: runs, watchdog and recent history see the events that they want, and announce what is new.
+"""What follows from a batch: runs, watchdog, incidents and recent history see the events that they want.
 
 Pure but for their shelves: nothing here waits, reads a socket or delivers.
 """
@@ -10,15 +10,17 @@ from relay.events import Announcement, Event, Kind
 from relay.runs.recent import Recent
 from relay.runs.runs import Runs
 from relay.runs.signals import without_superseded
+from relay.watchdog.incidents import Incidents
 from relay.watchdog.poll import Watch
 
 
 class Tracker:
-    """Keeps runs, watchdog and recent history up to date."""
+    """Keeps runs, watchdog, incidents and recent history up to date."""
 
-    def __init__(self, runs: Runs, watch: Watch, recent: Recent) -> None:
+    def __init__(self, runs: Runs, watch: Watch, incidents: Incidents, recent: Recent) -> None:
         self._runs = runs
         self._watch = watch
+        self._incidents = incidents
         self._recent = recent
 
     def wants(self, kind: Kind) -> bool:
@@ -27,14 +29,17 @@ class Tracker:
 
     def observe(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
         """Take a batch's events; returns what follows from them."""
-        announcements = [
-            announcement for event in without_superseded(events) for announcement in self._runs.observe(event, now)
-        ]
+        announcements: list[Announcement] = []
+        for event in without_superseded(events):
+            announcements += self._runs.observe(event, now)
+            if event.kind.domain == "errors":
+                self._incidents.observe(event, self._runs.run_of(event, now), now)
         announcements += self._watch.observe(events, now)
         self._recent.observe(events, now)
-        self.announced(announcements, now)
-        return announcements
+        return self.announced(announcements, now)
 
-    def announced(self, announcements: Sequence[Announcement], now: datetime) -> None:
-        """Remember what the relay announces, for people who look later."""
-        self._recent.announced(announcements, now)
+    def announced(self, announcements: Sequence[Announcement], now: datetime) -> list[Announcement]:
+        """Note what the relay announces, for incidents and for people who look later; alerts name their incident."""
+        seen = self._incidents.see(announcements, now)
+        self._recent.announced(seen, now)
+        return seen

@@ -115,6 +115,9 @@ class Sink(ABC):  # noqa: B024 - its two kinds below have the abstract methods
     """It wakes people: silenced, test and replayed events do not reach it."""
     remote: ClassVar[bool] = False
     """It sends events off the machine: they are redacted first."""
+    renders_incidents: ClassVar[bool] = False
+    """It shows incidents (`relay:alert:incident`): the lane leaves out the alerts and errors that belong to one, and of
+    an incident's states that wait keeps the newest. See docs/alerts.md, "The incident event"."""
 
     def __init__(self, options: Any, context: SinkContext) -> None:
         """Keep options and context. Opening files and connections belongs to `start`."""

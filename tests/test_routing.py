@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.config.settings import RouteOptions, ThrottleOptions
-from relay.events import Event
+from relay.events import Event, Severity
 from relay.routing import UNROUTED, Routes, explain
 from tests.support.examples import examples
 from tests.support.wire import event, read
@@ -180,3 +180,21 @@ def test_a_list_with_a_pattern_or_nothing_in_it_is_still_a_test_of_its_own() -> 
     routes = compiled([{"match": {"payload.symbol": ["A*", "B"]}, "to": ["a"]}])
     assert routes.sinks_for(event("x", "p", NOW, symbol="AAPL")) == ("a",)
     assert routes.sinks_for(event("x", "p", NOW, symbol="C")) == ()
+
+
+def test_the_sample_configurations_alert_route_takes_the_state_of_incidents() -> None:
+    route = RouteOptions(name="alerts", match={"channel": "relay:alert:*"}, to=["ops"])
+    assert all(Routes([route]).incident_sinks(severity) == {"ops"} for severity in Severity)
+
+
+@pytest.mark.parametrize(
+    ("match", "taken"),
+    [
+        ({"channel": "tickstock:errors"}, set()),
+        ({"severity": ">=critical"}, {Severity.CRITICAL, Severity.EMERGENCY}),
+        ({"channel": "relay:alert:*", "severity": "error"}, {Severity.ERROR}),
+    ],
+)
+def test_which_severities_of_incidents_a_sink_is_sent(match: dict[str, object], taken: set[Severity]) -> None:
+    routes = Routes([RouteOptions(name="some", match=match, to=["ops"])])
+    assert {severity for severity in Severity if routes.incident_sinks(severity)} == taken

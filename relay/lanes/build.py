@@ -16,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from relay.config import named_files
 from relay.config.settings import OutboxOptions, RedisOptions, Settings
-from relay.events import Event
+from relay.events import Event, Severity
 from relay.lanes.direct import DirectLane
 from relay.lanes.lane import Lane
 from relay.lanes.poison import DeliveryWatch
@@ -46,6 +46,8 @@ class SinkEnvironment:
     installation: str = "tickstock-relay"
     label: str = ""
     """See `SinkContext`."""
+    tells_incidents: Callable[[str, Severity], bool] = lambda _sink, _severity: False
+    """Whether the routes give a sink the state of incidents that have reached a severity."""
     redis: RedisOptions = field(default_factory=RedisOptions)
     """The relay's own, for sinks that publish there."""
     watch: DeliveryWatch | None = None
@@ -104,7 +106,14 @@ def make_lane(sink: Sink, settings: Settings, environment: SinkEnvironment) -> L
         redact = Redactor(rules.patterns, rules.keys).redact if rules.enabled else _as_it_is
         watch = environment.watch if sink.durable else None
         return QueuedLane(
-            sink, outbox, settings.outbox, clock=environment.clock, redact=redact, muted=environment.muted, watch=watch
+            sink,
+            outbox,
+            settings.outbox,
+            clock=environment.clock,
+            redact=redact,
+            muted=environment.muted,
+            tells_incidents=partial(environment.tells_incidents, sink.context.name),
+            watch=watch,
         )
     raise SinkError(f"sink {sink.context.name}: {type(sink).__name__} is neither a DirectSink nor a QueuedSink")
 

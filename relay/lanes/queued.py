@@ -14,7 +14,8 @@ import msgspec
 import structlog
 
 from relay.config.settings import OutboxOptions
-from relay.events import Event, Mark, decode, encode
+from relay.events import Event, Mark, Severity, decode, encode
+from relay.events.incidents import incident_of, is_part_of_incident
 from relay.events.wording import clock as clock_text
 from relay.lanes.breaker import Breaker, BreakerState
 from relay.lanes.lane import Lane
@@ -61,9 +62,12 @@ class QueuedLane(Lane):
         clock: Clock,
         redact: Callable[[Event], Event],
         muted: Callable[[Event], str | None],
+        tells_incidents: Callable[[Severity], bool] = lambda _severity: False,
         watch: DeliveryWatch | None = None,
     ) -> None:
         """`muted` says why an event must not wake anyone (silenced, a test, a replay), for alerting sinks.
+
+        `tells_incidents` says whether the sink is sent incidents of a severity: then it needs no single parts of them.
 
         `watch` looks for what ends the process, in lanes whose rows outlive it.
         """
@@ -74,6 +78,7 @@ class QueuedLane(Lane):
         self._clock = clock
         self._redacted = RedactedRows(redact)
         self._muted = muted
+        self._tells_incidents = tells_incidents
         self._watch = watch
         self._batching = sink.batching()
         self._windows: dict[str, float] = {}
@@ -113,18 +118,55 @@ class QueuedLane(Lane):
             if self._sink.alerting and (why := self._ask(self._muted, event)):
                 self.dropped[why] += 1
                 continue
-            key = self._ask(self._sink.repeat_key, event) if self._batching.repeat_window else None
-            self._outbox.stage(
+            incident = self._ask(incident_of, event) if self._sink.renders_incidents else None
+            if self._sink.renders_incidents and incident is None and self._ask(self._told_otherwise, event):
+                self.dropped["in_incident"] += 1
+                continue
+            has_repeats = bool(self._batching.repeat_window) and incident is None
+            key = self._ask(self._sink.repeat_key, event) if has_repeats else None
+            row_id = self._outbox.stage(
                 self.name,
                 _packed(event) if self._sink.wants_original else encode(event),
                 now=now,
                 not_before=self._hold_repeats(key, now),
-                order_key=self._ask(self._sink.order_key, event),
+                order_key=incident or self._ask(self._sink.order_key, event),
                 repeat_key=key,
             )
+            if incident is not None and row_id is not None:
+                self._supersede(incident, row_id)
         if not self._sink.durable:
             self._outbox.commit()  # one of its own, that the intake does not know
         self._wake.set()
+
+    def _told_otherwise(self, event: Event) -> str | None:
+        """The incident, if the sink is sent incidents, tells of what this event says."""
+        is_told = is_part_of_incident(event) and self._tells_incidents(event.severity)
+        return "in_incident" if is_told else None
+
+    def _supersede(self, incident: str, newest: int) -> None:
+        """Of the states of an incident that wait only the newest is delivered; one that is underway stays."""
+        self._flush()
+        waiting = self._states_of(incident)
+        self._withdraw([row for row in waiting if row.id < newest and not self._ready.holds(row)])
+
+    def _withdraw_superseded(self, row: Row) -> None:
+        """A state of an incident that could not be delivered is not retried once there is a newer one."""
+        if not self._sink.renders_incidents or row.order_key is None:
+            return
+        ids = [state.id for state in self._states_of(row.order_key)]
+        if row.id in ids and max(ids) > row.id:
+            self._withdraw([row])
+            self._outbox.commit()
+
+    def _states_of(self, incident: str) -> list[Row]:
+        """The rows that wait with a state of that incident; other events may have its order key, too."""
+        rows = self._outbox.of_key(self.name, incident)
+        self._outbox.load(rows)
+        return [row for row in rows if _is_state_of_incident(row)]
+
+    def _withdraw(self, rows: Sequence[Row]) -> None:
+        self._outbox.withdraw(rows)
+        self.dropped["superseded"] += len(rows)
 
     def _without_superseded(self, events: Sequence[Event], latest: Latest) -> Sequence[Event]:
         """What is to be stored now; what a newer event may take the place of waits for a moment."""
@@ -415,6 +457,7 @@ class QueuedLane(Lane):
         poisoned = outcome.reason is Reason.FAILED and len(rows) > 1
         if outcome.worth_retrying and not poisoned and not (most and rows[0].attempts >= most):
             self._retry_later(rows, outcome, now.timestamp())
+            self._withdraw_superseded(rows[0])
             return False
         if len(rows) > 1:
             self._send_singly(rows)
@@ -523,6 +566,13 @@ def _unpacked(stored: bytes) -> Event:
     if original:
         event.original = original
     return event
+
+
+def _is_state_of_incident(row: Row) -> bool:
+    try:
+        return bool(row.event) and incident_of(_unpacked(row.event)) is not None
+    except (msgspec.MsgspecError, ValueError):  # its delivery finds out
+        return False
 
 
 def why_muted(event: Event, silenced: Callable[[Event], bool]) -> str | None:

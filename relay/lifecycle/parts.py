@@ -26,6 +26,7 @@ from relay.store.outbox import Outbox
 from relay.store.store import Store, StoredShelf
 from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.incidents import Incidents
 from relay.watchdog.poll import Watch
 from relay.watchdog.run_schedule import RunSchedule
 from relay.watchdog.self_check import SelfCheck
@@ -54,6 +55,7 @@ class Parts:
     recent: Recent
     watch: Watch
     alerts: Alerts
+    incidents: Incidents
     silences: Silences
     silenced: StoredShelf
     """Where the silences are kept; the command line writes there too."""

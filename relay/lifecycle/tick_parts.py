@@ -40,6 +40,7 @@ class TickParts:
             lambda now: parts.self_check.reload(parts.reloads.refusal, parts.reloads.last_success, now),
         )
         yield "configuration's tests", lambda now: parts.self_check.tests(parts.reloads.failed_tests, now)
+        yield "incidents", parts.incidents.tick
         yield "commit", lambda _: parts.store.commit()
 
     def _silences_over(self, now: datetime) -> list[Announcement]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from relay.events import NOT_REAL, Announcement, Event
+from relay.events.incidents import CHANNEL as INCIDENT
 from relay.events.values import text
 from relay.runs.run import error_category
 from relay.store.shelf import Shelf
@@ -94,6 +95,8 @@ class Recent:
         """See what the relay itself says; only alerts and notices count."""
         for announcement in announcements:
             payload = announcement.payload
+            if announcement.channel == INCIDENT:
+                continue  # its alerts are here
             if "alert" in payload:
                 self._alert(announcement, str(payload["alert"]), now)
             elif "title" in payload:

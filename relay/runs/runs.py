@@ -78,6 +78,14 @@ class Runs:
             announcements += self._apply(run, event, signal, now)
         return announcements
 
+    def run_of(self, event: Event, now: datetime) -> Run | None:
+        """The run that an event belongs to which `observe` has seen; None: to none."""
+        signal = signal_of(event.kind)
+        if signal is None or event.has(IGNORED):
+            return None
+        own_id = text(event.payload.get("run_id"))
+        return meant(self.ledger, signal, event, now, own_id or (text(event.run_id) if event.run_id else None))
+
     def _apply(self, run: Run, event: Event, signal: Signal, now: datetime) -> list[Announcement]:
         """What one event changes in its run."""
         announcements: list[Announcement] = []

@@ -41,6 +41,7 @@ _FOLLOWERS = (
     f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND order_key = ? AND state = 'waiting' AND id > ?"  # noqa: S608 - constants
     " ORDER BY id LIMIT ?"
 )
+_OF_KEY = f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND order_key = ? AND state = 'waiting' ORDER BY id"  # noqa: S608 - constants
 _OF_DELIVERY = f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND delivery = ? AND state = 'waiting' ORDER BY id"  # noqa: S608 - constants
 _BY_AGE = f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND state = 'waiting'"  # noqa: S608 - constants
 _EXPIRED = f"{_BY_AGE} AND accepted < ? ORDER BY accepted LIMIT ?"
@@ -118,12 +119,15 @@ class Outbox:
         not_before: float | None = None,
         order_key: str | None = None,
         repeat_key: str | None = None,
-    ) -> None:
-        """Have an event wait for a lane from the next commit on; when all is full, somebody loses, and is counted."""
+    ) -> int | None:
+        """Have an event wait for a lane from the next commit on; when all is full, somebody loses, and is counted.
+
+        Returns the row's id; None when it is this event that is lost.
+        """
         if self._is_full(len(event)):
             if self._options.when_full == "refuse" or len(event) > self._options.max_bytes:
                 self._lost(lane, 1)
-                return
+                return None
             self._drop_oldest(len(event))
         self._last_id = max(self._last_id + 1, time.time_ns())
         due = now if not_before is None else not_before
@@ -132,6 +136,18 @@ class Outbox:
         )
         self._rows += 1
         self._bytes += len(event)
+        return self._last_id
+
+    def of_key(self, lane: str, order_key: str) -> list[Row]:
+        """Rows of a lane and order key that wait, oldest first; without what is staged."""
+        return self._select(_OF_KEY, (lane, order_key))
+
+    def withdraw(self, rows: Sequence[Row]) -> None:
+        """Forget waiting rows with the next commit, together with what is staged in their place."""
+        for row in rows:
+            self._store.stage(_DELETE, (row.id,))
+            self._rows -= 1
+            self._bytes -= row.size
 
     def waiting(self, lane: str, now: float, most: int) -> list[Row]:
         """Rows of a lane whose time has come, oldest first, at most `most`; without their events (`load`).

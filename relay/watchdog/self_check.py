@@ -25,7 +25,7 @@ FAILING_FOR = 60.0
 """Seconds that a sink fails before it is reported: a restart of the other side is not worth an alert."""
 BEHIND_FOR = 5.0
 """Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
-NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted", "superseded")
+NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted", "superseded", "in_incident")
 """Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
 CALM_FOR = 600.0
 """Seconds in which what takes only a moment (a lost event, a step of the clock) must not happen again."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from relay.events import PHASE_NAMES, Event, Kind, Phase
+from relay.events.incidents import CHANNEL as INCIDENT
 from sinks.socketio import values
 
 RESERVED = frozenset({"", "connect", "connect_error", "disconnect", "message", "error", "newListener"})
@@ -83,7 +84,7 @@ def emit_of(kind: Kind, *, results: bool) -> Emit | None:
 def _of_relay(kind: Kind) -> Emit | None:
     """Alerts, and what the relay has found out about a run; of a phase TickStockPL's own events tell."""
     if kind.domain == "alert":
-        return TABLE["relay_alert"]
+        return None if kind.channel == INCIDENT else TABLE["relay_alert"]  # its alerts come by themselves
     return TABLE["run_state"] if kind.domain == "run" and not kind.action.startswith("phase_") else None
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from relay.config.settings import OutboxOptions
-from relay.events import Event, kind_of
+from relay.events import Event, Severity, kind_of
 from relay.lanes.queued import QueuedLane
 from relay.process import clock
 from relay.store.outbox import Outbox
@@ -125,6 +125,7 @@ class Rig:
     clock: Clock = field(default_factory=Clock)
     muted: Callable[[Event], str | None] = lambda _: None
     redact: Callable[[Event], Event] = lambda event: event
+    tells_incidents: Callable[[Severity], bool] = lambda _: True
 
     def __post_init__(self) -> None:
         settings = OutboxOptions.model_validate(self.options)
@@ -142,7 +143,15 @@ class Rig:
     def make_new_lane(self) -> QueuedLane:
         """A lane that has yet to start."""
         settings = OutboxOptions.model_validate(self.options)
-        return QueuedLane(self.sink, self.outbox, settings, clock=self.steady, redact=self.redact, muted=self.muted)
+        return QueuedLane(
+            self.sink,
+            self.outbox,
+            settings,
+            clock=self.steady,
+            redact=self.redact,
+            muted=self.muted,
+            tells_incidents=self.tells_incidents,
+        )
 
     def accept(self, *numbers: int) -> None:
         """A batch, committed."""

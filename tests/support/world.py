@@ -23,6 +23,7 @@ from relay.watchdog.api_state import (
     with_history,
     without_history,
 )
+from relay.watchdog.incidents import Incidents
 from relay.watchdog.watchdog import Watchdog
 from tests.support.wire import event
 
@@ -38,6 +39,8 @@ class World:
     options: WatchdogOptions = field(default_factory=WatchdogOptions)
     shelves: dict[str, MemoryShelf] = field(default_factory=dict)
     announcements: list[tuple[datetime, Announcement]] = field(default_factory=list)
+    incident_events: list[tuple[datetime, Announcement]] = field(default_factory=list)
+    """What was announced of incidents, apart from all else."""
     api_up: bool = True
     status: Status = IDLE
     schedule: Schedule | None = None
@@ -51,6 +54,8 @@ class World:
     history_alone: bool = False
     """The history answers although the status does not."""
     stopped_at: datetime | None = None
+    silenced: list[Callable[[Event], bool]] = field(default_factory=list)
+    """What is kept quiet."""
 
     def __post_init__(self) -> None:
         self.view = ApiState()
@@ -62,6 +67,13 @@ class World:
         self.runs = Runs(shelf("runs", MemoryShelf()))
         self.alerts = Alerts(shelf("alerts", MemoryShelf()))
         self.watchdog = Watchdog(self.options, self.runs, self.alerts, shelf("watchdog", MemoryShelf()), self.now)
+        self.incidents = Incidents(
+            shelf("incidents", MemoryShelf()),
+            self.runs,
+            self.alerts,
+            lambda: self.options.learned,
+            quiet=self._is_quiet,
+        )
         gap = (self.stopped_at, self.now) if self.stopped_at else None
         self.watchdog.note_connection(self.now, adopted=gap is None, gap=gap)
         self.view = ApiState()
@@ -94,6 +106,8 @@ class World:
         self.runs.count_received(self.now)
         if self.runs.wants(one.kind):
             self._keep(self.runs.observe(one, self.now))
+        if one.kind.domain == "errors":
+            self.incidents.observe(one, self.runs.run_of(one, self.now), self.now)
         if self.watchdog.wants(one.kind):
             self._keep(self.watchdog.observe(one, self.now))
 
@@ -115,6 +129,7 @@ class World:
             self.poll()
             self._keep(self.watchdog.tick(self.now, self.view))
             self._keep(self.alerts.tick(self.now))
+            self.incident_events += [(self.now, event) for event in self.incidents.tick(self.now)]
 
     def until(self, moment: datetime, step: float = 30.0) -> None:
         """Let time pass."""
@@ -137,7 +152,11 @@ class World:
                 self.tick()
 
     def _keep(self, announcements: list[Announcement]) -> None:
-        self.announcements += [(self.now, announcement) for announcement in announcements]
+        seen = self.incidents.see(announcements, self.now)
+        self.announcements += [(self.now, announcement) for announcement in seen]
+
+    def _is_quiet(self, event: Event, _incident: str) -> bool:
+        return any(matches(event) for matches in self.silenced)
 
     @property
     def alerts_announced(self) -> list[str]:

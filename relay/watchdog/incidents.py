@@ -1,0 +1,343 @@
+"""Incidents: one for each trouble, with all alerts and errors that belong to it, and one event for each change of it.
+
+Pure but for the shelf. What belongs together is decided here and nowhere else; sinks and pages only draw the state that
+`relay:alert:incident` carries. A run's incident ends with a sound result of its day or a later one, nothing less.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from relay.config.watchdog import LearnedOptions
+from relay.events import Announcement, Event, utc_text
+from relay.events.incidents import CHANNEL, EVENT, is_error_of_incident
+from relay.runs.run import Run
+from relay.runs.runs import Runs
+from relay.store.shelf import Shelf
+from relay.watchdog.alerts import Alerts
+from relay.watchdog.incident.changes import announced, change_of, digest_of, notes_of
+from relay.watchdog.incident.errors import count_error, error_id
+from relay.watchdog.incident.record import Incident, IncidentKind, Note, Part, Stage
+from relay.watchdog.incident.state import STARTS, Teller
+from relay.watchdog.result_check import is_sound
+
+WAIT = timedelta(seconds=5)
+"""How long the first state of a run's incident waits for more of the same run, and every update after the last one."""
+URGENT = frozenset({"begins", "worse", "over"})
+"""Changes that are announced at once."""
+KEPT = timedelta(minutes=10)
+"""How long an incident that is over is kept: late errors of its run still count in it."""
+A_MOMENT = timedelta(minutes=1)
+"""So long after an error, too many errors are those of its incident."""
+MAX_ERROR_INCIDENTS = 40
+"""Kinds of errors outside of any run that have an incident of their own at once; all others share one."""
+OTHER_ERRORS = "error:others"
+MAX_INCIDENTS = 200
+ERRORS_END_AFTER = 600.0
+"""Seconds without a repeat after which errors outside of any run are over, where no sink says otherwise."""
+_SEQUENCE = "sequence"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Incident).decode
+
+Quiet = Callable[[Event, str], bool]
+"""Whether an alert or an error of that incident is silenced."""
+
+
+class Incidents:
+    """The incidents that are open, and those that have just ended."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        runs: Runs,
+        alerts: Alerts,
+        learned: Callable[[], LearnedOptions],
+        *,
+        quiet: Quiet = lambda _event, _incident: False,
+        errors_end_after: Callable[[], float] = lambda: ERRORS_END_AFTER,
+    ) -> None:
+        """Go on from what is on `shelf`; `learned` tells how it is worked out what is usual.
+
+        `errors_end_after`: seconds without a repeat after which errors outside of any run are over.
+        """
+        self._shelf = shelf
+        self._alerts = alerts
+        self._runs = runs
+        self._quiet = quiet
+        self._errors_end_after = errors_end_after
+        self._teller = Teller(runs, learned)
+        self._incidents: dict[str, Incident] = {}
+        self._changed: set[str] = set()
+        """Incidents that may have another state than was announced."""
+        self._unsaved: set[str] = set()
+        self._sequence = int(shelf.get(_SEQUENCE) or 0)
+        for key, value in shelf.items().items():
+            if key != _SEQUENCE:
+                self._read(key, value)
+
+    @property
+    def open(self) -> list[Incident]:
+        """Those that are not over, the oldest first."""
+        return [incident for incident in self._incidents.values() if not incident.is_over]
+
+    def get(self, incident_id: str) -> Incident | None:
+        """The incident of that id, open or just ended."""
+        return self._incidents.get(incident_id)
+
+    def state(self, incident: Incident, now: datetime) -> dict[str, Any]:
+        """Its whole state, as its event would carry it now."""
+        return self._teller.state(incident, now).payload
+
+    def see(self, announcements: Iterable[Announcement], now: datetime) -> list[Announcement]:
+        """Take what the relay announces; each single alert comes back with the id of its incident."""
+        seen = [self._see(announcement, now) for announcement in announcements]
+        self.keep()
+        return seen
+
+    def observe(self, event: Event, run: Run | None, now: datetime) -> None:
+        """Take an error event; `run` is the run that it belongs to. `keep` puts what changed on the shelf."""
+        if not is_error_of_incident(event):
+            return
+        incident = self._of_error(event, run, now)
+        if not self._quiet(event, incident.id):
+            count_error(incident, event, now)
+            self._touch(incident)
+
+    def tick(self, now: datetime) -> list[Announcement]:
+        """End what is over; what there is to announce. To be called about once a second, after all else."""
+        for incident in list(self._incidents.values()):
+            self._reconcile(incident, now)
+            self._settle(incident, now)
+            self._forget(incident, now)
+        changed = [self._incidents[incident_id] for incident_id in sorted(self._changed)]
+        announcements = [one for incident in changed if (one := self._announce(incident, now)) is not None]
+        self.keep()
+        return announcements
+
+    def keep(self) -> None:
+        """Put what has changed on the shelf."""
+        for incident_id in self._unsaved:
+            incident = self._incidents.get(incident_id)
+            self._shelf.put(incident_id, _encode(incident).decode() if incident is not None else None)
+        self._unsaved.clear()
+
+    def _see(self, announcement: Announcement, now: datetime) -> Announcement:
+        payload = announcement.payload
+        if announcement.channel.startswith("relay:run:"):
+            self._changed |= {incident.id for incident in self.open if incident.is_of_a_day}
+        key, state = payload.get("alert"), payload.get("state")
+        if not isinstance(key, str) or announcement.channel == CHANNEL or state not in ("firing", "resolved"):
+            return announcement
+        holder = next((one for one in self.open if key in one.parts and one.parts[key].is_firing), None)
+        if state == "resolved":
+            if holder is None:
+                return announcement
+            self._clear(holder, holder.parts[key], payload, now)
+            return _with_incident(announcement, holder)
+        incident = holder or self._of_alert(announcement, key, now)
+        announcement = _with_incident(announcement, incident)
+        if not self._quiet(announcement.as_event("quiet", 0, now), incident.id):
+            self._fire(incident, announcement, key, now)
+        return announcement
+
+    def _of_alert(self, announcement: Announcement, key: str, now: datetime) -> Incident:
+        """The incident that an alert belongs to: an open one, or a new one that is not entered yet."""
+        name, facts = key.partition(":")[0], announcement.payload.get("facts") or {}
+        run_id = announcement.run_id
+        if name == "error_rate" and run_id is None:
+            if (incident := self._of_newest_error(now)) is not None:
+                return incident
+            run_id = self._runs.open[-1].run_id if self._runs.open else None
+        if run_id is not None:
+            run = self._runs.get(run_id)
+            day = run.run_date if run is not None else facts.get("run_date")
+            return self._of_day(day) or Incident(id=run_id, kind=IncidentKind.RUN, began=now, day=day, run_id=run_id)
+        if name in STARTS and isinstance(day := facts.get("run_date"), str):
+            return self._of_day(day) or Incident(id=f"day:{day}", kind=IncidentKind.DAY, began=now, day=day)
+        return Incident(id=key, kind=IncidentKind.ALERT, began=now)
+
+    def _of_error(self, event: Event, run: Run | None, now: datetime) -> Incident:
+        """The incident that an error belongs to: that of its run, or of its kind; a new one is not entered yet."""
+        ended = self._incidents.get(run.run_id) if run is not None else None
+        incident = self._of_day(run.run_date) if run is not None else None
+        if incident is not None or ended is not None:
+            return incident or ended  # type: ignore[return-value] # one of them is there
+        if run is not None and not run.is_judged:
+            day, run_id = run.run_date, run.run_id
+            return Incident(id=run_id, kind=IncidentKind.RUN, began=now, day=day, run_id=run_id)
+        incident_id = error_id(event)
+        of_errors = [one.id for one in self.open if one.kind is IncidentKind.ERROR]
+        if incident_id not in of_errors and len(of_errors) >= MAX_ERROR_INCIDENTS:
+            incident_id = OTHER_ERRORS
+        known = self._incidents.get(incident_id)
+        if known is not None and not known.is_over:
+            return known
+        return Incident(id=incident_id, kind=IncidentKind.ERROR, began=now)
+
+    def _of_newest_error(self, now: datetime) -> Incident | None:
+        """The incident that an error was counted in a moment ago."""
+        errors = [one for one in self.open if one.last_error_at is not None and now - one.last_error_at < A_MOMENT]
+        return max(errors, key=lambda one: one.last_error_at or one.began, default=None)
+
+    def _of_day(self, day: str | None) -> Incident | None:
+        """The open incident about a day's run."""
+        return next((one for one in self.open if one.is_of_a_day and day is not None and one.day == day), None)
+
+    def _fire(self, incident: Incident, announcement: Announcement, key: str, now: datetime) -> None:
+        payload = announcement.payload
+        facts = dict(payload.get("facts") or {})
+        run = self._runs.get(announcement.run_id) if announcement.run_id else None
+        phase = run.current_phase if run is not None else None
+        if run is not None and phase is not None:
+            facts.setdefault("moved_at", run.phases[phase].moved_at.isoformat())
+        part = Part(
+            key=key,
+            severity=announcement.severity.label,
+            title=str(payload.get("title") or key),
+            message=str(payload.get("message", "")),
+            fired_at=now,
+            run_id=announcement.run_id,
+            facts=facts,
+        )
+        incident.keep_part(part)
+        incident.run_id = part.run_id or incident.run_id
+        incident.reach(announcement.severity, now)
+        self._touch(incident)
+
+    def _clear(self, incident: Incident, part: Part, payload: Mapping[str, Any], now: datetime) -> None:
+        part.cleared_at, part.resolution = now, str(payload.get("message", ""))
+        part.facts |= payload.get("facts") or {}
+        self._touch(incident)
+
+    def _touch(self, incident: Incident) -> None:
+        """It may have another state now; a new one is entered."""
+        if self._incidents.get(incident.id) is not incident:
+            self._incidents[incident.id] = incident
+            self._make_room()
+        self._changed.add(incident.id)
+        self._unsaved.add(incident.id)
+
+    def _make_room(self) -> None:
+        """Of too many, what is over goes first, then errors, then the oldest."""
+        while len(self._incidents) > MAX_INCIDENTS:
+            order = lambda one: (not one.is_over, one.kind is not IncidentKind.ERROR, one.began)  # noqa: E731
+            self._drop(min(self._incidents.values(), key=order))
+
+    def _drop(self, incident: Incident) -> None:
+        del self._incidents[incident.id]
+        self._changed.discard(incident.id)
+        self._unsaved.add(incident.id)
+
+    def _reconcile(self, incident: Incident, now: datetime) -> None:
+        """An alert that is no longer kept has cleared, whether or not anybody announced it."""
+        for part in incident.parts.values():
+            if part.is_firing and not self._alerts.is_firing(part.key):
+                self._clear(incident, part, {}, now)
+
+    def _forget(self, incident: Incident, now: datetime) -> None:
+        if incident.is_over and incident.ended is not None and not timedelta(0) <= now - incident.ended < KEPT:
+            self._drop(incident)
+
+    def _announce(self, incident: Incident, now: datetime) -> Announcement | None:
+        """Its state, if that has changed and it is time to say so."""
+        before = incident.announced
+        waits = timedelta(0) <= now - (before.at if before else incident.began) < WAIT
+        if before is None and waits and incident.is_of_a_day and not incident.is_over:
+            return None
+        state = self._teller.state(incident, now)
+        digest = digest_of(state)
+        if before is not None and before.digest == digest:
+            self._changed.discard(incident.id)
+            return None
+        change = change_of(incident, state)
+        if waits and change not in URGENT:
+            return None
+        self._changed.discard(incident.id)
+        self._unsaved.add(incident.id)
+        self._sequence += 1
+        self._shelf.put(_SEQUENCE, str(self._sequence))
+        incident.number = self._sequence
+        incident.notes = notes_of(incident, state, change, self._teller, now)
+        incident.announced = announced(incident, state, digest, now)
+        news = {"change": change, "number": incident.number, "notes": [_note(note) for note in incident.notes]}
+        return Announcement(
+            channel=CHANNEL,
+            event=EVENT,
+            severity=incident.highest,
+            run_id=incident.run_id,
+            payload=state.payload | news,
+        )
+
+    def _settle(self, incident: Incident, now: datetime) -> None:
+        """Whether it fires, has eased, or is over."""
+        if incident.is_over:
+            return
+        before = incident.stage
+        if incident.kind is IncidentKind.ERROR:
+            last = incident.last_error_at or incident.began
+            if not incident.firing and (now - last).total_seconds() >= self._errors_end_after():
+                self._end(incident, now)
+        elif incident.firing:
+            incident.stage = Stage.FIRING
+        elif incident.is_of_a_day:
+            self._settle_day(incident, now)
+        else:
+            self._end(incident, now)
+        if incident.stage is not before:
+            self._touch(incident)
+
+    def _settle_day(self, incident: Incident, now: datetime) -> None:
+        """Nothing fires: a sound result ends it, or that no run of the day will ever come."""
+        runs = [run for run in self._runs.newest_first() if run.run_date == incident.day]
+        if incident.run_id is None and runs:
+            incident.run_id = runs[-1].run_id
+            self._touch(incident)
+        never_ran = any(part.facts.get("never_ran") for part in incident.parts.values())
+        if sound := self._sound(incident):
+            incident.cleared_by = sound.run_id
+            self._end(incident, now)
+        elif never_ran or (incident.kind is IncidentKind.DAY and not runs):
+            incident.is_lasting = never_ran
+            self._end(incident, now)
+        elif incident.parts:
+            incident.stage = Stage.EASED
+
+    def _sound(self, incident: Incident) -> Run | None:
+        """The newest run with a sound result, of its day or a later one, since it began."""
+        later = (run for run in self._runs.newest_first() if (run.run_date or "") >= (incident.day or ""))
+        ended = [run for run in later if not run.state.is_open and _last_of(run) >= incident.began]
+        return max((run for run in ended if run.is_whole and is_sound(run)), key=_last_of, default=None)
+
+    def _end(self, incident: Incident, now: datetime) -> None:
+        incident.stage, incident.ended = Stage.OVER, now
+
+    def _read(self, key: str, value: str) -> None:
+        try:
+            self._incidents[key] = _decode(value)
+        except msgspec.MsgspecError:
+            self._shelf.put(key, None)
+            return
+        self._changed.add(key)
+
+
+def _last_of(run: Run) -> datetime:
+    """When it ended: by its own word, or by the last that was heard of it."""
+    return max(run.ended_at or run.last_seen, run.last_seen)
+
+
+def _with_incident(announcement: Announcement, incident: Incident) -> Announcement:
+    payload = announcement.payload | {"incident": incident.id}
+    return msgspec.structs.replace(announcement, payload=payload)
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "number": note.number,
+        "at": utc_text(note.at),
+        "change": note.change,
+        "severity": note.severity,
+        "text": note.text,
+    }
