@@ -61,7 +61,7 @@ def closed_port() -> Iterator[int]:
 def test_the_default_configuration_passes_its_own_tests() -> None:
     output = check("--config", DEFAULT).stdout
     assert "no problems" in output
-    assert "3 of 3 tests passed" in output
+    assert "4 of 4 tests passed" in output
 
 
 def test_five_mistakes_are_all_told_with_line_and_key_and_end_with_exit_code_2() -> None:
