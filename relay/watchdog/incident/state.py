@@ -231,7 +231,8 @@ class Teller:
     def _again_text(self, again: Run) -> str:
         by_hand = "" if again.is_scheduled else " by hand"
         usual = self.usual_seconds(again)
-        ends = f"; ends about {minute(again.began + timedelta(seconds=usual))}" if usual else ""
+        end = (again.began + timedelta(seconds=usual or 0)).astimezone(NEW_YORK)
+        ends = f"; ends about {end:%H:%M}" if usual else ""
         return f"Run again{by_hand} since {minute(again.began)}{ends}"
 
     def _facts(self, incident: Incident, run: Run | None, now: datetime) -> Facts:
