@@ -18,6 +18,9 @@ class NotAnObjectError(ValueError):
 
 MOST_DIGITS = 4000
 """Of a whole number: Python refuses to read one of more than 4300, and nobody counts so far."""
+_DIGITS = bytes(range(ord("0"), ord("9") + 1))
+_DIGITS_ALIKE = bytes.maketrans(_DIGITS, b"0" * 10)
+_ENDLESS = b"0" * (MOST_DIGITS + 1)
 _decode_any = msgspec.json.Decoder().decode
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -30,12 +33,17 @@ def decode_object(raw: bytes) -> dict[str, Any]:
         ValueError: `raw` is not JSON by any reading.
     """
     try:
-        value = _decode_any(raw)
+        value = decode_leniently(raw) if has_endless_number(raw) else _decode_any(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         value = decode_leniently(raw)
     if type(value) is not dict:
         raise NotAnObjectError(f"a JSON {type(value).__name__}, not an object")
     return value
+
+
+def has_endless_number(raw: bytes) -> bool:
+    """Whether more than `MOST_DIGITS` digits stand in a row, in a text or not; costs a look only where they fit in."""
+    return len(raw) > MOST_DIGITS and _ENDLESS in raw.translate(_DIGITS_ALIKE)
 
 
 def decode_leniently(raw: bytes) -> Any:
@@ -61,7 +69,7 @@ def _finite(text: str) -> float | None:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if len(text) <= MOST_DIGITS else None
+    return int(text) if len(text.lstrip("-")) <= MOST_DIGITS else None
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -18,7 +18,7 @@ Test = Callable[[Any], bool]
 
 KIND_FIELDS = frozenset({"channel", "domain", "action", "event", "phase", "severity", "source", "version"})
 """The same for all events of a kind, so their conditions are decided once and cached."""
-EVENT_FIELDS = ("run_id", "test", "reconstructed", "replayed", "undated")
+EVENT_FIELDS = ("run_id", "test", "reconstructed", "replayed", "undated", "unwrapped")
 FIELDS = (*sorted(KIND_FIELDS), *EVENT_FIELDS, "payload.<name>", "not")
 _COMPARISONS = {
     ">=": operator.ge,
@@ -126,7 +126,7 @@ def field_getter(key: str) -> Callable[[Event], Any]:
     """
     if path := _payload_path(key):
         return lambda event: _descend(event.payload, path)
-    if key in ("test", "reconstructed", "replayed", "undated"):
+    if key in ("test", "reconstructed", "replayed", "undated", "unwrapped"):
         name = key.upper()
         return lambda event: any(mark.name == name for mark in event.marks)
     if key in KIND_FIELDS or key in EVENT_FIELDS:

@@ -90,6 +90,8 @@ class Mark(IntFlag):
     """Nobody told us; worked out from the API after a gap."""
     REPLAYED = 8
     """Read again from an archive: alerts are not sent twice."""
+    UNWRAPPED = 16
+    """It, or its payload, came as JSON in a JSON text: encoded twice, decoded twice."""
 
 
 NOT_REAL = Mark.TEST | Mark.REPLAYED

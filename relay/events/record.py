@@ -30,6 +30,7 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
     test: bool = False
     reconstructed: bool = False
     replayed: bool = False
+    unwrapped: bool = False
 
 
 def encode(event: Event) -> bytes:

@@ -9,6 +9,7 @@ property test holds them to the same events.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,7 +18,7 @@ from typing import Any
 import msgspec
 
 from relay.events import Event, Mark, Message
-from relay.events.lenient_json import NotAnObjectError, decode_object
+from relay.events.lenient_json import NotAnObjectError, decode_leniently, decode_object, has_endless_number
 from relay.normalize.kinds import Channel, Channels
 from relay.normalize.shapes import ENVELOPE, NESTED, TEST_FLAGS, TICK
 from relay.normalize.structure import depth_of as depth_of  # noqa: PLC0414 - also asked for here
@@ -87,7 +88,7 @@ class Normalizer:
             for channel, data, offset in group:
                 known = channels[channel]
                 usual = None
-                if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_within_limits(data)):
+                if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_usual(data)):
                     try:
                         usual = known.shape(data)
                     except (msgspec.MsgspecError, RecursionError):
@@ -123,10 +124,11 @@ class Normalizer:
         """The event in `data`, or why there is none, the plain way. `stream` and `offset` name it (`Event.id`)."""
         known = self._channels[channel]
         try:
-            message = self._object(data)
+            message, in_text = self._unwrapped(data)
         except _Refused as refused:
             return Unreadable(channel, data, received, stream, offset, refused.reason)
         replayed = message.get("replayed") is True and message.pop("replayed")  # by `tickstock-relay replay`
+        in_text |= self._unwrap_payload(message)
         nested = next((name for name in NESTED if isinstance(message.get(name), dict)), None)
         payload = _merged(message, nested) if nested else message
         source, version = _text(message.get("source")), _text(message.get("version"))
@@ -136,10 +138,44 @@ class Normalizer:
             marks |= Mark.TEST
         if replayed:
             marks |= Mark.REPLAYED
+        if in_text:
+            marks |= Mark.UNWRAPPED
         time = claimed_time(message.get("timestamp"))
         if time is None:
             time, marks = received, marks | Mark.UNDATED
         return Event(kind, stream, offset, received, time, _encode(payload), data, _correlation(payload), marks)
+
+    def _unwrapped(self, data: bytes) -> tuple[dict[str, Any], bool]:
+        """The message's object, and whether it stood in a JSON text: some publishers encode twice.
+
+        Raises:
+            _Refused: there is none, or only after more than that.
+        """
+        try:
+            return self._object(data), False
+        except _Refused as refused:
+            if refused.reason is UnreadableReason.NOT_AN_OBJECT:
+                with suppress(_Refused):
+                    return self._object(_text_in(data)), True
+            raise
+
+    def _unwrap_payload(self, message: dict[str, Any]) -> bool:
+        """The same for the object in the envelope; whether there was one. A text that holds no object stays a text."""
+        if any(isinstance(message.get(name), dict) for name in NESTED):
+            return False
+        for name in NESTED:
+            text = message.get(name)
+            if isinstance(text, str) and text.lstrip()[:1] == "{":
+                try:
+                    message[name] = self._object(text.encode())
+                except _Refused:
+                    continue
+                return True
+        return False
+
+    def _is_usual(self, data: bytes) -> bool:
+        """Whether the quick readers may have it: within limits, and with no number that the plain way reads as null."""
+        return self._is_within_limits(data) and not has_endless_number(data)
 
     def _is_within_limits(self, data: bytes) -> bool:
         """Surely: what may be too deep, or too many values, is for `read` to find out."""
@@ -183,6 +219,12 @@ def _name(message: dict[str, Any], channel: Channel) -> str:
     if message.get("symbol") is not None and message.get("price") is not None:
         return TICK
     return channel.fallback
+
+
+def _text_in(data: bytes) -> bytes:
+    """The text that a JSON text is; nothing for other JSON."""
+    value = decode_leniently(data)
+    return value.encode() if isinstance(value, str) else b""
 
 
 def _is_plain(data: bytes) -> bool:

@@ -1,6 +1,13 @@
-"""Claimed times, in whatever form: ISO 8601, or numbers since 1970 in any unit. Pure; what cannot be read is None."""
+"""Claimed times, in whatever form publishers write them. Pure; what cannot be read is None.
 
-from datetime import UTC, datetime
+ISO 8601, RFC 2822 and C's `asctime`, and numbers since 1970 in any unit, as digits in a text too. A leap second (`:60`)
+is the first moment of the next minute, as in Unix time.
+"""
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -8,18 +15,46 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 LATEST = 1e20
 """Nanoseconds since 1970, in the year 5138: a larger number is no time in any unit."""
+LONGEST = 64
+"""Characters of a time as text, at most."""
+_NUMBER = re.compile(r"\d{1,19}(?:\.\d{1,20})?", re.ASCII)
+_COMPACT = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+"""How many digits are a date, `20250127211500`: counted from 1970 they would be of 1970, or of after 2600."""
+_LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d:)60(?!\d)|(?<=[T ]\d{4})60(?!\d)|(?<=^\d{12})60$", re.ASCII)
+_MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\b", re.IGNORECASE)
+_UNKNOWN_ZONE = re.compile(r"[a-z]+\)?$", re.IGNORECASE)
 
 
 def claimed_time(claim: object) -> datetime | None:
-    """A claimed time in UTC: ISO 8601 (naive means UTC) or seconds, milli-, micro-, nanoseconds since 1970."""
+    """A claimed time in UTC (a naive one is UTC already); None for what is no time in any of these forms."""
     try:
         if isinstance(claim, str):
-            return utc(_iso(claim))
+            return _of_text(claim.strip())
         if isinstance(claim, int | float) and not isinstance(claim, bool) and 0 < claim < LATEST:
-            return datetime.fromtimestamp(_seconds(claim), UTC)
-    except (ValueError, OverflowError, OSError):
+            return utc(_of_digits(str(claim)) if isinstance(claim, int) else _since_epoch(claim))
+    except (ValueError, OverflowError, OSError, IndexError, TypeError):  # the last two are of `email.utils`
         return None
     return None
+
+
+def _of_text(text: str) -> datetime | None:
+    if len(text) > LONGEST:
+        return None
+    ordinary = _LEAP_SECOND.sub("59", text, count=1)
+    if _NUMBER.fullmatch(ordinary):
+        read = _of_digits(ordinary)
+    else:
+        read = _rfc2822(ordinary) if _MONTH.search(ordinary) else _iso(ordinary)
+    return utc(read if ordinary == text else read + timedelta(seconds=1))
+
+
+def _of_digits(text: str) -> datetime:
+    if form := _COMPACT.get(len(text)):
+        with suppress(ValueError):
+            read = datetime.strptime(text, form)  # noqa: DTZ007 - naive means UTC
+            if read.year >= EPOCH.year:
+                return read
+    return _since_epoch(float(text) if "." in text else int(text))
 
 
 def _iso(text: str) -> datetime:
@@ -28,6 +63,18 @@ def _iso(text: str) -> datetime:
         return msgspec.convert(text, datetime)
     except msgspec.ValidationError:
         return datetime.fromisoformat(text)
+
+
+def _rfc2822(text: str) -> datetime:
+    """`Mon, 27 Jan 2025 21:15:00 GMT`, also without the weekday, and `Mon Jan 27 21:15:00 2025`.
+
+    Raises:
+        ValueError: it is none, or of a zone whose offset nobody can know.
+    """
+    read = parsedate_to_datetime(text)
+    if read.tzinfo is None and _UNKNOWN_ZONE.search(text):
+        raise ValueError("unknown zone")
+    return read
 
 
 def utc(time: datetime) -> datetime | None:
@@ -40,8 +87,14 @@ def utc(time: datetime) -> datetime | None:
         return None
 
 
-def _seconds(epoch: float) -> float:
-    """Epoch seconds from whatever unit: 1e11 s is the year 5138, 1e11 ms is 1973."""
-    while epoch >= 1e11:
-        epoch /= 1000
-    return epoch
+def _since_epoch(number: float) -> datetime:
+    """Seconds, milli-, micro- or nanoseconds: 1e11 s is the year 5138, 1e11 ms is 1973.
+
+    Raises:
+        ValueError: no time in any unit.
+    """
+    if not 0 < number < LATEST:
+        raise ValueError("no time")
+    while number >= 1e11:
+        number /= 1000
+    return datetime.fromtimestamp(number, UTC)

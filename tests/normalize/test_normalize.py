@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.events import Event, Mark, Phase, Severity, encode
+from relay.events import Event, Mark, Phase, Severity, decode, encode
 from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason, depth_of
 from relay.normalize.shapes import NESTED, Flat
 from relay.runs.signals import Verb, signal_of
@@ -141,6 +141,23 @@ def test_the_end_of_a_run_or_phase_is_no_error_of_its_own(channel: str, name: st
         (1738012500.5, "2025-01-27T21:15:00.500000+00:00"),
         (1738012500123, "2025-01-27T21:15:00.123000+00:00"),
         (1738012500000000000, "2025-01-27T21:15:00+00:00"),
+        ("1738012500", "2025-01-27T21:15:00+00:00"),
+        ("1738012500123", "2025-01-27T21:15:00.123000+00:00"),
+        (" 1738012500.5 ", "2025-01-27T21:15:00.500000+00:00"),
+        ("1738012500000000000", "2025-01-27T21:15:00+00:00"),
+        ("20250127", "2025-01-27T00:00:00+00:00"),
+        ("20250127211500", "2025-01-27T21:15:00+00:00"),
+        (20250127211500, "2025-01-27T21:15:00+00:00"),
+        ("Mon, 27 Jan 2025 21:15:00 GMT", "2025-01-27T21:15:00+00:00"),
+        ("Mon, 27 Jan 2025 16:15:00 -0500", "2025-01-27T21:15:00+00:00"),
+        ("27 Jan 2025 16:15:00 EST", "2025-01-27T21:15:00+00:00"),
+        ("Mon, 27 Jan 2025 21:15:00 -0000", "2025-01-27T21:15:00+00:00"),
+        ("Mon Jan 27 21:15:00 2025", "2025-01-27T21:15:00+00:00"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("2016-12-31T18:59:60.25-05:00", "2017-01-01T00:00:00.250000+00:00"),
+        ("20161231T235960Z", "2017-01-01T00:00:00+00:00"),
+        ("20161231235960", "2017-01-01T00:00:00+00:00"),
+        ("Sat, 31 Dec 2016 23:59:60 +0000", "2017-01-01T00:00:00+00:00"),
     ],
 )
 def test_a_claimed_time_of_any_kind_is_read(claim: object, read: str) -> None:
@@ -151,7 +168,23 @@ def test_a_claimed_time_of_any_kind_is_read(claim: object, read: str) -> None:
 
 @pytest.mark.parametrize(
     "claim",
-    [None, "", "yesterday", True, -5, 0, [], {}, 10**400, "0001-01-01T00:00:00+23:00", "9999-12-31T23:00:00-05:00"],
+    [
+        *[
+            None,
+            "",
+            "yesterday",
+            True,
+            -5,
+            0,
+            [],
+            {},
+            10**400,
+            "0001-01-01T00:00:00+23:00",
+            "9999-12-31T23:00:00-05:00",
+        ],
+        *["0", "-1738012500", "9" * 20, "9" * 5000, "1738012500 s", "Mon, 27 Jan 2025 21:15:00 CET", "may", "Jan 27"],
+        *["Mon, 32 Jan 2025 21:15:00 GMT", "2016-12-31T23:60:00Z", "2016-12-31T23:59:61Z", "9999-12-31T23:59:60Z"],
+    ],
 )
 def test_a_time_that_cannot_be_read_is_the_time_received_and_says_so(claim: object) -> None:
     event = event_of({"event": "x", "timestamp": claim, "payload": {}})
@@ -341,7 +374,10 @@ def test_the_fast_way_and_the_plain_way_agree(
     assert facts(plain) == facts(fast)
 
 
-@pytest.mark.parametrize("number", [b"9" * 5000, b"1e999", b"-1e999"])
+ENDLESS = [b"9" * 4001, b"-" + b"9" * 4001, b"9" * 4200, b"9" * 4301, b"9" * 5000, b"1e999", b"-1e999"]
+
+
+@pytest.mark.parametrize("number", ENDLESS)
 @pytest.mark.parametrize("stamp", [b"", b'"timestamp":"2025-01-27T21:15:00Z",'])
 def test_a_number_that_nobody_can_read_is_null_whichever_way(number: bytes, stamp: bytes) -> None:
     data = b'{"event":"processing_started",' + stamp + b'"payload":{"run_id":"a","n":' + number + b"}}"
@@ -351,6 +387,77 @@ def test_a_number_that_nobody_can_read_is_null_whichever_way(number: bytes, stam
     for event in (normalizer.read(channel, data, NOW, "s", 1), *events):
         assert isinstance(event, Event)
         assert event.payload == {"run_id": "a", "n": None}
+        if b"e" not in number:
+            assert json.loads(event.raw) == event.payload, "so it stands in the archive"
+
+
+@pytest.mark.parametrize("number", [b"9" * 4000, b"-" + b"9" * 4000])
+@pytest.mark.parametrize("beside", [b"1", b"NaN"], ids=["strict", "lenient"])
+def test_a_number_of_as_many_digits_as_may_be_is_read_whichever_way(number: bytes, beside: bytes) -> None:
+    data = b'{"event":"x","timestamp":"2025-01-27T21:15:00Z","payload":{"n":' + number + b',"m":' + beside + b"}}"
+    for event in both_ways("tickstock:a:b", data):
+        assert isinstance(event, Event)
+        assert event.payload["n"] == int(number)
+
+
+def test_long_digits_in_a_text_are_a_text() -> None:
+    event = event_of({"event": "x", **STAMPED, "payload": {"hash": "1" * 5000}})
+    assert event.payload == {"hash": "1" * 5000}
+
+
+WITHIN = {"event": "error", "timestamp": "2025-01-27T21:15:00Z", "source": "s", "payload": {"run_id": "r", "n": 1}}
+
+
+def in_text(value: object) -> str:
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        in_text(in_text(WITHIN)),
+        in_text(WITHIN | {"payload": in_text(WITHIN["payload"])}),
+        in_text(in_text(WITHIN | {"payload": in_text(WITHIN["payload"])})),
+        in_text(
+            {"event": "error", "timestamp": "2025-01-27T21:15:00Z", "source": "s", "data": '\n {"run_id":"r","n":1} '}
+        ),
+        " " + in_text("\n" + in_text(WITHIN)),
+    ],
+    ids=["message", "payload", "both", "data", "blanks"],
+)
+def test_json_in_a_json_text_is_unwrapped_once_and_marked(data: str) -> None:
+    for event in both_ways("tickstock:errors", data.encode()):
+        assert isinstance(event, Event), event
+        assert (event.event, event.source, event.run_id) == ("error", "s", "r")
+        assert event.payload == {"run_id": "r", "n": 1}
+        assert event.marks == Mark.UNWRAPPED
+        assert event.original == data.encode()
+        assert json.loads(encode(event))["unwrapped"] is True
+        assert decode(encode(event)).marks == Mark.UNWRAPPED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        in_text(in_text(in_text(WITHIN))),
+        in_text("hello"),
+        in_text("[1]"),
+        in_text("{"),
+        in_text('{"a":' * 300 + "1" + "}" * 300),
+    ],
+    ids=["twice", "a text", "a list", "half of one", "too deep"],
+)
+def test_what_is_no_object_in_a_text_stays_unreadable(data: str) -> None:
+    read = take(data.encode())
+    assert isinstance(read, Unreadable)
+    assert read.reason is UnreadableReason.NOT_AN_OBJECT
+
+
+@pytest.mark.parametrize("payload", ["hello", "{", in_text(in_text({"a": 1})), "[1]", ""])
+def test_a_payload_that_is_another_text_stays_a_text(payload: str) -> None:
+    event = event_of({"event": "x", **STAMPED, "payload": payload})
+    assert event.payload["payload"] == payload
+    assert event.marks == Mark.NONE
 
 
 @pytest.mark.parametrize(
