@@ -7,6 +7,7 @@ interface (docs/metrics.md). Label values that the wire can invent are capped: b
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import islice
 from operator import attrgetter
 from typing import Any
@@ -16,6 +17,7 @@ from prometheus_client.registry import Collector
 from pydantic import Field
 
 from relay.events import LONGEST_LABEL, Event, Kind, PerKind, Phase
+from relay.redaction.redactor import Redactor
 from sinks.base import DirectSink, SinkContext
 from sinks.options import Options
 
@@ -25,6 +27,7 @@ MAX_TALLIED = 4096
 MAX_TALLIED_BYTES = 4 << 20
 """Kinds in the tally at most, and what they may take: the wire can invent any number of any length."""
 OTHER = "other"
+_redact = Redactor().redact_text
 _ENDS = frozenset({"run_completed", "run_failed", "run_cancelled", "run_partial"})
 
 
@@ -155,4 +158,10 @@ def _label(value: object) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else OTHER
-    return text if len(text) <= LONGEST_LABEL else OTHER
+    return _hidden(text) if len(text) <= LONGEST_LABEL else OTHER
+
+
+@lru_cache(MAX_TALLIED)
+def _hidden(text: str) -> str:
+    """A label without secrets: metrics are read from other machines."""
+    return _redact(text)

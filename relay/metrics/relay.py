@@ -55,7 +55,7 @@ class RelayMetrics(Collector):
 
     def _intake(self) -> Iterator[Metric]:
         parts = self._get_parts()
-        link, intake, now = parts.subscription, parts.intake, parts.clock.now()
+        link, intake = parts.subscription, parts.intake
         yield gauge("tickstock_relay_subscribed", "1 while subscribed to all patterns.", float(link.subscribed))
         yield counter(
             "tickstock_relay_subscriptions", "Times that a subscription began, handed over or new.", link.connects
@@ -69,9 +69,8 @@ class RelayMetrics(Collector):
             "tickstock_relay_overlap_duplicates", "Deliveries dropped because patterns overlap.", link.duplicates
         )
         yield gauge("tickstock_relay_unread_bytes", "Bytes that wait in the kernel's receive buffer.", link.unread())
-        behind = (now - link.behind_since).total_seconds() if link.behind_since else 0.0
         yield gauge(
-            "tickstock_relay_lag_seconds", "Age of the oldest unread message, at least; 0 when all is read.", behind
+            "tickstock_relay_lag_seconds", "Age of the oldest unread message, at least; 0 when all is read.", link.lag
         )
         yield counter("tickstock_relay_gaps", "Spans in which the relay was not subscribed.", parts.gaps.count)
         yield counter("tickstock_relay_gap_seconds", "How long those spans were, together.", parts.gaps.seconds)

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from importlib.metadata import version
-
-from msgspec.structs import replace
 
 from relay.config.settings import RedactionOptions
 from relay.events import Phase
@@ -13,6 +12,7 @@ from relay.lanes.queued import QueuedLane
 from relay.lifecycle.parts import GetParts
 from relay.redaction.redactor import Redactor
 from relay.runs.run import PhaseRun, Run
+from relay.status.hidden import without_secrets
 from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
 from relay.status.today import scheduled_runs, today
 from relay.store.outbox import Depth
@@ -22,6 +22,8 @@ from relay.watchdog.result_check import data_usable, is_sound
 from relay.watchdog.start_evidence import StartWindow, days_run
 
 RUNS = 20
+MOST_TEXTS = 4096
+"""Texts of which it is remembered what of them is hidden."""
 EARLY_PROGRESS = 5.0
 """Percent below which progress says too little about the end."""
 
@@ -47,8 +49,7 @@ class Viewpoint:
             for number, run in enumerate(remembered[:RUNS])
         ]
         timezone, answer = self._today(runs, now)
-        hide = self._hide
-        return Snapshot(
+        seen = Snapshot(
             at=now,
             version=self._version,
             name=parts.settings.installation,
@@ -62,28 +63,27 @@ class Viewpoint:
                 FiringAlert(
                     key=one.key,
                     severity=one.severity,
-                    title=hide(one.title),
-                    message=hide(one.message),
+                    title=one.title,
+                    message=one.message,
                     since=one.since,
                     run_id=one.run_id,
                 )
                 for one in parts.alerts.firing()
             ],
-            alerts=[
-                replace(one, title=hide(one.title), message=hide(one.message), resolution=hide(one.resolution))
-                for one in parts.recent.alerts
-            ],
-            errors=[replace(group, message=hide(group.message)) for group in parts.recent.error_groups()],
+            alerts=parts.recent.alerts,
+            errors=parts.recent.error_groups(),
             sinks=self._sinks(),
-            intake=self._intake(now),
+            intake=self._intake(),
             trouble=self._trouble(),
         )
+        return without_secrets(seen, self._hide)
 
     def _learn_what_to_hide(self) -> None:
         rules = self._parts().settings.redaction
         if rules is not self._redaction:
             self._redaction = rules
-            self._hide = Redactor(rules.patterns, rules.keys).redact_text if rules.enabled else str
+            redact = Redactor(rules.patterns, rules.keys).redact_text if rules.enabled else str
+            self._hide = lru_cache(MOST_TEXTS)(redact)  # what is shown is mostly what was shown before
 
     def _today(self, runs: list[RunView], now: datetime) -> tuple[str, Today]:
         parts = self._parts()
@@ -130,7 +130,7 @@ class Viewpoint:
             indicators_calculated=run.indicators_calculated,
             patterns_detected=run.patterns_detected,
             errors=run.errors,
-            reason=self._hide(run.reason) if run.reason else None,
+            reason=run.reason,
             is_sound=is_sound(run),
             data_usable=usable.word.value,
             data_reason=usable.reason,
@@ -158,13 +158,13 @@ class Viewpoint:
             dead=depth.dead,
             oldest=oldest,
             breaker=breaker,
-            error=self._hide(lane.error),
+            error=lane.error,
             failing_since=lane.failing_since,
         )
 
-    def _intake(self, now: datetime) -> IntakeView:
+    def _intake(self) -> IntakeView:
         parts = self._parts()
-        link, behind, api = parts.subscription, parts.subscription.behind_since, parts.watch.api
+        link, api = parts.subscription, parts.watch.api
         return IntakeView(
             subscribed=link.subscribed,
             since=parts.subscription_changed,
@@ -172,7 +172,7 @@ class Viewpoint:
             received=parts.intake.received,
             rate=parts.recent.rate(),
             rates=parts.recent.rates(),
-            lag=max(0.0, (now - behind).total_seconds()) if behind else 0.0,
+            lag=link.lag,
             unread_bytes=link.unread(),
             quarantined=sum(parts.quarantine.counts.values()),
             gaps=parts.gaps.count,

@@ -15,6 +15,7 @@ import structlog
 from relay.config.settings import RedisOptions
 from relay.events import Message
 from relay.subscription.errors import ErrorKind, ServerError, is_no_permission, kind_of
+from relay.subscription.lag import Lag
 from relay.subscription.resp import FrameParser
 from relay.subscription.socket import PEEK_AT_MOST, PeekWire, TlsWire, WireClosedError
 
@@ -34,6 +35,8 @@ WINDOW_ATTEMPTS = 200
 """How often, before what is there of a message is taken all the same."""
 LEAVE_WITHIN = 5.0
 """Seconds in which what is unread is still taken from a server that is to be left."""
+
+PING, PSUBSCRIBE = b"PING", b"PSUBSCRIBE"
 
 log = structlog.get_logger(__name__)
 
@@ -95,14 +98,13 @@ class Connection:
         self._failed_reads = 0
         self._ready: asyncio.Future[None] | None = None
         self.mid_message = False
+        """Whether a part of a message was consumed: nobody else could go on from there."""
         self._full_windows = 0
         """Times in a row that the socket was readable with nothing new, as its window was still full."""
-        """Whether a part of a message was consumed: nobody else could go on from there."""
         self.waits_for = ""
         """Why the server has not confirmed yet, in its words."""
         self.duplicates = 0
-        self.behind_since: datetime | None = None
-        """Since when there has always been something unread."""
+        self._lag = Lag()
 
     @property
     def confirmed(self) -> bool:
@@ -114,13 +116,18 @@ class Connection:
         """Whether the connection is subscribed as far as we know."""
         return self.adopted or bool(self._patterns)
 
+    @property
+    def lag(self) -> float:
+        """Age in seconds of the oldest unread message, at least, wherever it waits; 0 when all is read."""
+        return self._lag.seconds(time.monotonic())
+
     def subscribe(self) -> None:
         """Send PSUBSCRIBE.
 
         Raises:
             OSError: the connection is gone.
         """
-        self._send(b"PSUBSCRIBE", *(pattern.encode() for pattern in self._options.patterns))
+        self._send(PSUBSCRIBE, *(pattern.encode() for pattern in self._options.patterns))
 
     def leave(self, reason: str) -> None:
         """Take what is unread, then end with that reason."""
@@ -146,7 +153,7 @@ class Connection:
                     continue
                 messages = self._parser.parse(unread, self._position)
             except BlockingIOError:
-                self.behind_since = None
+                self._lag.is_behind = False
                 self._leave_if_asked(drained=True)
                 await self._wait()
                 continue
@@ -154,7 +161,7 @@ class Connection:
                 await self._wait_for_memory()
                 continue
             self._full_windows = 0
-            full, before = len(unread) == PEEK_AT_MOST, self._last_received
+            full, before = len(unread) >= PEEK_AT_MOST, self._last_received
             received = self._note_received()
             error = self._replies()
             if messages:
@@ -163,8 +170,14 @@ class Connection:
             if error is not None:
                 raise error
             self._leave_if_asked(drained=not full)
-            self.behind_since = (self.behind_since or received) if full else None
+            self._note_lag(is_behind=full)
             await asyncio.sleep(0 if full else self._pause(len(messages), self._last_received - before))
+
+    def _note_lag(self, *, is_behind: bool) -> None:
+        """Ask now and then, while there is more unread than can be peeked at."""
+        self._lag.is_behind = is_behind
+        if is_behind and self.confirmed and self._lag.is_due(time.monotonic()):
+            self._ask()
 
     def _pause(self, count: int, seconds: float) -> float:
         """How long to let messages gather when `count` came in the last `seconds`."""
@@ -220,7 +233,7 @@ class Connection:
         if self.mid_message or self._failed_reads > MEMORY_ATTEMPTS:
             raise ConnectionError("not enough memory to read from Redis")
         self._parser.restart(self._position)
-        self.behind_since = self.behind_since or self._now()
+        self._note_lag(is_behind=True)
         if self._failed_reads == 1:
             log.warning("not enough memory to read from Redis; the data stays unread, retrying")
         await asyncio.sleep(MEMORY_WAIT)
@@ -246,12 +259,16 @@ class Connection:
         return False
 
     def _probe(self) -> None:
-        """Send something that changes nothing and is answered."""
+        """Ask, as nothing has come for a while."""
         self._probed = True
+        self._ask()
+
+    def _ask(self) -> None:
+        """Send something that changes nothing and is answered."""
         if self._may_ping:
-            self._send(b"PING")
+            self._send(PING)
         else:  # the ACL allows this at least
-            self._send(b"PSUBSCRIBE", self._options.patterns[0].encode())
+            self._send(PSUBSCRIBE, self._options.patterns[0].encode())
 
     async def _wait_to_subscribe(self, seconds: float) -> bool:
         """Until the wire is readable, or PSUBSCRIBE is due again."""
@@ -292,23 +309,34 @@ class Connection:
             return None
         for reply in parser.control:
             if reply[:1] == [b"psubscribe"] and len(reply) > 1 and isinstance(reply[1], bytes):
-                self._patterns.add(reply[1])
-                self.waits_for = ""
+                self._note_subscribed(reply[1])
+            elif reply[:1] == [b"pong"]:
+                self._lag.answered()
         errors = [self._answered(text) for text in parser.errors]
         parser.control.clear()
         parser.errors.clear()
         self._changed()
         return next((error for error in errors if error is not None), None)
 
+    def _note_subscribed(self, pattern: bytes) -> None:
+        """The server has confirmed a pattern: once more, if that was only asked to have an answer."""
+        self.waits_for = ""
+        if self.confirmed:
+            self._lag.answered()
+        else:
+            self._patterns.add(pattern)
+            self._lag.all_answered()
+
     def _answered(self, text: str) -> ServerError | None:
         """What follows from an error reply: to our probe, when all patterns are confirmed, else to PSUBSCRIBE."""
         kind = kind_of(text)
+        question = self._lag.answered() if self.confirmed else None
         if kind is ErrorKind.PASSING:
             if not self.confirmed:
                 self.waits_for = text
                 self._subscribe_at = time.monotonic() + PASSING_WAIT
             return None
-        if self.confirmed and self._may_ping and is_no_permission(text):
+        if self.confirmed and question != PSUBSCRIBE and is_no_permission(text):
             self._may_ping = False  # it has answered, and that was all that was asked
             return None
         return ServerError(text, kind)
@@ -320,6 +348,7 @@ class Connection:
     def _send(self, *parts: bytes) -> None:
         frame = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
         self.wire.sock.send(frame)
+        self._lag.asked(time.monotonic(), parts[0])
 
 
 def _done(ready: asyncio.Future[None]) -> None:

@@ -124,9 +124,9 @@ class Subscription:
         return min(self._right_at, self._connection.received_at)
 
     @property
-    def behind_since(self) -> datetime | None:
-        """Since when there has always been something unread: the age of the oldest unread message, or more."""
-        return self._connection.behind_since if self._connection else None
+    def lag(self) -> float:
+        """Age in seconds of the oldest unread message, at least, wherever it waits; 0 when all is read."""
+        return self._connection.lag if self._connection else 0.0
 
     @property
     def duplicates(self) -> int:

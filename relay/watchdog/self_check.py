@@ -23,8 +23,10 @@ from relay.watchdog.reception import Reception
 
 FAILING_FOR = 60.0
 """Seconds that a sink fails before it is reported: a restart of the other side is not worth an alert."""
-BEHIND_FOR = 5.0
-"""Seconds that the kernel's buffer stays full. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
+BEHIND_BY = 5.0
+"""Seconds by which reading is behind. Redis cuts a reader off at 32 MB unread, or 8 MB for 60 s."""
+CAUGHT_UP_FOR = 10.0
+"""Seconds for which it must be less before the alert is resolved."""
 NO_LOSS = ("test", "replayed", "silenced", "removed", "not_wanted", "superseded", "in_incident")
 """Reasons for which a lane lets events go on purpose; `removed` is an operator's `outbox drop`."""
 CALM_FOR = 600.0
@@ -222,19 +224,20 @@ class SelfCheck:
         )
 
     def _intake(self, subscription: Subscription, now: datetime) -> list[Announcement]:
-        behind = subscription.behind_since
+        lag = subscription.lag
+        behind = lag >= BEHIND_BY
         return self._alerts.set(
             "intake_behind",
-            behind is not None,
+            behind,
             now,
             severity=Severity.ERROR,
             title="Relay reads slower than events come",
-            message=f"{subscription.unread():,} bytes are unread here and more wait in Redis, which cuts a reader off"
-            " at 32 MB, or at 8 MB for 60 s, by default: see `client-output-buffer-limit pubsub`."
+            message=f"What it reads now was published {lasting(lag)} ago. {subscription.unread():,} bytes are unread"
+            " here and more may wait in Redis, which cuts a reader off at 32 MB, or at 8 MB for 60 s, by default:"
+            " `client-output-buffer-limit pubsub`. Look at this machine's CPU and at the disk under the archive."
             if behind
-            else "All that was published has been read.",
-            for_=BEHIND_FOR,
-            resolve_after=QUIET_FOR,
+            else f"Relay has caught up: all but the last {lasting(max(lag, 1.0))} is read.",
+            resolve_after=CAUGHT_UP_FOR,
         )
 
 

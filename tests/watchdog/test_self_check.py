@@ -12,7 +12,7 @@ from relay.normalize.normalize import UnreadableReason
 from relay.store.shelf import MemoryShelf
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.self_check import SelfCheck
+from relay.watchdog.self_check import BEHIND_BY, CAUGHT_UP_FOR, SelfCheck
 from tests.support.scripted import Clock as ByHand
 from tests.support.wire import utc
 
@@ -25,7 +25,7 @@ class Seen:
     def __init__(self, directory: Path) -> None:
         self.directory, self.shelf = directory, MemoryShelf()
         self.store = Store(None)
-        self.link: Any = SimpleNamespace(lost_since=None, problem="", reason="", behind_since=None)
+        self.link: Any = SimpleNamespace(lost_since=None, problem="", reason="", lag=0.0, unread=lambda: 131_072)
         self.restart()
 
     def restart(self) -> None:
@@ -151,6 +151,25 @@ def test_what_waits_to_fire_waits_as_long_when_the_clock_is_set(step: float) -> 
     by_hand.set(step)
     assert (check(0), check(49)) == ([], [])
     assert check(2) == ["sink_failing:slack"]
+
+
+def test_reading_that_keeps_pace_is_not_behind_however_long_the_flood(seen: Seen) -> None:
+    """1.5 s of traffic were outstanding for 109 s."""
+    seen.link.lag = 1.5
+    assert [seen.check(second) for second in range(109)] == [[]] * 109
+
+
+@pytest.mark.parametrize("lag", [BEHIND_BY, 28.8, 600.0])
+def test_reading_that_is_seconds_behind_is_an_alert_until_it_has_caught_up(seen: Seen, lag: float) -> None:
+    seen.link.lag = lag
+    ((channel, payload),) = seen.check(0)
+    assert (channel, payload["state"]) == ("relay:alert:intake_behind", "firing")
+    assert payload["title"] == "Relay reads slower than events come"
+    assert "131,072 bytes are unread here" in payload["message"]
+    seen.link.lag = 0.0
+    assert [announced for second in range(1, 11) if (announced := seen.check(second))] == []
+    ((_, payload),) = seen.check(1 + CAUGHT_UP_FOR)
+    assert payload["state"] == "resolved"
 
 
 def test_a_missing_calendar_is_an_alert(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:

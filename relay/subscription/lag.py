@@ -1,0 +1,43 @@
+"""How far reading is behind: the answer to a question comes behind all that was published before it was asked.
+
+So a question that is not answered yet tells how old what is unread is, wherever it waits: in this machine's kernel, on
+the network, or in Redis' own buffer for us, of which nobody else tells.
+"""
+
+from collections import deque
+
+EVERY = 0.25
+"""Seconds between two questions while there is something unread: the lag is known that exactly."""
+MOST = 200
+"""Questions without an answer, at most; the oldest tells the lag."""
+
+
+class Lag:
+    """The questions on one connection; times are seconds of a clock that is never set."""
+
+    def __init__(self) -> None:
+        self._asked: deque[tuple[float, bytes]] = deque()
+        self.is_behind = False
+        """Whether there was more to read than was read at once, when it was last looked at."""
+
+    def is_due(self, now: float) -> bool:
+        """Whether to ask now."""
+        if not self.is_behind or len(self._asked) >= MOST:
+            return False
+        return not self._asked or now - self._asked[-1][0] >= EVERY
+
+    def asked(self, now: float, question: bytes) -> None:
+        """It was sent."""
+        self._asked.append((now, question))
+
+    def answered(self) -> bytes | None:
+        """An answer has come: to the question that is returned, the oldest."""
+        return self._asked.popleft()[1] if self._asked else None
+
+    def all_answered(self) -> None:
+        """Whatever was asked before is answered."""
+        self._asked.clear()
+
+    def seconds(self, now: float) -> float:
+        """Age of the oldest unread message, at least; 0 when all was read."""
+        return max(0.0, now - self._asked[0][0]) if self.is_behind and self._asked else 0.0
