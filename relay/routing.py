@@ -36,16 +36,19 @@ class Throttle:
 
     def __init__(self, options: ThrottleOptions) -> None:
         self._getters = [field_getter(key) for key in options.by]
-        self._every = options.every
+        self.by = tuple(options.by)
+        """The fields whose values tell events apart."""
+        self.every = options.every
+        """Seconds in which one event of each key passes."""
         self._last: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
         self.held = 0
         """Events that did not pass."""
 
     def passes(self, event: Event) -> bool:
         """Whether this event is the first of its key for a while; if so, the span begins anew."""
-        key = tuple(_short(text_of(get(event))) for get in self._getters)
+        key = self.key_of(event)
         last = self._last.get(key)
-        if last is not None and 0 <= (event.received - last).total_seconds() < self._every:
+        if last is not None and 0 <= (event.received - last).total_seconds() < self.every:
             self.held += 1
             return False
         self._last[key] = event.received
@@ -53,6 +56,10 @@ class Throttle:
         if len(self._last) > MOST_THROTTLE_KEYS:
             self._last.popitem(last=False)
         return True
+
+    def key_of(self, event: Event) -> tuple[str, ...]:
+        """The event's values of `by`."""
+        return tuple(_short(text_of(get(event))) for get in self._getters)
 
 
 def _short(text: str) -> str:

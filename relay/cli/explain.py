@@ -1,4 +1,4 @@
-"""`tickstock-relay explain`: where does this event go, by which routes, and why not by the others?"""
+"""`tickstock-relay explain`: where does this event go, by which routes, why not by others, and what holds it back?"""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import click
 from rich.text import Text
 
 from relay.cli.api import BadConfig
-from relay.process.terminal import console, plain
+from relay.process.terminal import both_times, console, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from relay.cli.explain_held import Held, Muted
     from relay.events import Event
     from relay.normalize.normalize import Normalizer, Unreadable
-    from relay.routing import Routes, Verdict
+    from relay.routing import Routes, Throttle, Verdict
 
 MOST_SHOWN = 120
 """Characters of a value that are shown to people; JSON has all of it."""
@@ -32,20 +33,26 @@ class _Explained:
 
     event: Event
     verdicts: list[Verdict]
+    throttled: tuple[str, ...]
+    """Routes whose throttle holds it."""
     sinks: tuple[str, ...]
+    muted: Muted | None
+    """Why alerting sinks among them do not get it."""
 
     def facts(self) -> dict[str, Any]:
         from relay.events import encode
 
         return {
             "event": json.loads(encode(self.event)),
-            "routes": [_route_facts(verdict) for verdict in self.verdicts],
+            "routes": [_route_facts(verdict, self) for verdict in self.verdicts],
             "sinks": list(self.sinks),
+            "muted": self.muted.facts() if self.muted else None,
         }
 
 
 @click.command(
-    help="Show which routes an event takes, why not the others, and which sinks get it.\n\n"
+    help="Show which routes an event takes, why not the others, and which sinks get it: throttles (as if the first of"
+    " the given events were the first of all) and the silences that are active now count.\n\n"
     "The event is a line of the archive, from FILE or standard input; with --channel it is a message as published"
     " there, from FILE, standard input or --json. Several lines are explained one after the other.\n\n"
     "Exit code 1 when a message is none (it would go to the quarantine)."
@@ -70,16 +77,17 @@ def command(
     as_json, message = as_json or message == "", message or None
     if message is not None and (file is not None or channel is None):
         raise click.UsageError("--json MESSAGE goes with --channel, and in place of FILE")
-    routes, normalizer = _configured(path)
+    routes, normalizer, held = _configured(path)
     data = message.encode(errors="surrogateescape") if message is not None else _given(file)
-    show: Callable[[Event | Unreadable, Routes], bool] = _show_json if as_json else _show
+    show: Callable[[Event | Unreadable, Routes, Held], bool] = _show_json if as_json else _show
     quarantined = False
     for event in [_published(channel, data, normalizer)] if channel is not None else _archived(data):
-        quarantined |= show(event, routes)
+        quarantined |= show(event, routes, held)
     ctx.exit(int(quarantined))
 
 
-def _configured(path: Path) -> tuple[Routes, Normalizer]:
+def _configured(path: Path) -> tuple[Routes, Normalizer, Held]:
+    from relay.cli.explain_held import Held
     from relay.config.load import ConfigError, load
     from relay.normalize.normalize import Normalizer
     from relay.routing import Routes
@@ -92,7 +100,7 @@ def _configured(path: Path) -> tuple[Routes, Normalizer]:
     normalizer = Normalizer(
         max_bytes=limits.max_message_bytes, max_depth=limits.max_depth, max_values=limits.max_values
     )
-    return Routes(settings.routes), normalizer
+    return Routes(settings.routes), normalizer, Held(settings)
 
 
 def _given(file: BinaryIO | None) -> bytes:
@@ -119,15 +127,17 @@ def _archived(data: bytes) -> list[Event]:
         raise click.UsageError(f"{plain(str(error))}; {hint}") from None
 
 
-def _explain(event: Event, routes: Routes) -> _Explained:
+def _explain(event: Event, routes: Routes, held: Held) -> _Explained:
     from relay.routing import explain
 
     verdicts = explain(routes, event)
-    sinks = dict.fromkeys(sink for verdict in verdicts if verdict.matches for sink in verdict.route.sinks)
-    return _Explained(event, verdicts, tuple(sinks))
+    throttled = tuple(verdict.route.name for verdict in verdicts if held.throttled(event, verdict))
+    taking = [verdict.route for verdict in verdicts if verdict.matches and verdict.route.name not in throttled]
+    sinks = tuple(dict.fromkeys(sink for route in taking for sink in route.sinks))
+    return _Explained(event, verdicts, throttled, sinks, held.muted(event, sinks))
 
 
-def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
+def _show_json(event: Event | Unreadable, routes: Routes, held: Held) -> bool:
     """Print it; whether it is for the quarantine."""
     from relay.normalize.normalize import Unreadable
 
@@ -135,23 +145,25 @@ def _show_json(event: Event | Unreadable, routes: Routes) -> bool:
         channel = event.channel.decode(errors="backslashreplace")
         click.echo(json.dumps({"quarantine": event.reason, "channel": channel, "bytes": len(event.data)}))
         return True
-    click.echo(json.dumps(_explain(event, routes).facts()))
+    click.echo(json.dumps(_explain(event, routes, held).facts()))
     return False
 
 
-def _show(event: Event | Unreadable, routes: Routes) -> bool:
+def _show(event: Event | Unreadable, routes: Routes, held: Held) -> bool:
     from relay.normalize.normalize import Unreadable
 
     out = console()
     if isinstance(event, Unreadable):
         out.print(Text.assemble(("quarantine  ", "bold red"), f"{event.reason}: no event can be made of this message"))
         return True
-    explained = _explain(event, routes)
+    explained = _explain(event, routes, held)
     out.print(_headline(event), soft_wrap=True)
     for verdict in explained.verdicts:
-        out.print(_verdict_line(verdict), soft_wrap=True)
+        out.print(_verdict_line(verdict, explained), soft_wrap=True)
     where = ", ".join(map(plain, explained.sinks)) or "no sink: it is counted as unrouted"
     out.print(Text.assemble(("sinks       ", "bold"), where), soft_wrap=True)
+    if explained.muted:
+        out.print(_muted_line(explained.muted), soft_wrap=True)
     return False
 
 
@@ -164,15 +176,36 @@ def _headline(event: Event) -> Text:
     return Text.assemble(("event       ", "bold"), plain(text))
 
 
-def _verdict_line(verdict: Verdict) -> Text:
+def _verdict_line(verdict: Verdict, explained: _Explained) -> Text:
     route = verdict.route
     if verdict.matches:
-        extra = " at most one of a kind in a while" if route.throttle else ""
+        extra = f", {_throttle(route.throttle, explained.event)}" if route.throttle else ""
         text = f"{route.name} -> {', '.join(route.sinks) or 'nowhere'}{extra}{'; stop' if route.stop else ''}"
-        return Text.assemble(("matches     ", "green"), plain(text))
+        held = route.name in explained.throttled
+        return Text.assemble(("throttled   ", "yellow") if held else ("matches     ", "green"), plain(text))
     if verdict.failed is None:
         return Text.assemble(("not asked   ", "dim"), plain(f"{route.name}: {verdict.stopped_by} has stopped"))
     return Text.assemble(("no match    ", "yellow"), plain(f"{route.name}: wants {verdict.failed}, {_found(verdict)}"))
+
+
+def _throttle(throttle: Throttle, event: Event) -> str:
+    """`at most one in 5 min for each payload.symbol (here AAPL)`."""
+    from relay.events.wording import lasting
+
+    most = f"at most one in {lasting(throttle.every)}"
+    if not throttle.by:
+        return most
+    return f"{most} for each {', '.join(throttle.by)} (here {', '.join(throttle.key_of(event))})"
+
+
+def _muted_line(muted: Muted) -> Text:
+    """Which sinks do not get it, and why."""
+    text = {"test": "a test wakes nobody", "replayed": "a replayed event wakes nobody"}.get(muted.reason, "")
+    if silence := muted.silence:
+        match = ", ".join(f"{field}={test}" for field, test in silence.match.items())
+        about = "".join(f", {detail}" for detail in (silence.comment, silence.who) if detail)
+        text = f"silence {silence.id} until {both_times(silence.until)}: {match}{about}"
+    return Text.assemble(("muted       ", "yellow"), plain(f"{', '.join(muted.sinks)}: {text}"))
 
 
 def _found(verdict: Verdict) -> str:
@@ -191,8 +224,15 @@ def _text(value: object) -> str:
     return value.label if isinstance(value, Severity) else text_of(value)
 
 
-def _route_facts(verdict: Verdict) -> dict[str, Any]:
-    facts: dict[str, Any] = {"name": verdict.route.name, "matches": verdict.matches, "sinks": list(verdict.route.sinks)}
+def _route_facts(verdict: Verdict, explained: _Explained) -> dict[str, Any]:
+    route = verdict.route
+    facts: dict[str, Any] = {"name": route.name, "matches": verdict.matches, "sinks": list(route.sinks)}
+    if verdict.matches and (throttle := route.throttle):
+        facts["throttle"] = {
+            "every_seconds": throttle.every,
+            "key": dict(zip(throttle.by, throttle.key_of(explained.event), strict=True)),
+            "holds": route.name in explained.throttled,
+        }
     if verdict.failed is not None:
         from relay.events import Severity
 

@@ -1,0 +1,88 @@
+"""What keeps an event from a sink that a route gives it to: the route's throttle, a silence, or its being a test."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from relay.config.settings import Settings
+    from relay.events import Event
+    from relay.routing import Verdict
+    from relay.watchdog.silences import Silence, Silences
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """Why alerting sinks do not get an event: a reason as in metrics, and the silence if that is one."""
+
+    reason: str
+    silence: Silence | None
+    sinks: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        silence = self.silence
+        about = (
+            {} if silence is None else {"id": silence.id, "until": silence.until.isoformat(), "match": silence.match}
+        )
+        return {"reason": self.reason, "sinks": list(self.sinks)} | ({"silence": about} if about else {})
+
+
+class Held:
+    """Asks what the daemon would ask; throttles begin anew, silences are those of now."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Read the silences of the relay with that state directory."""
+        self._now = now
+        self._alerting = frozenset(name for name, options in settings.sinks.items() if _is_alerting(options))
+        self._silences = _silences(settings.state_dir)
+
+    def throttled(self, event: Event, verdict: Verdict) -> bool:
+        """Whether the route's throttle holds this event, after those before it."""
+        throttle = verdict.route.throttle
+        return verdict.matches and throttle is not None and not throttle.passes(event)
+
+    def muted(self, event: Event, sinks: Iterable[str]) -> Muted | None:
+        """Why the alerting ones of these sinks do not get the event; None: they do, or there are none."""
+        from relay.lanes.queued import why_muted
+
+        concerned = tuple(sink for sink in sinks if sink in self._alerting)
+        silence = self._silences.silencing(event, self._now()) if self._silences else None
+        reason = why_muted(event, lambda _: silence is not None)
+        if not concerned or reason is None:
+            return None
+        return Muted(reason, silence if reason == "silenced" else None, concerned)
+
+
+def _is_alerting(options: Any) -> bool:
+    from sinks.registry import sink_class
+
+    return sink_class(str(options.get("type"))).alerting
+
+
+def _silences(state_dir: Path) -> Silences | None:
+    """Those on the relay's store; none where there is no store, or it cannot be read."""
+    from relay.events.matching import predicate
+    from relay.store.shelf import MemoryShelf
+    from relay.store.store import open_for_tools
+    from relay.watchdog.silences import Silences
+
+    try:
+        db = open_for_tools(state_dir / "relay.db")
+    except sqlite3.Error:
+        return None
+    shelf = MemoryShelf()
+    try:
+        for key, value in db.execute("SELECT key, value FROM shelf WHERE name = 'silences'"):
+            shelf.put(key, value)
+    except sqlite3.Error:
+        return None
+    finally:
+        db.close()
+    return Silences(shelf, predicate)
