@@ -34,7 +34,7 @@ from relay.lifecycle.ticking import TICK, Ticker
 from relay.metrics.relay import RelayMetrics
 from relay.metrics.runs import RunMetrics
 from relay.normalize.normalize import Normalizer
-from relay.process import early_signals, systemd
+from relay.process import early_signals, log_secrets, systemd
 from relay.process.clock import Clock, since_boot, utc_now
 from relay.process.control import ControlSocket, control_path
 from relay.process.health import Health
@@ -81,6 +81,7 @@ class Daemon:
     ) -> None:
         """Build what must not fail; `run` starts what may. `inherited` are `systemd.inherited()`'s descriptors."""
         self.settings = settings
+        log_secrets.also(settings.redaction.patterns, settings.redaction.keys)
         self.clock = Clock(now, boot)
         now = self.now = self.clock.now
         self._stop = asyncio.Event()
@@ -383,6 +384,7 @@ class Daemon:
             raise
         self.outbox.use(settings.outbox)
         self.links.use(settings.links, settings.name)
+        log_secrets.also(settings.redaction.patterns, settings.redaction.keys)
         self.settings, self.routes, self._lane_set = settings, routes, lanes
 
     async def _shut_down(self) -> None:

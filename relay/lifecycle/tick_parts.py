@@ -6,6 +6,7 @@ from datetime import datetime
 from relay.events import Announcement
 from relay.lifecycle.parts import GetParts
 from relay.lifecycle.ticking import Work
+from relay.process import logs
 from relay.process.health import Progress
 from sinks.base import SETTLED
 
@@ -42,6 +43,7 @@ class TickParts:
         yield "configuration's tests", lambda now: parts.self_check.tests(parts.reloads.failed_tests, now)
         yield "incidents", parts.incidents.tick
         yield "commit", lambda _: parts.store.commit()
+        yield "log", lambda _: logs.sum_up()
 
     def _silences_over(self, now: datetime) -> list[Announcement]:
         parts = self._get_parts()

@@ -11,8 +11,10 @@ import atexit
 import contextlib
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from relay.process import log_secrets
+from relay.process.log_limit import LineLimit
 from relay.process.log_writer import LogWriter
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ with _hidden("rich"):
 
 
 _writers: list[LogWriter] = []
+_limit = LineLimit()
+_library_lines = log_secrets.LibraryLines()
 
 
 def write_in_background() -> None:
@@ -51,8 +55,14 @@ def write_in_background() -> None:
 
 def finish() -> None:
     """Give what is left to write a moment, as the process is about to end."""
+    sum_up(all_of_them=True)
     for writer in _writers:
         writer.finish()
+
+
+def sum_up(*, all_of_them: bool = False) -> None:
+    """Write what lines were left out as there were many of one cause; called about once a second."""
+    _limit.sum_up(all_of_them=all_of_them)
 
 
 def lines_dropped() -> int:
@@ -66,27 +76,28 @@ def _report_dropped(count: int) -> None:
 
 def for_commands() -> None:
     """Warnings and errors of a command: lines for people on standard error, whatever that is when one is written."""
-    _configure(logging.WARNING, console=True, cached=False)
+    _configure(logging.WARNING, console=True, cached=False, limited=False)
 
 
 def set_up(options: LogOptions) -> None:
     """Configure structlog, and the libraries that log by `logging`, as the configuration says: once, at start."""
     level = logging.getLevelName(options.level.upper())
     console = options.format == "console" or (options.format == "auto" and sys.stderr.isatty())
-    _configure(level, console=console, cached=True)
+    _configure(level, console=console, cached=True, limited=True)
 
 
-def _configure(level: int, *, console: bool, cached: bool) -> None:
+def _configure(level: int, *, console: bool, cached: bool, limited: bool) -> None:
     shared: list[structlog.types.Processor] = [
+        *([_limit] if limited else []),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
     ending: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        [log_secrets.in_line, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)]
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, log_secrets.in_line, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*shared, *ending],
@@ -94,5 +105,11 @@ def _configure(level: int, *, console: bool, cached: bool) -> None:
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=cached,
     )
-    logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+    _library_lines.filters = [_limit] if limited else []
+    logging.getLogger().addHandler(_library_lines)  # once, however often
     logging.getLogger().setLevel(max(level, logging.WARNING))
+    sys.excepthook = log_secrets.excepthook
+
+
+def _traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
+    out.write(f"\n{log_secrets.traceback_of(error)}")

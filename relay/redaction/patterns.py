@@ -12,18 +12,28 @@ REDACTED = "[redacted]"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` runs only over text that, in lower case, has one of `needles`; none means over every text."""
+    """`pattern` runs only over text that, in lower case, has one of `needles`, and one of `also`; none means any."""
 
     needles: tuple[str, ...]
     pattern: re.Pattern[str]
     replacement: str | Callable[[re.Match[str]], str]
+    also: tuple[str, ...] = ()
+
+    def may_match(self, lowered: str) -> bool:
+        """Whether it is worth a look at a text, given in lower case."""
+        return _has_one(self.needles, lowered) and _has_one(self.also, lowered)
+
+
+def _has_one(needles: tuple[str, ...], text: str) -> bool:
+    return not needles or any(needle in text for needle in needles)
 
 
 # Every repetition is bounded and, where another could follow it, possessive: no text makes these slow. That of a group
 # is not, as Python before 3.11.5 takes a piece too much there (cpython issue 106052); so nothing that could fail may
 # follow one.
-_NAMES = "password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
-_NAMES += r"|(?<![a-z])pass"  # `DB_PASS`, but not `bypass`
+_WORDS = "password|passwd|passphrase|pass[_-]?code|pwd|secret|token|(?:api|access|private)[_-]?key|credentials?"
+_WORDS += "|(?<![a-z])(?:pass|pw|pin)(?![a-z])"  # `DB_PASS`, but not `bypass`
+_NAMES = rf"(?:{_WORDS})(?:[_-](?:pem|value|base64|b64|hex|raw|text|plain|old|new)|[_-]?v?\d{{1,2}})?"
 _UNSAID = (
     r"(?!(?:none|null|true|false|missing|required|invalid|expired|failed|denied|empty|unset|not|is|was)"
     r"(?:[\s,;.)\"'\]}]|$)|\[redacted\])"
@@ -37,6 +47,25 @@ _SCHEMES = "(?:bearer|basic|token|digest|apikey)"
 _SCHEME = rf"(?:{_SCHEMES}\s{{1,3}}+|(?!{_SCHEMES}\s))"
 
 
+_QUOTE = r"""\\?["']"""
+_OPENED = rf"""\s{{0,3}}+[:=]\s{{0,3}}+{_QUOTE}"""
+_NAMED = (
+    rf"""{_QUOTE}?(?:name|key|field|header|param|parameter|variable|option|setting){_QUOTE}?"""
+    rf"""{_OPENED}[\w .-]{{0,40}}?(?:{_NAMES})[\w-]{{0,20}}{_QUOTE}"""
+)
+"""`"name": "password"`."""
+_BETWEEN = r"\s{0,3}+,\s{0,40}+"
+_ORDINARY = (
+    "a|about|absent|accepted|already|also|an|as|at|available|bad|being|blank|by|changed|checked|correct|created|default"
+    "|denied|different|disabled|due|empty|enabled|encrypted|expired|false|for|from|given|gone|good|ignored|in|incorrect"
+    "|invalid|issued|it|kept|known|limited|loaded|locked|long|lost|malformed|masked|missing|needed|never|new|no|none|not|nothing"
+    "|now|null|of|ok|old|on|only|optional|out|present|provided|read|redacted|refused|rejected|required|reset|revoked|rotated"
+    "|same|sent|set|short|stale|still|stored|supplied|that|the|there|this|to|too|true|undefined|unknown|unset|unused|used|valid"
+    "|verified|weak|wrong"
+)
+"""What follows `the password is` in messages that do not tell it."""
+
+
 def assigned(names: str) -> re.Pattern[str]:
     """`name=value`, `"name": "value"` and the like, for names in a regular expression."""
     return re.compile(rf"((?:{names}){_SET}{_SCHEME}){_VALUE}", re.IGNORECASE)
@@ -47,19 +76,31 @@ def assigned(names: str) -> re.Pattern[str]:
 _PASSWORD_IN_URL = re.compile(
     r"""(://[^\s:/@"'<>]{0,128}+:)(?!\d{1,5}[/?#]|\[redacted\]@)(?:((?:[^\s@"'<>]*+@)+)|[^\s@"'<>]*+)"""
 )
+_PORT = re.compile(r"\d{1,5}(?!\w)|\[redacted\]")
+
+
+def _without_password(match: re.Match[str]) -> str:
+    """An address without its password, also when the text was cut off in the middle of that."""
+    if match[2]:
+        return f"{match[1]}{REDACTED}@"
+    rest = match[0][len(match[1]) :]
+    is_cut_off = match.end() >= len(match.string.rstrip("…")) and "[" not in match[1]
+    return f"{match[1]}{REDACTED}" if is_cut_off and rest.strip("…") and not _PORT.match(rest) else match[0]
+
+
 _PASSWORD_IN_ENCODED_URL = re.compile(
     r"""(%3A%2F%2F[\w.~+-]{0,128}+%3A)(?!\d{1,5}%2F|\[redacted\])(?:(?!%40)[^\s@"'<>&]){1,1024}(%40|@)?""",
     re.IGNORECASE,
 )
 
-_NEEDLES = ("pass", "pwd", "secret", "token", "key", "credential")
+_NEEDLES = ("pass", "pwd", "secret", "token", "key", "credential", "pin", "pw")
 RULES = (
     Rule(
         ("-----begin",),
         re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?:(?!-----END)[\s\S]){0,16384}(?:-----END[A-Z ]{0,40}+-----)?"),
         REDACTED,
     ),
-    Rule(("://",), _PASSWORD_IN_URL, lambda match: f"{match[1]}{REDACTED}@" if match[2] else match[0]),
+    Rule(("://",), _PASSWORD_IN_URL, _without_password),
     Rule(
         ("%3a%2f%2f",),
         _PASSWORD_IN_ENCODED_URL,
@@ -85,8 +126,57 @@ RULES = (
     Rule(_NEEDLES, assigned(_NAMES), rf"\g<1>{REDACTED}"),
     Rule(  # --password hidden, also as a list of arguments
         _NEEDLES,
-        re.compile(rf"""((?<![\w-])--[\w-]{{0,40}}?(?:{_NAMES})["']?,?\s{{1,3}}+["']?)(?!-){_VALUE}""", re.IGNORECASE),
+        re.compile(
+            rf"""((?<![\w-])--[\w-]{{0,40}}?(?:{_NAMES})(?:{_QUOTE}{_BETWEEN}{_QUOTE}|["']?,?\s{{1,3}}+["']?))(?!-){_VALUE}""",
+            re.IGNORECASE,
+        ),
         rf"\g<1>{REDACTED}",
+    ),
+    Rule(  # "name": "password", "value": "hidden"
+        _NEEDLES,
+        re.compile(
+            rf"""({_NAMED}{_BETWEEN}{_QUOTE}?\w{{0,20}}(?:value|values|content|data){_QUOTE}?\s{{0,3}}+[:=]\s{{0,3}}+\[?"""
+            rf"""(?:{_QUOTE})?){_VALUE}""",
+            re.IGNORECASE,
+        ),
+        rf"\g<1>{REDACTED}",
+        also=("value", "content", "data"),
+    ),
+    Rule(  # "value": "hidden", "name": "password"
+        ("value",),
+        re.compile(
+            rf"""(value{_QUOTE}?{_OPENED})(?!\[redacted\])[^"'\\]{{1,2048}}+(?={_QUOTE}{_BETWEEN}{_NAMED})""",
+            re.IGNORECASE,
+        ),
+        rf"\g<1>{REDACTED}",
+        also=_NEEDLES,
+    ),
+    Rule(  # <name>password</name><value>hidden</value>
+        _NEEDLES,
+        re.compile(
+            rf"""(<(?:name|key)>[^<]{{0,60}}?(?:{_NAMES})[^<]{{0,20}}</(?:name|key)>\s{{0,40}}+<(?:value|string)>)"""
+            r"""(?!\[redacted\])[^<]{1,2048}+""",
+            re.IGNORECASE,
+        ),
+        rf"\g<1>{REDACTED}",
+        also=("</",),
+    ),
+    Rule(  # the password is hidden
+        _NEEDLES,
+        re.compile(
+            rf"""((?<![a-z])(?:{_WORDS}|(?:api|access|private)\skey)(?:\s(?:for|of|to)\s[^\s"']{{1,80}}+)?"""
+            rf"""\s{{1,3}}+(?:is|was|are|were)(?:\s(?:now|set\sto|changed\sto))?\s{{1,3}}+"""
+            rf"""(?:{_QUOTE}|(?!(?:{_ORDINARY})(?![\w-])))){_VALUE}""",
+            re.IGNORECASE,
+        ),
+        rf"\g<1>{REDACTED}",
+        also=("is", "was", "are", "were"),
+    ),
+    Rule(  # password "hidden"
+        ("password", "passphrase", "passcode"),
+        re.compile(rf"""(pass(?:word|phrase|code)\s{{1,3}}+{_QUOTE}){_VALUE}""", re.IGNORECASE),
+        rf"\g<1>{REDACTED}",
+        also=('"', "'"),
     ),
     Rule(  # <db-password>hidden</db-password>
         _NEEDLES,

@@ -5,7 +5,7 @@ word than lets a password through. Nothing here decides which events are redacte
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,12 +20,18 @@ MAX_DEPTH = 150
 """Deeper than what the normaliser lets in; what is deeper is not sent at all."""
 
 
-_WORDS_ANYWHERE = frozenset(
-    {"password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential", "credentials"}
+_STEMS = re.compile(
+    "password|passwd|passphrase|passcode|secret|credential|authorization|cookie|privatekey|apikey|accesskey"
 )
-_WORDS_ANYWHERE |= {"authorization", "cookie", "cookies"}
-_LAST_WORDS = frozenset({"token", "apikey", "auth", "pass"})
+"""Wherever one stands in a key, `PGPASSWORD` too, the value is secret."""
+_WORDS_ANYWHERE = frozenset({"pwd"})
+_LAST_WORDS = frozenset({"token", "auth", "pass", "pw", "pin"})
 _KEY_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key")})
+_QUALIFIERS = frozenset({"pem", "value", "base", "b", "hex", "raw", "text", "plain", "old", "new", "v"})
+"""What may follow such words, as in `private_key_pem`, `token_v2`, `api_key_base64`."""
+_NAME_FIELDS = frozenset({"name", "key", "field", "header", "param", "parameter", "variable", "option", "setting"})
+_VALUE_FIELDS = frozenset({"value", "values", "val", "content", "contents", "data", "default", "current"})
+"""`{"name": "password", "value": "hidden"}`; a value may be an `old_value` too."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z]+")
 _LONG_KEY = re.compile(r"(?![\da-fA-F]{8}-[\da-fA-F]{4}-)[\w+/=-]{20,}")
@@ -74,11 +80,15 @@ class Redactor:
         """`text` without secrets."""
         lowered = text.lower()
         for rule in self._rules:
-            if not rule.needles or any(needle in lowered for needle in rule.needles):
+            if rule.may_match(lowered):
                 text = substituted(rule.pattern, rule.replacement, text)
         for pattern in self._own:
             text = pattern.replaced_in(text, REDACTED, "secret")
         return text
+
+    def redact_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields with names, of a log line say, without secrets. What JSON has no form for becomes text."""
+        return {name: self._redact_field(name, _as_json(value), 0) for name, value in fields.items()}
 
     def _redact_bytes(self, data: bytes) -> bytes:
         """The JSON object in `data` without secrets; `data` itself when it has none."""
@@ -104,16 +114,27 @@ class Redactor:
         if depth > MAX_DEPTH:
             return REDACTED if isinstance(value, dict | list) else value
         if isinstance(value, list):
-            items = [self._redact_value(item, depth + 1) for item in value]
+            items = [self._redact_value(item, depth + 1) for item in _without_arguments(value)]
             return value if all(map(_is, items, value)) else items
         if isinstance(value, dict):
-            fields = {self._key(name).redacted: self._redact_field(name, item, depth) for name, item in value.items()}
+            named = self._without_named_value(value)
+            fields = {self._key(name).redacted: self._redact_field(name, item, depth) for name, item in named.items()}
             same = len(fields) == len(value) and all(value.get(key, _MISSING) is item for key, item in fields.items())
             return value if same else fields
         return value
 
+    def _without_named_value(self, value: dict[str, Any]) -> dict[str, Any]:
+        """`{"name": "password", "value": "hidden"}` without that value; the same object when it is not so."""
+        values = [name for name in value if self._key(name).is_for_value]
+        if not values or not any(
+            isinstance(item, str) and self._key(name).is_for_name and _is_secret_name(item)
+            for name, item in value.items()
+        ):
+            return value
+        return value | {name: REDACTED for name in values if not _is_empty(value[name])}
+
     def _redact_field(self, key: str, value: Any, depth: int) -> Any:
-        if value is None or isinstance(value, bool) or value in ("", REDACTED, [], {}):
+        if _is_empty(value):
             return value
         if self._key(key).is_secret:
             return REDACTED
@@ -124,8 +145,13 @@ class Redactor:
     def _key(self, key: str) -> "_Key":
         known = self._known_keys.get(key)
         if known is None:
-            words = _WORD.findall(_HUMP.sub("_", key[:MAX_KEY]).lower())
-            known = _Key(self.redact_text(key), plain_key(key) in self._keys or _names_a_secret(words))
+            words = _words(key)
+            known = _Key(
+                self.redact_text(key),
+                is_secret=plain_key(key) in self._keys or _names_a_secret(words),
+                is_for_name=bool(words) and words[-1] in _NAME_FIELDS,
+                is_for_value=bool(words) and words[-1] in _VALUE_FIELDS,
+            )
             if len(self._known_keys) < MAX_KNOWN_KEYS and len(key) <= MAX_KEY:
                 self._known_keys[key] = known
         return known
@@ -136,6 +162,10 @@ class _Key(NamedTuple):
 
     redacted: str
     is_secret: bool
+    is_for_name: bool
+    """Whether its value may be what another field's value is called."""
+    is_for_value: bool
+    """Whether it may be that other field."""
 
 
 MAX_KNOWN_KEYS = 4096
@@ -153,8 +183,46 @@ def plain_key(key: str) -> str:
     return re.sub(r"[\W_]", "", key).lower()
 
 
-def _names_a_secret(words: list[str]) -> bool:
+def _words(key: str) -> list[str]:
+    return _WORD.findall(_HUMP.sub("_", key[:MAX_KEY]).lower())
+
+
+def _names_a_secret(words: Sequence[str]) -> bool:
     """`db_password`, `client-secret`, `accessToken`, `X-Api-Key`; but not `token_count` or `cache_key`."""
     if not words:
         return False
-    return not _WORDS_ANYWHERE.isdisjoint(words) or words[-1] in _LAST_WORDS or tuple(words[-2:]) in _KEY_PAIRS
+    if any(map(_STEMS.search, words)) or not _WORDS_ANYWHERE.isdisjoint(words):
+        return True
+    while len(words) > 1 and words[-1] in _QUALIFIERS:
+        words = words[:-1]
+    return words[-1] in _LAST_WORDS or tuple(words[-2:]) in _KEY_PAIRS
+
+
+def _is_secret_name(text: str) -> bool:
+    return len(text) <= MAX_KEY and _names_a_secret(_words(text))
+
+
+def _is_empty(value: Any) -> bool:
+    """Nothing that could be secret."""
+    return value is None or isinstance(value, bool) or value in ("", REDACTED, [], {})
+
+
+def _without_arguments(items: list[Any]) -> list[Any]:
+    """A list without the values of its secret arguments, `["--password", "hidden"]`, or of a pair with its name."""
+    secret = [
+        number
+        for number, name in enumerate(items[:-1], start=1)
+        if isinstance(name, str)
+        and (name.startswith("-") or len(items) == 2)  # a pair
+        and not _is_empty(items[number])
+        and not (isinstance(items[number], str) and items[number].startswith("-"))
+        and _is_secret_name(name)
+        and "=" not in name
+    ]
+    return [REDACTED if number in secret else item for number, item in enumerate(items)] if secret else items
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    return value if value is None or isinstance(value, str | int | float | list | dict) else repr(value)
