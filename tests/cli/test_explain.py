@@ -1,7 +1,7 @@
 """`tickstock-relay explain` as its users meet it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from relay.cli import main
 from relay.events import encode
+from relay.store.store import Store
 from tests.support.wire import event
 
 NOW = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
@@ -127,3 +128,102 @@ def test_older_names_are_shown_as_what_they_became(explain: Any) -> None:
     assert "event       import_completed (published as data_import_completed) on" in output
     assert "phase=import" in output
     assert "undated" in output
+
+
+ROUTES = [
+    {"name": "everything", "to": ["archive"]},
+    {
+        "name": "errors",
+        "match": {"severity": ">=error"},
+        "to": ["slack"],
+        "throttle": {"every": "5m", "by": ["event", "payload.component"]},
+    },
+]
+
+
+class Configured:
+    """A relay's configuration with a throttle and a sink that wakes people, and its store."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "config.yaml"
+        slack = {"type": "slack", "webhook_url": "https://hooks.slack.com/services/T0/B0/x"}
+        sinks = {"archive": {"type": "prometheus"}, "slack": slack}
+        self.path.write_text(yaml.safe_dump({"state_dir": str(directory), "sinks": sinks, "routes": ROUTES}))
+        self.store = directory / "relay.db"
+
+    def run(self, command: str, *arguments: str, stdin: bytes = b"") -> str:
+        result = CliRunner().invoke(main, [*command.split(), "--config", str(self.path), *arguments], input=stdin)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def explain(self, *components: str, seconds: float = 10.0, **more: Any) -> list[str]:
+        """One error of each of these components, so many seconds apart."""
+        events = [
+            event("errors", "error", NOW + timedelta(seconds=seconds * number), component=component, **more)
+            for number, component in enumerate(components)
+        ]
+        return self.run("explain", stdin=b"\n".join(map(encode, events))).splitlines()
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Configured:
+    return Configured(tmp_path)
+
+
+THROTTLE = "at most one in 5 min for each event, payload.component (here error, import)"
+
+
+def test_a_throttle_is_shown_with_this_event_s_key_and_holds_the_next(configured: Configured) -> None:
+    lines = configured.explain("import", "import", "cache")
+    assert [line for line in lines if "errors ->" in line] == [
+        f"matches     errors -> slack, {THROTTLE}",
+        f"throttled   errors -> slack, {THROTTLE}",
+        f"matches     errors -> slack, {THROTTLE.replace('import', 'cache')}",
+    ]
+    assert [line for line in lines if line.startswith("sinks")] == [
+        "sinks       archive, slack",
+        "sinks       archive",
+        "sinks       archive, slack",
+    ]
+
+
+def test_a_throttle_lets_the_next_pass_when_its_span_is_over(configured: Configured) -> None:
+    assert not [line for line in configured.explain("import", "import", seconds=301) if line.startswith("throttled")]
+
+
+def test_a_silence_that_is_active_now_is_shown(configured: Configured) -> None:
+    Store(configured.store, is_first_start=True).close()
+    assert not [line for line in configured.explain("import") if line.startswith("muted")]
+    configured.run(
+        "silence add", "--until", "2h", "--comment", "disk swap", "--who", "anna", "payload.component=import"
+    )
+    (muted,) = [line for line in configured.explain("import", "cache") if line.startswith("muted")]
+    assert muted.startswith("muted       slack: silence ")
+    assert "payload.component=import, disk swap, anna" in muted
+    (silence,) = json.loads(configured.run("silence list", "--json"))
+    configured.run("silence expire", silence["id"])
+    assert not [line for line in configured.explain("import") if line.startswith("muted")]
+
+
+@pytest.mark.parametrize(
+    ("mark", "why"), [("test", "a test wakes nobody"), ("replayed", "a replayed event wakes nobody")]
+)
+def test_what_wakes_nobody_is_shown(configured: Configured, mark: str, why: str) -> None:
+    line = json.dumps(json.loads(encode(event("errors", "error", NOW, component="import"))) | {mark: True})
+    assert f"muted       slack: {why}" in configured.run("explain", stdin=line.encode()).splitlines()
+
+
+def test_json_says_what_throttle_and_silence_do(configured: Configured) -> None:
+    Store(configured.store, is_first_start=True).close()
+    configured.run("silence add", "--until", "2h", "severity>=error")
+    lines = [encode(event("errors", "error", NOW, component="import"))] * 2
+    first, second = [
+        json.loads(line) for line in configured.run("explain", "--as-json", stdin=b"\n".join(lines)).splitlines()
+    ]
+    throttle = {"every_seconds": 300.0, "key": {"event": "error", "payload.component": "import"}}
+    assert first["routes"][1]["throttle"] == throttle | {"holds": False}
+    assert second["routes"][1]["throttle"] == throttle | {"holds": True}
+    assert (first["sinks"], second["sinks"]) == (["archive", "slack"], ["archive"])
+    assert (first["muted"]["reason"], first["muted"]["sinks"]) == ("silenced", ["slack"])
+    assert first["muted"]["silence"]["match"] == {"severity": ">=error"}
+    assert second["muted"] is None

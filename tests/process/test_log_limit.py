@@ -47,10 +47,10 @@ def test_a_flood_is_its_first_lines_and_a_sum(log: Log) -> None:
     assert len(log.lines) == FIRST, "the minute is not over"
     log.now = EVERY
     log.limit.sum_up()
-    (told,) = log.sums
-    assert told[REPEATED] == 104_930 - FIRST
-    assert (told["event"], told["level"], told["reason"]) == ("message quarantined", "warning", "not_json")
-    assert told["channel"] == "tickstock:c104929", "one of them, for whoever looks for the cause"
+    (summed,) = log.sums
+    assert summed[REPEATED] == 104_930 - FIRST
+    assert (summed["event"], summed["level"], summed["reason"]) == ("message quarantined", "warning", "not_json")
+    assert summed["channel"] == "tickstock:c104929", "one of them, for whoever looks for the cause"
     log.limit.sum_up()
     assert len(log.sums) == 1
 
