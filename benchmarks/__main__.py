@@ -1,4 +1,6 @@
-"""`python -m benchmarks`: all contenders in turn, three rounds, medians; the table, docs/performance.json and the plot.
+"""`python -m benchmarks`: all contenders in turn, three rounds, medians; tables, docs/performance.json and the plot.
+
+Behind the contenders come the deliveries to a webhook (`benchmarks.webhooks`).
 
 With --short (for CI) each contender must run and lose nothing; no time is asserted and no file written.
 """
@@ -12,7 +14,7 @@ import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from benchmarks import contenders, contest, plot, report
+from benchmarks import contenders, contest, plot, report, webhooks
 from benchmarks.neighbour import Beside
 from benchmarks.system import ROOT, Valkey
 
@@ -76,12 +78,21 @@ def main() -> int:
         return 1
     rounds, failures = measure(chosen, size, count)
     print(report.table(rounds, chosen))
+    deliveries: list[dict[str, object]] = []
+    if not arguments.only:
+        try:
+            results = webhooks.measure(webhooks.SHORT if arguments.short else webhooks.COUNT, count)
+        except RuntimeError as error:
+            failures.append(str(error))
+        else:
+            deliveries = webhooks.summary(results)
+            print(webhooks.table(deliveries))
     if not (arguments.short or arguments.only or arguments.no_files):
         conditions: dict[str, object] = {"measured": datetime.now(UTC).date().isoformat(), "rounds": count}
-        document = report.document(rounds, chosen, conditions | asdict(size))
+        document = report.document(rounds, chosen, deliveries, conditions | asdict(size))
         (ROOT / "docs" / "performance.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         rows = [{"name": one.name, "title": one.title} | report.summary(rounds, one.name) for one in chosen]
-        (ROOT / "docs" / "performance.svg").write_text(plot.svg(rows))
+        (ROOT / "docs" / "performance.svg").write_text(plot.svg(rows, deliveries))
         print("wrote docs/performance.json and docs/performance.svg")
     for line in failures:
         print(f"FAILED {line}", file=sys.stderr)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import subprocess
 import sys
 import urllib.request
 from collections import defaultdict
+from pathlib import Path
 from typing import Self
 
 import uvloop
@@ -64,22 +66,28 @@ class Neighbour:
         )
 
 
-async def _main() -> None:
-    server = await asyncio.start_server(Neighbour().serve, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+async def _main(certificate: str | None) -> None:
+    neighbour = Neighbour()
+    servers = [await asyncio.start_server(neighbour.serve, "127.0.0.1", 0)]
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        servers.append(await asyncio.start_server(neighbour.serve, "127.0.0.1", 0, ssl=tls))
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    await servers[0].serve_forever()
 
 
 class Beside:
-    """The neighbour's process, seen from the harness; `port` is where it listens."""
+    """The neighbour's process, seen from the harness; `port` is where it listens, `tls_port` where it speaks TLS."""
 
-    def __init__(self) -> None:
-        """Starts it."""
-        command = [sys.executable, "-m", "benchmarks.neighbour"]
+    def __init__(self, certificate: Path | None = None) -> None:
+        """Starts it; with a certificate (and its key in the same file) it speaks TLS, too."""
+        command = [sys.executable, "-m", "benchmarks.neighbour", *([str(certificate)] if certificate else [])]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=system.ROOT)
         if self._process.stdout is None:
             raise RuntimeError("the neighbour has no stdout")
-        self.port = int(self._process.stdout.readline())
+        self.port, *tls_ports = map(int, self._process.stdout.readline().split())
+        self.tls_port = tls_ports[0] if tls_ports else 0
 
     def received(self, name: str) -> int:
         """How many different events have come to the webhook of this name."""
@@ -95,4 +103,4 @@ class Beside:
 
 
 if __name__ == "__main__":
-    uvloop.run(_main())
+    uvloop.run(_main(sys.argv[1] if len(sys.argv) > 1 else None))

@@ -10,13 +10,16 @@ from html import escape
 
 WIDTH, LABEL, ROW, BAR, TOP = 900, 300, 40, 13, 64
 WHAT = "CPU cost and latency of the relay beside other subscribers"
-PANELS = (
+Panel = tuple[str, tuple[tuple[str, str], ...]]
+"""A title, and what its bars show: a row's key and what that is called."""
+PANELS: tuple[Panel, ...] = (
     ("CPU µs for one event", (("flood_cpu_us", "draining a flood"), ("steady_cpu_us", "steady 5,000/s"))),
     (
         "Milliseconds from publishing to the archive at 10,000/s",
         (("latency_p50_ms_at_10000", "median"), ("latency_p99_ms_at_10000", "99th percentile")),
     ),
 )
+DELIVERIES: Panel = ("One delivery to a webhook on loopback", (("cpu_us", "CPU µs"),))
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328; } .title { font-weight: 600; font-size: 16px; }
 .value, .tick { font-size: 11px; fill: #59636e; } .grid { stroke: #d1d9e0; }
@@ -85,13 +88,13 @@ def _panel(rows: list[Row], title: str, series: tuple[tuple[str, str], ...], top
     return parts
 
 
-def svg(rows: list[Row]) -> str:
-    """The whole picture; `rows` are the `contenders` of the JSON document."""
+def svg(rows: list[Row], deliveries: list[Row]) -> str:
+    """The whole picture; `rows` are the `contenders` of the JSON document, `deliveries` what it calls so."""
     parts: list[str] = []
     top = 0.0
-    for title, series in PANELS:
-        parts += _panel(rows, title, series, top)
-        top += TOP + ROW * len(rows) + 24
+    for (title, series), shown in (*((panel, rows) for panel in PANELS), (DELIVERIES, deliveries)):
+        parts += _panel(shown, title, series, top)
+        top += TOP + ROW * len(shown) + 24
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top:.0f}" role="img" aria-label="{WHAT}">',

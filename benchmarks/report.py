@@ -63,7 +63,9 @@ def _round(value: float, digits: int = 2) -> float | None:
     return None if math.isnan(value) else round(value, digits)
 
 
-def document(rounds: Rounds, chosen: Sequence[Contender], conditions: dict[str, object]) -> dict[str, object]:
+def document(
+    rounds: Rounds, chosen: Sequence[Contender], deliveries: list[dict[str, object]], conditions: dict[str, object]
+) -> dict[str, object]:
     """Everything as one JSON document."""
     return {
         "conditions": conditions | machine(),
@@ -73,6 +75,7 @@ def document(rounds: Rounds, chosen: Sequence[Contender], conditions: dict[str, 
             | {"rounds": [json.loads(_plain(result)) for result in rounds[one.name]]}
             for one in chosen
         ],
+        "deliveries": deliveries,
     }
 
 

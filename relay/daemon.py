@@ -24,9 +24,9 @@ from relay.events.matching import predicate
 from relay.intake import Intake
 from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
 from relay.lanes.lane import Lane
+from relay.lanes.muting import why_muted
 from relay.lanes.poison import DeliveryWatch
 from relay.lanes.quarantine import Quarantine
-from relay.lanes.queued import why_muted
 from relay.lifecycle.parts import Parts
 from relay.lifecycle.reload import SINK_START_TIMEOUT, Reloads, restart_needed
 from relay.lifecycle.tick_parts import TickParts

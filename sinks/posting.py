@@ -8,18 +8,19 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Protocol, cast
 
 import certifi
-import httpx
+import httpcore
 
 from relay.config.environment import Environment, Proxy
+from relay.network.connections import Connections
 from relay.network.resolver import Resolver
-from relay.network.transport import transport
 from sinks.base import Outcome, Reason, SinkError
 
 MAX_ANSWER = 64 << 10
@@ -39,6 +40,7 @@ _REASONS |= {407: Reason.UNREACHABLE, 421: Reason.UNREACHABLE}
 """A proxy on the way, or the wrong server at the end of this connection: nothing about the events."""
 _REASONS |= {423: Reason.SERVER_ERROR, 425: Reason.SERVER_ERROR}
 """Locked, and too early: it may take them later."""
+_BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError)
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]+")
 
 
@@ -89,17 +91,16 @@ class Poster:
         environment: Environment | None = None,
     ) -> None:
         self._timeout = timeout
-        self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         try:
-            self._environment = environment or Environment.read()
-            self._tls = _tls(self._environment, ca_file)
+            environment = environment or Environment.read()
+            tls = _tls(environment, ca_file)
             if cert_file is not None:
-                _add_certificate(self._tls, cert_file, key_file)
+                _add_certificate(tls, cert_file, key_file)
         except ValueError as error:
             raise SinkError(str(error)) from None
-        self._resolver = Resolver()
-        self._clients: dict[Proxy | None, httpx.AsyncClient] = {}
-        given = {*secrets, *(proxy.password for proxy in self._environment.proxies.values())}
+        self._connections = Connections(Resolver(), tls, environment, headers)
+        given = {*secrets, *(proxy.password for proxy in environment.proxies.values())}
         self._secrets = sorted(filter(None, given), key=len, reverse=True)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -108,7 +109,7 @@ class Poster:
         Raises:
             NoAnswerError: see its `outcome` (TIMEOUT, UNREACHABLE or BAD_ANSWER).
         """
-        return await self._request("POST", url, body, headers)
+        return await self._request(b"POST", url, body, headers)
 
     async def reach(self, url: str) -> Answer:
         """Ask `url` for its options, which delivers nothing; any answer shows that it can be reached.
@@ -116,12 +117,11 @@ class Poster:
         Raises:
             NoAnswerError: it cannot.
         """
-        return await self._request("OPTIONS", url, None, {})
+        return await self._request(b"OPTIONS", url, None, {})
 
     async def close(self) -> None:
         """Close the connections."""
-        for client in self._clients.values():
-            await client.aclose()
+        await self._connections.close()
 
     def redacted(self, text: str) -> str:
         """What the other side said, fit for a detail: no secret of ours, no control characters, not long."""
@@ -130,29 +130,32 @@ class Poster:
         text = _UNPRINTABLE.sub(" ", text).strip()
         return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
 
-    async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        proxy = self._environment.proxy_for(url)
-        head: httpx.Response | None = None
+    async def _request(self, method: bytes, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        target = self._connections.target(url)
+        request = target.request(method, body, headers)
         read = bytearray()
+        head: httpcore.Response | None = None
+        connection: httpcore.AsyncConnectionInterface | None = None
         broke_off = False
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._client(proxy).stream(method, url, content=body, headers=dict(headers)) as head,
-            ):
+            async with asyncio.timeout(self._timeout):
+                connection = await self._connections.take(target)
+                head = await connection.handle_async_request(request)
                 await _read(head, read)
-        except (httpx.TransportError, OSError) as error:  # OSError: a TimeoutError, and TLS alerts, which come raw
+        except (*_BROKEN, OSError) as error:  # OSError: a TimeoutError, and TLS alerts, which come raw
             if head is None:
-                raise NoAnswerError(self._no_answer(error, proxy)) from None
+                raise NoAnswerError(self._no_answer(error, target.proxy)) from None
             broke_off = True
-        named = {name.lower(): value for name, value in head.headers.items()}
-        answer = Answer(head.status_code, named, bytes(read[:MAX_ANSWER]), broke_off)
-        if proxy is not None and _is_by_the_proxy(url, answer):
-            detail = f"{_named(proxy)} answered HTTP {answer.status} itself"
+        finally:
+            if connection is not None:
+                await self._connections.give_back(target, connection)
+        answer = Answer(head.status, _named_headers(head), bytes(read[:MAX_ANSWER]), broke_off)
+        if target.proxy is not None and _is_by_the_proxy(url, answer):
+            detail = f"{_named(target.proxy)} answered HTTP {answer.status} itself"
             raise NoAnswerError(Outcome(Reason.UNREACHABLE, detail))
         return answer
 
-    def _no_answer(self, error: httpx.TransportError | OSError, proxy: Proxy | None) -> Outcome:
+    def _no_answer(self, error: Exception, proxy: Proxy | None) -> Outcome:
         by = f"by way of {_named(proxy)}: " if proxy else ""
         tls = _tls_failure(error)
         if isinstance(tls, ssl.SSLCertVerificationError):
@@ -160,28 +163,16 @@ class Poster:
         if tls is not None:
             return Outcome(Reason.UNREACHABLE, f"{by}TLS failed: {tls.reason or type(tls).__name__}")
         match error:
-            case TimeoutError() | httpx.TimeoutException():
+            case TimeoutError() | httpcore.TimeoutException():
                 return Outcome(Reason.TIMEOUT, f"{by}no answer within {self._timeout:g} s")
-            case httpx.ConnectError():
+            case httpcore.ConnectError():
                 return Outcome(Reason.UNREACHABLE, self.redacted(f"{by}cannot connect: {error}"))
-            case httpx.RemoteProtocolError():
+            case httpcore.RemoteProtocolError():
                 return Outcome(Reason.BAD_ANSWER, f"{by}the connection ended without an HTTP answer")
-            case httpx.ProxyError():
+            case httpcore.ProxyError():
                 return Outcome(Reason.UNREACHABLE, self.redacted(f"{_named(proxy)} answered HTTP {error}"))
             case _:
                 return Outcome(Reason.UNREACHABLE, f"{by}the connection broke ({type(error).__name__})")
-
-    def _client(self, proxy: Proxy | None) -> httpx.AsyncClient:
-        client = self._clients.get(proxy)
-        if client is None:
-            client = self._clients[proxy] = httpx.AsyncClient(
-                transport=transport(self._resolver, tls=self._tls, proxy=proxy),
-                timeout=self._timeout,
-                follow_redirects=False,
-                headers=self._headers,
-                trust_env=False,  # what is used of it is in `relay.config.environment`
-            )
-        return client
 
 
 def outcome_of(answer: Answer, now: datetime, detail: str = "") -> Outcome:
@@ -213,12 +204,32 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
-async def _read(response: httpx.Response, body: bytearray) -> None:
+class _Body(Protocol):
+    """An answer's body, as httpcore has it; to close it makes the connection free for the next request."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    async def aclose(self) -> None: ...
+
+
+async def _read(response: httpcore.Response, body: bytearray) -> None:
     """The body's first bytes as they come: what is compressed stays so, lest a small answer become a large one."""
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) >= MAX_ANSWER:
-            break
+    stream = cast("_Body", response.stream)
+    try:
+        async for chunk in stream:
+            body += chunk
+            if len(body) >= MAX_ANSWER:
+                break
+    finally:
+        await stream.aclose()
+
+
+def _named_headers(response: httpcore.Response) -> dict[str, str]:
+    """The headers by name; those of one name in one value, as RFC 9110 (5.2) has it."""
+    named: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        named[name] = f"{named[name]}, {value}" if name in named else value
+    return named
 
 
 def _add_certificate(tls: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:

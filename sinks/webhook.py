@@ -7,6 +7,7 @@ A few short retries happen within one delivery; longer waits are the lane's. Wha
 import asyncio
 import base64
 import binascii
+import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +19,11 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from relay.events import Event, encode, kind_of
 from sinks.addresses import place_of, secrets_of, usable_url
-from sinks.base import Batching, Outcome, QueuedSink, Reason, SinkError
+from sinks.base import Batching, Outcome, QueuedSink, Reason, SinkContext, SinkError
 from sinks.options import Duration, Options
 
 if TYPE_CHECKING:
     from standardwebhooks.webhooks import Webhook
-    from tenacity import AsyncRetrying, RetryCallState
 
     from sinks.posting import Poster
 
@@ -148,6 +148,11 @@ class WebhookSink(QueuedSink):
     _poster: "Poster | None" = None
     _signer: "Webhook | None" = None
 
+    def __init__(self, options: WebhookOptions, context: SinkContext) -> None:
+        super().__init__(options, context)
+        self._always = {"Content-Type": "application/json"}
+        """Headers of each request."""
+
     async def start(self) -> None:
         """Make the client; no request is sent.
 
@@ -160,7 +165,8 @@ class WebhookSink(QueuedSink):
 
         options = self.options
         secrets = secrets_of(options.url.get_secret_value())
-        for value in options.headers.values():
+        for name, value in options.headers.items():
+            self._always[name] = value.get_secret_value()
             secrets += [value.get_secret_value(), *value.get_secret_value().split()[1:]]
         if options.secret is not None:
             secrets += [options.secret.get_secret_value(), options.secret.get_secret_value().removeprefix("whsec_")]
@@ -214,8 +220,20 @@ class WebhookSink(QueuedSink):
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
         """POST `events` in one request, and again a few times where that may help."""
         body = self._body(events)
-        last: _Attempt = await self._retrying()(self._attempt, body, delivery_id)
-        return last.outcome
+        for waited in range(self.options.attempts - 1):
+            outcome, again = await self._attempt(body, delivery_id)
+            if not again:
+                return outcome
+            await asyncio.sleep(self._wait(waited, outcome.retry_after))
+        return (await self._attempt(body, delivery_id)).outcome
+
+    def _wait(self, waited: int, asked: float | None) -> float:
+        """Seconds until the next try, of which there was a wait before `waited` times; `asked` by the place."""
+        if asked is not None:
+            return asked
+        delay = self.options.retry_delay
+        backoff: float = min(delay * 2**waited, LONGEST_WAIT)
+        return backoff + random.uniform(0, delay)  # noqa: S311 - jitter
 
     async def _attempt(self, body: bytes, delivery_id: str) -> _Attempt:
         """Not again after a full timeout, a redirect, or the wish to be left alone for long."""
@@ -246,35 +264,10 @@ class WebhookSink(QueuedSink):
 
     def _headers(self, body: bytes, delivery_id: str) -> dict[str, str]:
         now = self.context.now()
-        headers = {name: value.get_secret_value() for name, value in self.options.headers.items()}
-        headers |= {
-            "Content-Type": "application/json",
-            "webhook-id": delivery_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-        }
+        headers = self._always | {"webhook-id": delivery_id, "webhook-timestamp": str(int(now.timestamp()))}
         if self._signer is not None:
             headers["webhook-signature"] = self._signer.sign(delivery_id, now, body.decode())
         return headers
-
-    def _retrying(self) -> "AsyncRetrying":
-        import tenacity  # noqa: PLC0415 - only for who posts
-
-        options = self.options
-        backoff = tenacity.wait_exponential(options.retry_delay, LONGEST_WAIT) + tenacity.wait_random(
-            0, options.retry_delay
-        )
-
-        def wait(state: "RetryCallState") -> float:
-            asked: float | None = state.outcome.result().outcome.retry_after if state.outcome else None
-            return backoff(state) if asked is None else asked
-
-        return tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(options.attempts),
-            wait=wait,
-            retry=tenacity.retry_if_result(lambda attempt: attempt.again),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-            sleep=asyncio.sleep,
-        )
 
     @property
     def _connected(self) -> "Poster":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,11 +66,13 @@ def print_answer(answer: dict[str, Any]) -> None:
 
 
 def _report(path: Path, *, connect: bool) -> Report:
+    import uvloop
+
     from relay.check.report import examine
 
     report, settings = examine(path, datetime.now(UTC))
     if connect and settings is not None:
-        report.trials = asyncio.run(_trials(settings))
+        report.trials = uvloop.run(_trials(settings))  # on the daemon's loop: TLS is spoken by it
     return report
 
 

@@ -147,6 +147,8 @@ def _replay(
     *,
     mark: bool,
 ) -> int:
+    import uvloop
+
     from relay.cli.replay_progress import ReplayProgress
     from relay.replay.archive import Archive, ReplayError, paced
 
@@ -162,7 +164,7 @@ def _replay(
                 if target == "redis":
                     end = _to_redis(events, settings, progress, mark=mark)
                 else:
-                    end = asyncio.run(_to_sinks(events, settings, sinks, progress))
+                    end = uvloop.run(_to_sinks(events, settings, sinks, progress))
     except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
     _summarize(archive, end.summary)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from relay.events import Event, Kind, kind_of
+from relay.events import Event, Kind, PerKind, kind_of
 from relay.events.lenient_json import decode_object
 from relay.events.patterns import Pattern
 from relay.redaction.long_texts import substituted
@@ -48,8 +48,9 @@ class Redactor:
             rules.append(Rule((), assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
         self._own = tuple(map(Pattern, patterns))
         self._rules = tuple(rules)
-        self._needles = () if keys or patterns else tuple({n for rule in rules for n in rule.needles})
+        self._needles = () if keys or patterns else tuple({n.encode() for rule in rules for n in rule.needles})
         self._known_keys: dict[str, _Key] = {}
+        self._kinds = PerKind(self._redact_kind)
 
     def redact(self, event: Event) -> Event:
         """The event without secrets: the same object when there was nothing to hide."""
@@ -63,7 +64,7 @@ class Redactor:
         run_id = event.run_id and self.redact_text(event.run_id)
         if run_id != event.run_id:
             changes["run_id"] = run_id
-        kind = self._redact_kind(event.kind)
+        kind = self._kinds[event.kind]
         if kind is not event.kind:
             changes["kind"] = kind
         return msgspec.structs.replace(event, _payload=None, **changes) if changes else event
@@ -95,7 +96,7 @@ class Redactor:
         lowered = data.lower()
         # An escape may spell any letter or hide a slash, so such text must be decoded to be judged.
         escaped = b"\\u" in lowered or b"\\/" in lowered
-        if self._needles and not escaped and not any(n.encode() in lowered for n in self._needles):
+        if self._needles and not escaped and not any(needle in lowered for needle in self._needles):
             return data
         try:
             value = decode_object(data)

@@ -15,7 +15,7 @@ import msgspec
 from relay.config.settings import RedisOptions, Settings
 from relay.events import Event, Mark, Message, utc_text
 from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
-from relay.lanes.queued import why_muted
+from relay.lanes.muting import why_muted
 from relay.normalize.normalize import Normalizer
 from relay.process.clock import Clock
 from relay.routing import Routes

@@ -6,6 +6,7 @@ statement costs more with a larger backlog: `docs/decisions/outbox.md`.
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -102,6 +103,7 @@ class Outbox:
         self._rows = 0
         self._bytes = 0
         self._shifts: list[_Shift] = []
+        self._held: Counter[int] = Counter()
         self.dropped: dict[str, int] = {}
         """Events lost by lane because all was full; the daemon counts and announces them."""
         self.count()
@@ -178,6 +180,17 @@ class Outbox:
         for row in rows:
             row.event = events.get(row.id, b"")
         return len(events) == len(rows)
+
+    def hold(self, rows: Iterable[Row]) -> None:
+        """Keep rows from being dropped by a full outbox: they are underway, or have arrived; until `release`."""
+        self._held.update(row.id for row in rows)
+
+    def release(self, rows: Iterable[Row]) -> None:
+        """End what `hold` began, once."""
+        for row in rows:
+            self._held[row.id] -= 1
+            if self._held[row.id] <= 0:
+                del self._held[row.id]
 
     def next_due(self, lane: str, now: float) -> float | None:
         """When the next row of a lane may be tried that may not be yet; None: there is none."""
@@ -290,24 +303,38 @@ class Outbox:
         return self._rows >= self._options.max_rows or self._bytes + size > self._options.max_bytes
 
     def _drop_oldest(self, size: int) -> None:
-        """Make room a hundredth at a time, so that a full outbox does not cost a transaction for each event."""
-        self._store.commit()
+        """Make room a hundredth at a time, so that a full outbox does not cost a transaction for each event.
+
+        Nothing that is staged is committed here: it belongs to a batch, and the batch's position is not staged yet.
+        """
         most_rows, most_bytes = self._options.max_rows, self._options.max_bytes
         most_rows -= max(1, most_rows // 100)
         most_bytes -= max(size, most_bytes // 100)
         for _ in range(5):  # if that is not enough (the limit was lowered), the next event makes more room
+            if self._rows <= most_rows and self._bytes <= most_bytes:
+                return
             doomed = self._oldest(self._rows - most_rows, self._bytes - most_bytes)
             if not doomed:
+                self._drop_staged(most_rows, most_bytes)
                 return
             self.delivered(doomed)
             for row in doomed:
                 self._lost(row.lane, 1)
 
+    def _drop_staged(self, most_rows: int, most_bytes: int) -> None:
+        """The same with rows of the batch that is staged: all others are held."""
+        while (self._rows > most_rows or self._bytes > most_bytes) and (values := self._store.unstage(_INSERT)):
+            staged = dict(zip(schema.OUTBOX, values, strict=True))
+            self._rows -= 1
+            self._bytes -= len(cast("bytes", staged["event"]))
+            self._lost(cast("str", staged["lane"]), 1)
+
     def _oldest(self, rows: int, size: int) -> list[Row]:
-        """The first waiting rows, as many as make up so many rows and bytes, but not too many at once."""
+        """The first waiting rows that nobody holds, as many as make up so many rows and bytes, not too many at once."""
         query = "SELECT lane FROM outbox_count WHERE state = 'waiting' AND events > 0"
         lanes = cast("list[tuple[str]]", self._store.read(query))
-        oldest = [row for (lane,) in lanes for row in self._select(_OLDEST, (lane, MOST_DROPPED))]
+        most = MOST_DROPPED + len(self._held)
+        oldest = [row for (lane,) in lanes for row in self._select(_OLDEST, (lane, most)) if row.id not in self._held]
         found: list[Row] = []
         for row in sorted(oldest, key=lambda row: row.id)[:MOST_DROPPED]:
             if len(found) >= rows and size <= 0:

@@ -140,6 +140,11 @@ class Store:
         """Have a row written by the next commit, which runs each statement once for all its rows."""
         self._staged.setdefault(statement, []).append(values)
 
+    def unstage(self, statement: str) -> tuple[object, ...] | None:
+        """Take back the row that was staged first with this statement; None: there is none."""
+        rows = self._staged.get(statement)
+        return tuple(rows.pop(0)) if rows else None
+
     @property
     def staged(self) -> bool:
         """Whether there is anything to commit."""

@@ -31,8 +31,8 @@ async def test_a_half_open_breaker_lets_one_trial_through_however_many_may_work_
     await eventually(lambda: len(rig.sink.deliveries) > 1)
     during = rig.lane.breaker.state
     assert during is BreakerState.HALF_OPEN
-    assert rig.lane._next(rig.clock.now.timestamp()) is None, "nothing beside the trial"
-    assert len(rig.lane._workers) == 1
+    assert rig.lane._workers._next(rig.clock.now.timestamp()) is None, "nothing beside the trial"
+    assert len(rig.lane._workers.tasks) == 1
     answered.set()
     await rounds
     await rig.round(2)

@@ -157,7 +157,7 @@ async def test_an_event_that_makes_the_sink_raise_does_not_keep_its_batch_from_a
 
 
 async def test_a_delivery_that_hangs_is_given_up_and_the_lane_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.lanes.queued.HANG_SECONDS", 0.05)
+    monkeypatch.setattr("relay.lanes.attempt.HANG_SECONDS", 0.05)
 
     async def hang() -> Outcome:
         await asyncio.Event().wait()
@@ -387,7 +387,7 @@ async def test_a_sink_that_needs_no_disk_delivers_all_the_same() -> None:
 
 async def test_the_worker_outlives_a_round_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
-    real = rig.lane._round
+    real = rig.lane._workers.round
     errors = [ValueError("odd")]
 
     async def failing() -> None:
@@ -395,7 +395,7 @@ async def test_the_worker_outlives_a_round_that_fails(monkeypatch: pytest.Monkey
             raise errors.pop()
         await real()
 
-    monkeypatch.setattr(rig.lane, "_round", failing)
+    monkeypatch.setattr(rig.lane._workers, "round", failing)
     rig.accept(1)
     with capture_logs() as logs:
         rig.lane.start()
@@ -687,3 +687,31 @@ async def test_an_error_of_the_network_is_no_bug_of_the_sink(error: OSError) -> 
     rig.clock.forward(2)
     await rig.round()
     assert rig.sink.arrived == [1]
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["underway", "arrived"])
+async def test_a_full_outbox_takes_nothing_that_is_on_its_way(ended: bool) -> None:
+    """It was counted as lost (`outbox_full`), and arrived all the same."""
+    answer = asyncio.Event()
+
+    async def slow() -> Outcome:
+        await answer.wait()
+        return DELIVERED
+
+    rig = Rig(ScriptedSink(batching=Batching(concurrency=2)), {"max_rows": 4})
+    rig.sink.outcomes = [slow, slow, *[DOWN] * 100]
+    rig.accept(1, 2)
+    rig.lane.start()
+    await eventually(lambda: len(rig.sink.deliveries) == 2)
+    if ended:
+        answer.set()
+        await eventually(lambda: rig.lane.delivered == 2)
+    rig.accept(*range(3, 9))
+    answer.set()
+    await eventually(lambda: rig.lane.delivered == 2)
+    await rig.lane.stop(1.0)
+    rig.lane.tick(rig.clock.now)
+    assert rig.lane.dropped["outbox_full"] + rig.outbox.count_of("app") == 6
+    assert rig.lane.dropped["removed"] == 0
+    assert sorted(rig.sink.arrived) == [1, 2]
+    assert rig.adds_up()

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from relay.config.settings import RedisOptions
 from relay.network import resolver as module
+from relay.network.backend import ResolvingBackend
 from relay.network.resolver import MOST_UNDER_WAY, Resolver
-from relay.network.transport import ResolvingBackend
 from relay.subscription.client import client_of
 from tests.support import eventually
 

@@ -18,25 +18,9 @@ from sinks.base import Outcome, Reason, SinkError
 from sinks.testing import make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
 from tests.support import eventually, free_port
+from tests.support.certificates import certificate
 
 ANSWER = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-
-
-async def openssl(*arguments: str) -> None:
-    made = await asyncio.create_subprocess_exec("openssl", *arguments, stderr=asyncio.subprocess.DEVNULL)
-    assert await made.wait() == 0
-
-
-async def certificate(directory: Path, name: str, *more: str) -> tuple[Path, Path]:
-    """One for localhost that signs itself, and its key."""
-    cert, key = directory / f"{name}.pem", directory / f"{name}.key"
-    usual = more or ("-nodes",)
-    await openssl(
-        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"),
-        *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-        *("-keyout", str(key), "-out", str(cert), *usual),
-    )
-    return cert, key
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from sinks.base import Batching, Reason, SinkContext, SinkError
 from sinks.posting import Answer, retry_after
 from sinks.testing import NOON, Fault, FaultyServer, Reply, make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
+from tests.support.certificates import certificate
 from tickstock_simulator.webhook import WebhookStandIn
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -215,7 +216,7 @@ async def test_a_ca_file_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_certificate_of_nobody_is_not_trusted(tmp_path: Path) -> None:
-    cert, key = await self_signed(tmp_path)
+    cert, key = await certificate(tmp_path, "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     received: list[bytes] = []
@@ -237,18 +238,6 @@ async def test_a_certificate_of_nobody_is_not_trusted(tmp_path: Path) -> None:
         async with started(url=url, attempts=1, ca_file=cert) as sink:
             assert (await sink.deliver([make_event()], "kit-1")).delivered
     assert len(received) == 1
-
-
-async def self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate for localhost, made by openssl."""
-    cert, key = directory / "cert.pem", directory / "key.pem"
-    made = await asyncio.create_subprocess_exec(
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-        *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert await made.wait() == 0
-    return cert, key
 
 
 @pytest.mark.parametrize(

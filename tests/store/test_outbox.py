@@ -85,6 +85,59 @@ def test_the_limit_is_for_all_lanes_together_and_whoever_loses_is_named() -> Non
     assert box.dropped == {"slack": 1}
 
 
+def test_a_full_outbox_does_not_drop_what_is_held() -> None:
+    """A delivery underway, or one that has arrived and is not forgotten yet, was counted as lost and arrived."""
+    box = outbox(max_rows=10)
+    put(box, *[b"%d" % number for number in range(10)])
+    held = box.waiting("app", 100.0, 3)
+    box.hold(held)
+    put(box, *[b"%d" % number for number in range(10, 15)])
+    assert texts(box, box.waiting("app", 100.0, 100)) == [b"0", b"1", b"2", *[b"%d" % n for n in range(8, 15)]]
+    assert box.dropped == {"app": 5}
+    box.release(held)
+    put(box, b"15")
+    assert texts(box, box.waiting("app", 100.0, 1)) == [b"1"]
+
+
+def test_what_is_held_twice_is_released_twice() -> None:
+    box = outbox(max_rows=2)
+    put(box, b"1", b"2")
+    rows = box.waiting("app", 100.0, 1)
+    box.hold(rows)
+    box.hold(rows)
+    box.release(rows)
+    put(box, b"3")
+    assert texts(box, box.waiting("app", 100.0, 9)) == [b"1", b"3"]
+    box.release(rows)
+    put(box, b"4")
+    assert texts(box, box.waiting("app", 100.0, 9)) == [b"3", b"4"]
+
+
+@pytest.mark.parametrize("limit", [{"max_rows": 10}, {"max_bytes": 1000}], ids=["rows", "bytes"])
+@pytest.mark.parametrize("before", [0, 4, 10])
+def test_making_room_commits_nothing_of_a_batch_that_is_staged(
+    tmp_path: Path, limit: dict[str, Any], before: int
+) -> None:
+    """Its position would be missing: after a crash the batch would come, and be stored, once more."""
+    store = Store(tmp_path / "relay.db")
+    box = outbox(store, **limit)
+    put(box, *[b"%100d" % number for number in range(before)])
+    store.stage_shelf("intake", "started", "yes")
+    for number in range(before, before + 25):
+        box.stage("app", b"%100d" % number, now=100.0)
+    stored = Store(tmp_path / "relay.db")
+    assert stored.read_shelf("intake") == {}
+    left = [int(bytes(event)) for (event,) in stored.read("SELECT event FROM outbox")]  # type: ignore[call-overload]
+    assert all(number < before for number in left)
+    stored.close()
+    store.commit()
+    rows = box.waiting("app", 100.0, 100)
+    assert list(map(int, texts(box, rows))) == list(range(before + 15, before + 25))
+    assert box.dropped == {"app": before + 15}
+    assert box.count_of("app") == 10
+    store.close()
+
+
 def test_an_event_larger_than_all_there_may_be_is_refused_without_emptying_the_outbox() -> None:
     box = outbox(max_bytes=1000)
     put(box, b"small")

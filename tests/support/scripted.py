@@ -161,10 +161,11 @@ class Rig:
     async def round(self, times: int = 1) -> None:
         """So many looks at the outbox, each with the deliveries that follow; one with nothing to do does not wait."""
         for _ in range(times):
-            self.lane._sleep = self._note_sleep  # type: ignore[method-assign]
+            workers = self.lane._workers
+            workers._sleep = self._note_sleep  # type: ignore[method-assign]
             async with asyncio.timeout(120):
-                await self.lane._round()
-                await asyncio.gather(*self.lane._workers)
+                await workers.round()
+                await asyncio.gather(*workers.tasks)
 
     async def _note_sleep(self, seconds: float | None) -> None:
         self.slept.append(seconds)
