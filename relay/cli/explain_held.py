@@ -50,7 +50,7 @@ class Held:
 
     def muted(self, event: Event, sinks: Iterable[str]) -> Muted | None:
         """Why the alerting ones of these sinks do not get the event; None: they do, or there are none."""
-        from relay.lanes.queued import why_muted
+        from relay.lanes.muting import why_muted
 
         concerned = tuple(sink for sink in sinks if sink in self._alerting)
         silence = self._silences.silencing(event, self._now()) if self._silences else None
