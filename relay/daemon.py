@@ -42,6 +42,7 @@ from relay.process.worker import LARGE
 from relay.routing import Routes
 from relay.runs.gaps import Gaps
 from relay.runs.recent import Recent
+from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
 from relay.schedule.exchange_holidays import closings
 from relay.store.outbox import Outbox
@@ -108,7 +109,8 @@ class Daemon:
             quiet=lambda event, _incident: self._is_silenced(event),
             errors_end_after=self._errors_end_after,
         )
-        self.tracker = Tracker(self.runs, self.watch, self.incidents, self.recent)
+        self.run_logs = RunLogs(self.store.shelf("run_logs"), self.runs)
+        self.tracker = Tracker(self.runs, self.run_logs, self.watch, self.incidents, self.recent)
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
@@ -176,6 +178,7 @@ class Daemon:
             routes=self.routes,
             lanes=self.lanes,
             runs=self.runs,
+            run_logs=self.run_logs,
             gaps=self.gaps,
             recent=self.recent,
             watch=self.watch,
@@ -400,6 +403,7 @@ class Daemon:
         await self._stop_lanes([*self.lanes.values(), *self._retiring], grace)
         self._feed_watchdog()
         self.gaps.heartbeat(self.subscription.known_until)
+        self.run_logs.save()
         self.quarantine.close()
         self.watched_deliveries.end()
         self.store.close()

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from relay.events import Announcement, Event, Kind
 from relay.runs.recent import Recent
+from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
 from relay.runs.signals import without_superseded
 from relay.watchdog.incidents import Incidents
@@ -15,10 +16,11 @@ from relay.watchdog.poll import Watch
 
 
 class Tracker:
-    """Keeps runs, watchdog, incidents and recent history up to date."""
+    """Keeps runs, their logs, watchdog, incidents and recent history up to date."""
 
-    def __init__(self, runs: Runs, watch: Watch, incidents: Incidents, recent: Recent) -> None:
+    def __init__(self, runs: Runs, run_logs: RunLogs, watch: Watch, incidents: Incidents, recent: Recent) -> None:
         self._runs = runs
+        self._run_logs = run_logs
         self._watch = watch
         self._incidents = incidents
         self._recent = recent
@@ -34,6 +36,7 @@ class Tracker:
             announcements += self._runs.observe(event, now)
             if event.kind.domain == "errors":
                 self._incidents.observe(event, self._runs.run_of(event, now), now)
+        self._run_logs.observe(events, now)
         announcements += self._watch.observe(events, now)
         self._recent.observe(events, now)
         return self.announced(announcements, now)
@@ -42,4 +45,5 @@ class Tracker:
         """Note what the relay announces, for incidents and for people who look later; alerts name their incident."""
         seen = self._incidents.see(announcements, now)
         self._recent.announced(seen, now)
+        self._run_logs.announced(seen, now)
         return seen

@@ -21,6 +21,7 @@ from relay.process.health import Health
 from relay.routing import Routes
 from relay.runs.gaps import Gaps
 from relay.runs.recent import Recent
+from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
 from relay.store.outbox import Outbox
 from relay.store.store import Store, StoredShelf
@@ -51,6 +52,7 @@ class Parts:
     lanes: Mapping[str, Lane]
     """The lanes in use, by their sinks' names."""
     runs: Runs
+    run_logs: RunLogs
     gaps: Gaps
     recent: Recent
     watch: Watch

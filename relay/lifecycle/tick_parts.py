@@ -30,6 +30,7 @@ class TickParts:
         yield "gaps", lambda _: parts.gaps.heartbeat(parts.subscription.known_until)
         yield "intake", lambda _: self._progress.check(parts.subscription.unread(), parts.intake.received)
         yield "recent history", lambda now: parts.recent.count(now, parts.intake.received)
+        yield "run logs", parts.run_logs.tick
         yield "clock", lambda now: parts.self_check.clock(now, parts.clock)
         yield "watchdog", parts.watch.tick
         yield "alerts", parts.alerts.tick

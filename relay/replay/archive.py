@@ -125,7 +125,7 @@ class Archive:
             ReplayError: a file is damaged; what stood before that has been given.
         """
         for path in self.paths:
-            for block in _whole_lines(path, self._progress):
+            for block in whole_lines(path, self._progress):
                 if lines := self._chosen(block.split(b"\n")[:-1]):
                     yield _marked(lines) if self._mark else b"\n".join([*lines, b""])
 
@@ -199,16 +199,20 @@ def _begin(path: Path) -> tuple[str, str]:
     """When the first event of a file was received: files come in that order, whatever they are called. Pipes first."""
     if not path.is_file():
         return "", str(path)
-    line = next(_whole_lines(path, lambda _: None), b"").partition(b"\n")[0]
+    line = next(whole_lines(path, lambda _: None), b"").partition(b"\n")[0]
     received = received_of(line)
     return received.isoformat() if received else "", str(path)
 
 
-def _whole_lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """Blocks that end with a line break; a last line without one gets it."""
+def whole_lines(path: Path, progress: Callable[[int], None] = lambda _: None, *, begin: int = 0) -> Iterator[bytes]:
+    """Blocks that end with a line break; a last line without one gets it. A plain file is read from `begin` on.
+
+    Raises:
+        ReplayError: the file cannot be read, or is damaged.
+    """
     begun: list[bytes] = []
     held = 0
-    for block in _gathered(_content(path, progress)):
+    for block in _gathered(_content(path, progress, begin)):
         cut = block.rfind(b"\n") + 1
         if cut:
             yield b"".join([*begun, block[:cut]])
@@ -234,11 +238,13 @@ def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(together)
 
 
-def _content(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
+def _content(path: Path, progress: Callable[[int], None], offset: int) -> Iterator[bytes]:
     """The file's bytes, decompressed by what it begins with; several compressed parts in a row are one content."""
     unpacker: _Unpacker | None = None
     try:
         with path.open("rb", buffering=0) as file:
+            if offset:
+                file.seek(offset)
             chunk = file.read(READ_AT_ONCE)
             packed = next((make for begin, make in _PACKED.items() if chunk.startswith(begin)), None)
             while chunk:

@@ -100,7 +100,7 @@ class Recent:
             if "alert" in payload:
                 self._alert(announcement, str(payload["alert"]), now)
             elif "title" in payload:
-                self._remember(_record(announcement, announcement.event, now, is_notice=True))
+                self._remember(past_alert(announcement, announcement.event, now, is_notice=True))
 
     def count(self, now: datetime, received: int) -> None:
         """Note how many messages have been received in all; about once a second."""
@@ -146,7 +146,7 @@ class Recent:
 
     def _alert(self, one: Announcement, key: str, now: datetime) -> None:
         if one.payload.get("state") != "resolved":
-            self._remember(_record(one, key, now))
+            self._remember(past_alert(one, key, now))
             return
         for number, known in reversed(self._alerts.items()):
             if known.key == key and known.resolved_at is None:
@@ -164,7 +164,8 @@ class Recent:
             self._shelf.put(_name(oldest), None)
 
 
-def _record(one: Announcement, key: str, now: datetime, *, is_notice: bool = False) -> PastAlert:
+def past_alert(one: Announcement, key: str, now: datetime, *, is_notice: bool = False) -> PastAlert:
+    """What is remembered of an alert or notice that is announced."""
     return PastAlert(
         key=key,
         severity=one.severity.label,

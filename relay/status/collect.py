@@ -1,31 +1,30 @@
 """Gathers a `Snapshot` from the living daemon: it reads, and touches nothing. Costs about a millisecond."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
 
 from relay.config.settings import RedactionOptions
-from relay.events import Phase
+from relay.events import Event
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
 from relay.lifecycle.parts import GetParts
 from relay.redaction.redactor import Redactor
-from relay.runs.run import PhaseRun, Run
 from relay.status.hidden import without_secrets
-from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
+from relay.status.run_list import ListFilter, RunList, run_list
+from relay.status.run_report import NoReport, RunReport
+from relay.status.run_reports import Sources, report
+from relay.status.run_view import run_view
+from relay.status.snapshot import FiringAlert, IntakeView, RunView, SinkView, Snapshot, Today
 from relay.status.today import scheduled_runs, today
 from relay.store.outbox import Depth
 from relay.watchdog.api_state import ApiState
-from relay.watchdog.baseline import Baseline, Usual
-from relay.watchdog.result_check import data_usable, is_sound
 from relay.watchdog.start_evidence import StartWindow, days_run
 
 RUNS = 20
 MOST_TEXTS = 4096
 """Texts of which it is remembered what of them is hidden."""
-EARLY_PROGRESS = 5.0
-"""Percent below which progress says too little about the end."""
 
 
 class Viewpoint:
@@ -37,6 +36,7 @@ class Viewpoint:
         self._version = version("tickstock-relay")
         self._redaction: RedactionOptions | None = None
         self._hide: Callable[[str], str] = str
+        self._hide_in: Callable[[Event], Event] = _as_it_is
 
     def snapshot(self) -> Snapshot:
         """Everything, now."""
@@ -44,8 +44,9 @@ class Viewpoint:
         now = parts.clock.now()
         self._learn_what_to_hide()
         remembered = list(parts.runs.newest_first())
+        learned, api = parts.settings.watchdog.learned, parts.watch.api
         runs = [
-            self._run(run, remembered if number == 0 or run.state.is_open else [], now)
+            run_view(run, remembered if number == 0 or run.state.is_open else [], now, learned, api)
             for number, run in enumerate(remembered[:RUNS])
         ]
         timezone, answer = self._today(runs, now)
@@ -78,12 +79,46 @@ class Viewpoint:
         )
         return without_secrets(seen, self._hide)
 
+    def report(self, asked: str) -> RunReport | NoReport:
+        """The run of that id, or the run of that day."""
+        return report(self.sources(), asked)
+
+    def run_list(self, chosen: ListFilter) -> RunList:
+        """The runs that are remembered."""
+        return run_list(self.sources(), chosen)
+
+    def hide_in(self, event: Event) -> Event:
+        """The event without secrets."""
+        self._learn_what_to_hide()
+        return self._hide_in(event)
+
+    def sources(self) -> Sources:
+        """What reports of runs are made from, now."""
+        parts = self._parts()
+        self._learn_what_to_hide()
+        return Sources(
+            now=parts.clock.now(),
+            version=self._version,
+            runs=parts.runs,
+            logs=parts.run_logs,
+            schedule=parts.run_schedule,
+            options=parts.settings.watchdog,
+            sinks=parts.settings.sinks,
+            links=parts.links,
+            hide=self._hide,
+            api=parts.watch.api,
+            subscribed_since=parts.subscription_changed if parts.subscription.subscribed else None,
+            installation=parts.settings.name or "",
+        )
+
     def _learn_what_to_hide(self) -> None:
         rules = self._parts().settings.redaction
         if rules is not self._redaction:
             self._redaction = rules
-            redact = Redactor(rules.patterns, rules.keys).redact_text if rules.enabled else str
-            self._hide = lru_cache(MOST_TEXTS)(redact)  # what is shown is mostly what was shown before
+            redactor = Redactor(rules.patterns, rules.keys) if rules.enabled else None
+            self._hide_in = redactor.redact if redactor else _as_it_is
+            # what is shown is mostly what was shown before
+            self._hide = lru_cache(MOST_TEXTS)(redactor.redact_text if redactor else str)
 
     def _today(self, runs: list[RunView], now: datetime) -> tuple[str, Today]:
         parts = self._parts()
@@ -99,43 +134,6 @@ class Viewpoint:
                 current.run_id = found.run_id
         firing = parts.alerts.firing()
         return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=run_schedule.enabled)
-
-    def _run(self, run: Run, others: list[Run], now: datetime) -> RunView:
-        """`others` to compare with; none: what is usual is not asked."""
-        expected = Baseline(self._parts().settings.watchdog.learned, others, run) if others else None
-        phases = [_phase(run, phase, expected, now) for phase in run.expected]
-        phases += [_phase(run, phase, expected, now) for phase in run.phases if phase not in run.expected]
-        is_open = run.state.is_open
-        usable = data_usable(run)
-        return RunView(
-            run_id=run.run_id,
-            state=run.state.value,
-            began=run.began,
-            ended=run.ended_at,
-            run_date=run.run_date,
-            trigger=run.trigger_type,
-            is_scheduled=run.is_scheduled,
-            is_reconstructed=run.is_reconstructed,
-            had_gap=run.had_gap,
-            seconds=max(0.0, (now - run.began).total_seconds()) if is_open else run.duration_seconds,
-            percent=_percent(phases) if is_open else None,
-            eta=_eta(phases, now) if is_open else None,
-            current_phase=run.current_phase,
-            last_symbol=run.last_symbol,
-            phases=phases,
-            usual=_band(expected.duration()) if expected else None,
-            symbols_processed=run.symbols_processed,
-            symbols_failed=run.symbols_failed,
-            success_rate=run.success_rate,
-            indicators_calculated=run.indicators_calculated,
-            patterns_detected=run.patterns_detected,
-            errors=run.errors,
-            reason=run.reason,
-            is_sound=is_sound(run),
-            data_usable=usable.word.value,
-            data_reason=usable.reason,
-            findings=[finding.name for finding in run.findings or []],
-        )
 
     def _sinks(self) -> list[SinkView]:
         depths = self._parts().outbox.depths()
@@ -195,62 +193,5 @@ class Viewpoint:
         return trouble
 
 
-def _phase(run: Run, phase: Phase, expected: Baseline | None, now: datetime) -> PhaseView:
-    usual = _band(expected.phase(phase)) if expected else None
-    its = run.phases.get(phase)
-    if its is None:
-        return PhaseView(name=phase.value, state="waiting" if run.state.is_open else "skipped", usual=usual)
-    began = its.started_at or its.first_seen
-    is_open = its.state.is_open
-    return PhaseView(
-        name=phase.value,
-        state=its.state.value,
-        began=began,
-        ended=its.ended_at,
-        seconds=max(0.0, (now - began).total_seconds()) if is_open else its.duration_seconds,
-        percent=its.percent,
-        eta=_phase_eta(its, began, usual, now) if is_open else None,
-        last_symbol=its.last_symbol,
-        symbols_processed=its.symbols_processed,
-        symbols_total=its.symbols_total,
-        usual=usual,
-    )
-
-
-def _phase_eta(its: PhaseRun, began: datetime, usual: Band | None, now: datetime) -> datetime | None:
-    """As TickStockPL says, else from the pace so far, else as usual; never in the past."""
-    if its.eta is not None and its.eta > now:
-        return its.eta
-    if its.percent is not None and its.percent >= EARLY_PROGRESS:
-        elapsed = (its.moved_at - began).total_seconds()
-        return max(now, began + timedelta(seconds=elapsed * 100 / its.percent)) if elapsed > 0 else None
-    return max(now, began + timedelta(seconds=usual.median)) if usual else None
-
-
-def _eta(phases: list[PhaseView], now: datetime) -> datetime | None:
-    """When the run should end: its current phase's end, and the usual time of those to come; None if one is unknown."""
-    at = max([now, *(phase.eta for phase in phases if phase.eta)])
-    for phase in phases:
-        if phase.state in ("running", "stalled") and phase.eta is None:
-            return None
-        if phase.state == "waiting":
-            if phase.usual is None:
-                return None
-            at += timedelta(seconds=phase.usual.median)
-    return at
-
-
-def _percent(phases: list[PhaseView]) -> float:
-    """How much of the run is done. Without history all phases weigh the same."""
-    known = all(phase.usual for phase in phases)
-    weights = [phase.usual.median if known and phase.usual else 1.0 for phase in phases]
-    total = sum(weights)
-    shares = [
-        phase.percent or 0.0 if phase.state in ("running", "stalled") else 0.0 if phase.state == "waiting" else 100.0
-        for phase in phases
-    ]
-    return sum(weight * share for weight, share in zip(weights, shares, strict=True)) / total if total else 0.0
-
-
-def _band(usual: Usual | None) -> Band | None:
-    return Band(median=usual.median, low=usual.low, high=usual.high, runs=usual.runs) if usual else None
+def _as_it_is(event: Event) -> Event:
+    return event

@@ -16,6 +16,10 @@ Mood = Literal["good", "busy", "waiting", "warning", "bad"]
 """The colour of a glance."""
 
 
+Tone = Literal["good", "warn", "bad", "busy"]
+"""The colour of a result."""
+
+
 class Band(msgspec.Struct, frozen=True, kw_only=True):
     """What a duration usually is: the median of so many runs, and the usual span around it."""
 
@@ -36,9 +40,12 @@ class PhaseView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How long it took, or has taken so far."""
     percent: float | None = None
     eta: datetime | None = None
-    """When it should end: as TickStockPL says, else from its progress, else as usual."""
+    """When it should end: as TickStockPL says, else from its progress, else as usual; None while it is stalled."""
+    still_since: datetime | None = None
+    """While it is stalled: when it last made progress."""
     last_symbol: str | None = None
     symbols_processed: int | None = None
+    symbols_failed: int | None = None
     symbols_total: int | None = None
     usual: Band | None = None
 
@@ -57,7 +64,7 @@ class RunView(msgspec.Struct, kw_only=True, omit_defaults=True):
     had_gap: bool = False
     seconds: float | None = None
     percent: float | None = None
-    """Of the whole run, its phases weighed by how long they usually take."""
+    """Of the whole run, its phases weighed by how long they usually take; without a known usual as the API says."""
     eta: datetime | None = None
     current_phase: str | None = None
     last_symbol: str | None = None
@@ -77,6 +84,9 @@ class RunView(msgspec.Struct, kw_only=True, omit_defaults=True):
     data_reason: str = ""
     findings: list[str] = []
     """What was wrong with it, the worst first, by the alerts' names."""
+    result: str = ""
+    """Its state and the worst finding in words: `completed, no results`, `failed in patterns`."""
+    tone: Tone = "busy"
 
     @property
     def is_open(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from relay.events import Phase
-from relay.events.wording import lasting
+from relay.events.wording import duration
 from relay.status.snapshot import Band, PhaseView, RunView
 
 PHASES = tuple(phase.value for phase in Phase)
@@ -128,7 +128,7 @@ def _bar(run: RunView, phase: PhaseView, longest: float) -> Bar | None:
 
 def phase_words(phase: PhaseView) -> str:
     """`import 10 min`, `cache stalled 3 min`, for who does not see the bars."""
-    took = f" {lasting(phase.seconds)}" if phase.seconds is not None else ""
+    took = f" {duration(phase.seconds)}" if phase.seconds is not None else ""
     state = "" if phase.state == "completed" else f" {look_of(phase.state).word}"
     return f"{phase.name}{state}{took}"
 

@@ -7,7 +7,7 @@ has changed costs some bytes.
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import msgspec
 from starlette.responses import PlainTextResponse, Response
@@ -47,7 +47,7 @@ class Live:
     def response(self, *, compressed: bool = False) -> Response:
         """A stream, or a refusal when there are too many."""
         if self.viewers >= MOST_VIEWERS:
-            return PlainTextResponse("too many viewers\n", 503, {"Retry-After": "10"})
+            return refusal()
         return _Stream(self, compressed=compressed)
 
     async def serve(self, receive: Receive, send: Send, *, compressed: bool) -> None:
@@ -91,6 +91,33 @@ class Live:
         if not self._rendered or now - self._rendered_at >= self._every * 0.9:
             self._rendered, self._rendered_at = self._render(), now
         return self._rendered
+
+
+class Lives:
+    """The streams of all pages that somebody looks at, one `Live` a page."""
+
+    def __init__(self) -> None:
+        self._lives: dict[Hashable, Live] = {}
+
+    def response(self, page: Hashable, make: Callable[[], Live], *, compressed: bool) -> Response:
+        """A stream of that page, or a refusal when there are too many viewers of all of them."""
+        self._lives = {key: live for key, live in self._lives.items() if live.viewers}
+        if sum(live.viewers for live in self._lives.values()) >= MOST_VIEWERS:
+            return refusal()
+        live = self._lives.get(page)
+        if live is None:
+            live = self._lives[page] = make()
+        return live.response(compressed=compressed)
+
+    def close(self) -> None:
+        """End all streams."""
+        for live in self._lives.values():
+            live.close()
+
+
+def refusal() -> Response:
+    """There are too many viewers."""
+    return PlainTextResponse("too many viewers\n", 503, {"Retry-After": "10"})
 
 
 class _Stream(Response):

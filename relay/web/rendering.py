@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from relay.events.wording import figure, lasting
+from relay.events.wording import clock_time, duration, figure, percent
 from relay.web.assets import address
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"duration": lasting, "figure": figure}
+    environment.filters |= {"duration": duration, "figure": figure, "percent": percent}
     environment.globals |= {"asset": address}
     return environment
 
@@ -61,39 +61,54 @@ class Clock:
 
     def short(self, at: datetime) -> str:
         """`16:42:00`; of another day `Wed 22 Jan 16:45:00`."""
-        return f"{self._day(at)}{at.astimezone(self.zone):%H:%M:%S}"
+        return clock_time(at, self.now, zone=self.zone, seconds=True)
+
+    def clock(self, at: datetime) -> str:
+        """`16:42`, whatever the day is."""
+        return f"{at.astimezone(self.zone):%H:%M}"
 
     def minute(self, at: datetime) -> str:
         """`16:42`; of another day `Wed 22 Jan 16:42`."""
-        return f"{self._day(at)}{at.astimezone(self.zone):%H:%M}"
+        return clock_time(at, self.now, zone=self.zone)
 
     def named(self, at: datetime) -> str:
         """`16:42 EST`."""
-        return f"{self.minute(at)} {at.astimezone(self.zone):%Z}"
+        return clock_time(at, self.now, zone=self.zone, named=True)
+
+    def both(self, at: datetime) -> str:
+        """`16:42 EST (21:42 UTC)`."""
+        return clock_time(at, self.now, zone=self.zone, utc=True)
 
     def full(self, at: datetime) -> str:
         """`Mon 27 Jan 16:42:00 EST (21:42:00 UTC)`, for who points at a time."""
-        return f"{at.astimezone(self.zone):%a %-d %b %H:%M:%S %Z} ({at:%H:%M:%S} UTC)"
+        return clock_time(at, zone=self.zone, seconds=True, utc=True)
+
+    def range(self, began: datetime, ended: datetime) -> str:
+        """`Mon 27 Jan 16:10 to 16:42 EST (21:10 to 21:42 UTC)`."""
+        first, last = clock_time(began, zone=self.zone), clock_time(ended, began, zone=self.zone, named=True)
+        return f"{first} to {last} ({began:%H:%M} to {ended:%H:%M} UTC)"
 
     def run(self, at: datetime) -> str:
         """`Today 16:10`, `Fri 24 Jan 16:10`: a run by its begin."""
-        return f"{self._day(at) or 'Today '}{at.astimezone(self.zone):%H:%M}"
+        shown = clock_time(at, self.now, zone=self.zone)
+        return f"Today {shown}" if at.astimezone(self.zone).date() == self.now.astimezone(self.zone).date() else shown
+
+    def month(self, text: str) -> str:
+        """`Jan 2025` of `2025-01`."""
+        return f"{datetime.strptime(text, '%Y-%m').replace(tzinfo=self.zone):%b %Y}"
 
     def day(self, at: datetime) -> str:
         """`24 Jan`."""
-        return f"{at.astimezone(self.zone):%-d %b}"
-
-    def _day(self, at: datetime) -> str:
         here = at.astimezone(self.zone)
-        return "" if here.date() == self.now.astimezone(self.zone).date() else f"{here:%a %-d %b} "
+        return f"{here.day} {here:%b}"
 
     def since(self, at: datetime) -> str:
         """How long ago it was."""
-        return lasting(max(0.0, (self.now - at).total_seconds()))
+        return duration(max(0.0, (self.now - at).total_seconds()))
 
     def until(self, at: datetime) -> str:
         """How long it is until then."""
-        return lasting(max(0.0, (at - self.now).total_seconds()))
+        return duration(max(0.0, (at - self.now).total_seconds()))
 
     def zone_words(self, at: datetime) -> str:
         """`America/New_York (EST)`."""

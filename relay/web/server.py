@@ -5,7 +5,6 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,12 +16,10 @@ from relay.config.settings import HttpOptions
 from relay.lifecycle.parts import GetParts
 from relay.status.collect import Viewpoint
 from relay.web.admission import Admission, SharedMetrics
-from relay.web.answers import answer, asset_answer, takes_gzip
-from relay.web.assets import served
 from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
 from relay.web.guard import Guard
-from relay.web.live import Live
-from relay.web.status_page import CALM, MOOD_COLOURS, icon, page, parts
+from relay.web.live import Lives
+from relay.web.pages import asset_routes, page_routes, stream_route
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,7 +38,7 @@ class WebServer:
         self._task: asyncio.Task[None] | None = None
         self._server: _Server | None = None
         self._viewpoint = Viewpoint(get_parts)
-        self._live = Live(lambda: parts(self._viewpoint.snapshot()), calm=CALM)
+        self._lives = Lives()
         self.connections = Connections(most_connections())
         self.address = options.listen
 
@@ -60,7 +57,7 @@ class WebServer:
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
         config = uvicorn.Config(
-            make_app(self._get_parts, self._viewpoint, self._live, self._options),
+            make_app(self._get_parts, self._viewpoint, self._lives, self._options),
             http=self.connections.protocol(),
             h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
@@ -78,7 +75,7 @@ class WebServer:
 
     async def stop(self) -> None:
         """Stop listening; streams are cut."""
-        self._live.close()
+        self._lives.close()
         if self._server is not None and self._task is not None:
             self._server.end.set()
             await self._task
@@ -101,7 +98,7 @@ class _Server(uvicorn.Server):
         await self.end.wait()
 
 
-def make_app(get_parts: GetParts, viewpoint: Viewpoint, live: Live, options: HttpOptions) -> Starlette:
+def make_app(get_parts: GetParts, viewpoint: Viewpoint, lives: Lives, options: HttpOptions) -> Starlette:
     """All pages of one daemon."""
     shared = SharedMetrics(lambda: get_parts().registries, options.metrics_max_age)
 
@@ -116,40 +113,14 @@ def make_app(get_parts: GetParts, viewpoint: Viewpoint, live: Live, options: Htt
         why = get_parts().not_ready
         return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
 
-    async def status(request: Request) -> Response:
-        return answer(request, page(viewpoint.snapshot()), "text/html")
-
-    async def state(request: Request) -> Response:
-        return answer(request, msgspec.json.encode(viewpoint.snapshot()), "application/json")
-
-    async def updates(request: Request) -> Response:
-        return live.response(compressed=takes_gzip(request))
-
     routes = [
-        Route("/", status),
-        Route("/live", updates),
-        Route("/api/state", state),
         Route("/metrics", metrics),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
-        *_assets(),
+        stream_route(viewpoint, lives),
+        *page_routes(viewpoint),
+        *asset_routes(),
     ]
     token = options.token.get_secret_value() if options.token else None
     guard = Middleware(Guard, token=token, host=options.address[0])
     return Starlette(routes=routes, middleware=[guard, Middleware(Admission)])
-
-
-def _assets() -> list[Route]:
-    """What the pages are made with."""
-
-    async def file(request: Request) -> Response:
-        found = served(request.path_params["name"])
-        return asset_answer(request, found) if found else PlainTextResponse("no such file\n", 404)
-
-    async def tab_icon(request: Request) -> Response:
-        mood = request.path_params["mood"]
-        if mood not in MOOD_COLOURS:
-            return PlainTextResponse("no such icon\n", 404)
-        return Response(icon(mood), media_type="image/svg+xml")
-
-    return [Route("/assets/{name}", file), Route("/icon-{mood}.svg", tab_icon)]

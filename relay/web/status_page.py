@@ -3,6 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from relay.status.run_view import icon_of
 from relay.status.snapshot import Snapshot
 from relay.web import charts
 from relay.web.rendering import Clock, render
@@ -66,9 +67,11 @@ def _facts(snapshot: Snapshot, *, live: bool) -> dict[str, Any]:
         "clock": clock,
         "version": snapshot.version,
         "mood": snapshot.today.mood,
+        "current": "now",
         "mood_icons": MOOD_ICONS,
         "mood_words": MOOD_WORDS,
         "look_of": charts.look_of,
+        "icon_of": icon_of,
         "severity_icon": severity_icon,
         "phase_words": charts.phase_words,
         "phase_names": charts.PHASES,

@@ -155,7 +155,7 @@ async def test_requests_one_after_the_other_share_a_connection(web: Web) -> None
 async def test_an_answer_that_is_not_read_ends_the_connection(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "UNREAD_SECONDS", SHORT)
     monkeypatch.setattr(connections, "HEAD_SECONDS", SHORT)
-    monkeypatch.setattr("relay.web.server.page", lambda _: "x" * 1_000_000)  # more than the kernel's buffers hold
+    monkeypatch.setattr("relay.web.status_page.page", lambda _: "x" * 1_000_000)  # more than the kernel's buffers hold
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)

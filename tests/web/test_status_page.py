@@ -130,7 +130,7 @@ def test_times_are_new_yorks_with_the_day_where_it_is_another() -> None:
     late = NOW.replace(hour=2)  # 21:30 of the day before in New York
     section = parts(snapshot(intake=IntakeView(subscribed=True, since=late)))["intake"]
     assert "Sun 26 Jan 21:30" in section
-    assert 'title="Sun 26 Jan 21:30:00 EST (02:30:00 UTC)"' in section
+    assert 'title="Sun 26 Jan 21:30:00 EST (Mon 02:30:00 UTC)"' in section
 
 
 def test_ages_are_left_to_the_browser_in_what_is_streamed_and_written_in_the_page() -> None:

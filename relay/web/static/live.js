@@ -20,7 +20,7 @@
   };
 
   // The relay's clock counts, not the browser's: `data-at` is what it was when the page was made.
-  const ahead = Date.now() - Date.parse(document.body.dataset.at);
+  const ahead = Date.now() - (Date.parse(document.body.dataset.at) || Date.now());
   const count = () => {
     const now = Date.now() - ahead;
     for (const each of document.querySelectorAll("[data-since], [data-until]")) {

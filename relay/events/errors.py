@@ -1,0 +1,58 @@
+"""Which errors are the same: one answer for page, Slack, incidents and whoever counts them. Pure."""
+
+import re
+from hashlib import blake2b
+
+from relay.events.model import Event
+from relay.events.values import text
+
+MAX_COMPARED = 300
+"""Characters of a message that tell one error from another."""
+GROUP_BYTES = 6
+
+_MESSAGES = ("message", "error_message", "error", "reason", "description")
+_VARYING = re.compile(
+    r"0x[0-9a-f]+"
+    r"|\b(?=[a-z-]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,}){0,4}\b"  # UUIDs, hashes; "facade" is a word
+    r"|\b(?=[a-z]*\d[a-z]*\d)[a-z0-9]{20,}\b"  # other long ids
+    r"|\d+(?:[.,:]\d+)*",
+    re.IGNORECASE,
+)
+
+
+def error_group(event: Event) -> str:
+    """The same for errors that say the same thing, whatever numbers, ids and symbols they name: 12 hex digits.
+
+    Severity, component and code must be equal; an incident of errors outside of runs is called `error:<group>`.
+    """
+    payload = event.payload
+    parts = (
+        event.event,
+        event.severity.label,
+        text(payload.get("component"), MAX_COMPARED) or "",
+        text(payload.get("error_code"), MAX_COMPARED) or text(payload.get("category"), MAX_COMPARED) or "",
+        _shape(event),
+    )
+    return blake2b("\0".join(parts).encode(errors="replace"), digest_size=GROUP_BYTES).hexdigest()
+
+
+def error_message(event: Event, longest: int = 1000) -> str | None:
+    """What an error says in words, cut to `longest` characters; None when it has none."""
+    payload = event.payload
+    return next((words for name in _MESSAGES if (words := text(payload.get(name), longest))), None)
+
+
+def error_symbol(event: Event) -> str | None:
+    """The symbol that an error is about."""
+    context = event.payload.get("context")
+    inner = context.get("symbol") if isinstance(context, dict) else None
+    return text(event.payload.get("symbol"), 20) or text(inner, 20)
+
+
+def _shape(event: Event) -> str:
+    """The message without what varies from one error to the next."""
+    message = error_message(event, MAX_COMPARED) or ""
+    for own in (error_symbol(event), event.run_id):
+        if own:
+            message = re.sub(rf"(?<!\w){re.escape(own)}(?!\w)", "#", message)
+    return _VARYING.sub("#", message)

@@ -1,0 +1,112 @@
+"""One event, and one group of errors, as the log of a run keeps them: short, and readable without the event. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from relay.events import Event
+from relay.events.errors import error_group, error_message
+from relay.events.values import text
+from relay.runs.run import error_category
+
+MAX_TEXT = 300
+MAX_MESSAGE = 1500
+MAX_TRACEBACK = 8000
+MAX_FACTS = 12
+_TOLD_APART = frozenset({"run_id", "job_id", "session_id", "timestamp", "phase", "severity", "message", "error_code"})
+"""Fields that the row of an event shows elsewhere, or that say nothing to people."""
+
+
+class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
+    """One row of a run's events; `text` is as it came from the wire."""
+
+    at: datetime
+    phase: str | None
+    severity: str
+    event: str
+    channel: str
+    text: str
+
+
+class LoggedError(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Errors of one run that say the same. Texts are the newest one's, as they came from the wire."""
+
+    group: str
+    """What `relay.events.errors.error_group` says of each of them."""
+    code: str
+    component: str
+    severity: str
+    message: str
+    first: datetime
+    last: datetime
+    channel: str = ""
+    source: str | None = None
+    phase: str | None = None
+    count: int = 0
+    recovery: str | None = None
+    context: dict[str, str] = {}
+    traceback: str | None = None
+
+
+def logged_error(event: Event, now: datetime) -> LoggedError:
+    """A group that begins with this error, still counting none."""
+    payload = event.payload
+    return LoggedError(
+        group=error_group(event),
+        code=text(payload.get("error_code"), 80) or text(payload.get("category"), 80) or event.severity.label,
+        component=text(payload.get("component"), 80) or "",
+        severity=event.severity.label,
+        message="",
+        first=now,
+        last=now,
+        channel=event.channel,
+        source=event.source,
+    )
+
+
+def count_error(group: LoggedError, event: Event, now: datetime) -> None:
+    """One more error of the group."""
+    payload = event.payload
+    group.count, group.last = group.count + 1, now
+    group.message = error_message(event, MAX_MESSAGE) or error_category(event)
+    group.phase = event.phase or text(payload.get("phase"), 40) or group.phase
+    group.recovery = text(payload.get("recovery_action"), MAX_TEXT) or group.recovery
+    group.traceback = _traceback(payload.get("traceback")) or group.traceback
+    context = payload.get("context")
+    if isinstance(context, dict):
+        group.context = {
+            str(name)[:60]: written
+            for name, value in _scalars(context)[:MAX_FACTS]
+            if (written := value) and name not in ("run_id", "phase")
+        }
+
+
+def logged_event(event: Event) -> LoggedEvent:
+    """The row of an event."""
+    try:
+        words = _words(event.payload)
+    except (ValueError, RecursionError):  # a payload that cannot be decoded after all
+        words = ""
+    phase = event.phase.value if event.phase else None
+    return LoggedEvent(event.received, phase, event.severity.label, event.event, event.channel, words)
+
+
+def _words(payload: dict[str, Any]) -> str:
+    code = text(payload.get("error_code"), 80)
+    if message := text(payload.get("message"), MAX_TEXT):
+        return f"{code}: {message}"[:MAX_TEXT] if code else message
+    facts = [f"{name} {value}" for name, value in _scalars(payload) if name not in _TOLD_APART]
+    return ", ".join(facts[:MAX_FACTS])[:MAX_TEXT]
+
+
+def _scalars(values: dict[str, Any]) -> list[tuple[str, str]]:
+    plain = ((str(name), value) for name, value in values.items() if isinstance(value, str | int | float | bool))
+    return [(name, str(value)[:MAX_TEXT]) for name, value in plain]
+
+
+def _traceback(value: object) -> str | None:
+    """The end of it, where the cause stands; some publishers send a list of lines."""
+    if isinstance(value, list):
+        value = "".join(line for line in value if isinstance(line, str))
+    return value.strip()[-MAX_TRACEBACK:] or None if isinstance(value, str) else None
