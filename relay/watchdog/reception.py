@@ -25,6 +25,8 @@ ISOLATED_FOR = 15.0
 """The same for a connection to a server that does not get what is published: nothing looks wrong there, so sooner."""
 API_PATIENCE = timedelta(minutes=1)
 """How long after a gap the API may take to show what runs did in it."""
+SILENT_API_PATIENCE = timedelta(seconds=15)
+"""The same when it was not answering anyway: it is asked every ten seconds then."""
 NEXT_NOTICE = timedelta(minutes=10)
 """What is missed so soon after a notice is put together into the next one: a connection may come and go."""
 
@@ -53,7 +55,8 @@ class Reception:
         gap = gaps.unreported
         if gap is None:
             return self._alerts.set(KEY, False, now, message=f"Subscribed to Redis again, seen at {clock(now)}.")
-        if not _is_asked(gap, api) and timedelta(0) <= now - gap.until < API_PATIENCE:
+        patience = SILENT_API_PATIENCE if api.failing_since is not None else API_PATIENCE
+        if not _is_asked(gap, api) and timedelta(0) <= now - gap.until < patience:
             return []
         if self._alerts.is_firing(KEY):
             gaps.reported()

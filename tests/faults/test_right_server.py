@@ -82,7 +82,7 @@ def test_a_replica_that_loses_its_master_is_not_ready_and_an_alert(
             with Numbered(valkey.port, 500) as ticks:
                 ticks.more(500)
             account(relay, ticks, report, "replica without its master", took)
-            until(lambda: len(relay.archived("not_subscribed")) == 2, 5, what="that the alert is over")
+            until(lambda: len(relay.archived("not_subscribed")) == 2, 40, what="its end, for which the API is asked")
             assert relay.archived("gap")[0]["payload"]["from"] <= begun
             assert relay.subscriptions() == 2
 

@@ -139,16 +139,31 @@ def test_a_gap_that_is_too_short_for_an_alert_is_one_notice(scene: Scene) -> Non
     assert scene.tick(31) == []
 
 
-def test_an_api_that_does_not_answer_is_waited_for_and_what_is_unknown_is_said_as_unknown(scene: Scene) -> None:
-    scene.api = ApiState(failing_since=NOW, error="refused")
+@pytest.mark.parametrize(
+    ("api", "seconds", "words"),
+    [
+        (ApiState(), 60, "What runs did in that time is not known."),
+        (
+            ApiState(failing_since=NOW, error="refused"),
+            15,
+            "What runs did in that time is not known. TickStockPL's API has not answered since 16:15.",
+        ),
+        (
+            ApiState(answered_at=NOW, history_error="http://localhost:8080 answered 500"),
+            60,
+            "is not known. Its history could not be read: http://localhost:8080 answered 500.",
+        ),
+    ],
+)
+def test_an_api_that_does_not_answer_is_waited_for_and_what_is_unknown_is_said_as_unknown(
+    scene: Scene, api: ApiState, seconds: float, words: str
+) -> None:
+    scene.api = api
     scene.lose(10)
     scene.subscribe(20)
-    assert scene.tick(79) == []
-    (notice,) = scene.tick(80)
-    assert (
-        "What runs did in that time is not known. TickStockPL's API has not answered since 16:15."
-        in (notice.payload["message"])
-    )
+    assert scene.tick(19 + seconds) == []
+    (notice,) = scene.tick(20 + seconds)
+    assert words in notice.payload["message"]
 
 
 def test_a_run_that_ended_meanwhile_is_told_by_whom(scene: Scene) -> None:
