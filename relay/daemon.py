@@ -9,8 +9,8 @@ import secrets
 import signal
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -19,7 +19,6 @@ from relay.check.route_tests import failed_tests
 from relay.config.links import Links
 from relay.config.settings import Settings
 from relay.events import Announcement, Event
-from relay.events.incidents import CHANNEL as INCIDENT_CHANNEL
 from relay.events.matching import predicate
 from relay.intake import Intake
 from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
@@ -27,10 +26,13 @@ from relay.lanes.lane import Lane
 from relay.lanes.muting import why_muted
 from relay.lanes.poison import DeliveryWatch
 from relay.lanes.quarantine import Quarantine
+from relay.lifecycle import journal
+from relay.lifecycle.journal import started_line
 from relay.lifecycle.parts import Parts
 from relay.lifecycle.reload import SINK_START_TIMEOUT, Reloads, restart_needed
 from relay.lifecycle.tick_parts import TickParts
 from relay.lifecycle.ticking import TICK, Ticker
+from relay.lifecycle.verbs import Verbs
 from relay.metrics.relay import RelayMetrics
 from relay.metrics.runs import RunMetrics
 from relay.normalize.normalize import Normalizer
@@ -38,6 +40,7 @@ from relay.process import early_signals, log_secrets, systemd
 from relay.process.clock import Clock, since_boot, utc_now
 from relay.process.control import ControlSocket, control_path
 from relay.process.health import Health
+from relay.process.operations import SHELF as OPERATIONS
 from relay.process.worker import LARGE
 from relay.routing import Routes
 from relay.runs.gaps import Gaps
@@ -45,6 +48,8 @@ from relay.runs.recent import Recent
 from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
 from relay.schedule.exchange_holidays import closings
+from relay.status.collect import Viewpoint
+from relay.status.line import StatusLine
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connection import Batch
@@ -56,6 +61,7 @@ from relay.watchdog.alerts import Alerts
 from relay.watchdog.incidents import ERRORS_END_AFTER, Incidents
 from relay.watchdog.linking import linked
 from relay.watchdog.poll import Watch
+from relay.watchdog.quiet import Quiet
 from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
 from relay.web.server import WebServer
@@ -101,20 +107,21 @@ class Daemon:
         self.links = Links(settings.links, settings.name)
         self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock)
         self.recent = Recent(self.store.shelf("recent"))
+        self.link_since: datetime | None = None
+        """When the subscription last began or ended."""
+        self._silenced = self.store.shelf("silences")
+        self.silences = Silences(self._silenced, predicate)
+        self.quiet = Quiet(self.silences, lambda: self.settings.watchdog, self.store.shelf("quiet"))
         self.incidents = Incidents(
             self.store.shelf("incidents"),
             self.runs,
             self.alerts,
             lambda: self.settings.watchdog.learned,
-            quiet=lambda event, _incident: self._is_silenced(event),
+            quiet=self._is_silenced,
             errors_end_after=self._errors_end_after,
         )
         self.run_logs = RunLogs(self.store.shelf("run_logs"), self.runs)
-        self.tracker = Tracker(self.runs, self.run_logs, self.watch, self.incidents, self.recent)
-        self.link_since: datetime | None = None
-        """When the subscription last began or ended."""
-        self._silenced = self.store.shelf("silences")
-        self.silences = Silences(self._silenced, predicate)
+        self.tracker = Tracker(self.runs, self.run_logs, self.watch, self.incidents, self.recent, self.quiet)
         self.self_check = SelfCheck(self.alerts)
         self.health = Health(self.store.shelf("faults"))
         self.gaps = Gaps(self.store.shelf("gaps"))
@@ -140,19 +147,25 @@ class Daemon:
             store=self.store,
             quarantine=self.quarantine,
             tracker=self.tracker,
-            linked=lambda announcement: linked(announcement, self.links),
+            prepared=self._prepared,
             boot=f"r{secrets.token_hex(6)}",
             commit_delay=float(os.environ.get("TICKSTOCK_RELAY_COMMIT_DELAY_MS", "0")) / 1000,
         )
         self.subscription = Subscription(
             settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed
         )
-        self.ticker = Ticker(TickParts(self.parts), self.health, self._announce, self.intake.announce)
+        self.ticker = Ticker(
+            TickParts(self.parts, StatusLine(Viewpoint(self.parts)).tick),
+            self.health,
+            self._announce,
+            self.intake.announce,
+        )
         self.web = WebServer(settings.http, self.parts)
+        self.verbs = Verbs(self.reloads, self.store.shelf(OPERATIONS), self._announce, now)
         self.control = ControlSocket(
             control_path(settings.state_dir),
             config_path,
-            {"reload": self._asked_to_reload, "check": self._asked_to_check},
+            self.verbs.served(),
         )
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(RelayMetrics(self.parts, self.web.connections))
@@ -184,11 +197,13 @@ class Daemon:
             watch=self.watch,
             alerts=self.alerts,
             incidents=self.incidents,
+            quiet=self.quiet,
             silences=self.silences,
             silenced=self._silenced,
             self_check=self.self_check,
             health=self.health,
             reloads=self.reloads,
+            verbs=self.verbs,
             links=self.links,
             registry=self._registry,
         )
@@ -232,7 +247,20 @@ class Daemon:
             await self.web.start()
         await self.control.start()
         systemd.ready("started")
-        log.info("started", sinks=list(self.lanes), state=str(self.settings.state_dir), http=self.web.address)
+        self._log_start()
+
+    def _log_start(self) -> None:
+        settings, coming = self.settings, self.watch.dog.run_schedule.coming
+        number = version("tickstock-relay")
+        log.info(
+            "started",
+            text=started_line(settings, number, self.lanes, coming.due if coming else None, self.now()),
+            version=number,
+            patterns=settings.redis.patterns,
+            sinks=list(self.lanes),
+            state=str(settings.state_dir),
+            http=self.web.address,
+        )
 
     def _feed_watchdog(self) -> None:
         """Start and end may take longer than the manager waits; nothing ticks then."""
@@ -288,6 +316,11 @@ class Daemon:
     def _announce(self, announcements: list[Announcement], now: datetime) -> None:
         self.intake.announce(self.tracker.announced(announcements, now), now)
 
+    def _prepared(self, announcement: Announcement) -> Announcement:
+        """What is announced as it travels: with its links; and a line of it in the log."""
+        journal.tell(announcement)
+        return linked(announcement, self.links)
+
     def _link_changed(self, link: Link) -> None:
         now = self.link_since = self.now()
         announcements = self.gaps.changed(link, now)
@@ -296,7 +329,7 @@ class Daemon:
         gap = self.gaps.last if announcements else None
         self.watch.note_connection(now if link.subscribed else None, gap=gap, adopted=link.adopted)
         self._announce(announcements, now)
-        systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")
+        systemd.status("subscribed" if link.subscribed else f"not subscribed: {link.reason}")  # more with the next tick
 
     def _sink_environment(self, settings: Settings) -> SinkEnvironment:
         return SinkEnvironment(
@@ -312,9 +345,8 @@ class Daemon:
             watch=self.watched_deliveries,
         )
 
-    def _is_silenced(self, event: Event) -> bool:
-        """Of an incident, its parts were judged: what is announced of it is not silenced."""
-        return event.channel != INCIDENT_CHANNEL and self.silences.silencing(event, self.now()) is not None
+    def _is_silenced(self, event: Event, incident: str = "") -> bool:
+        return self.quiet.silencing(event, self.now(), incident) is not None
 
     def _errors_end_after(self) -> float:
         """Seconds without a repeat after which errors outside of any run are over: ten of the sinks' windows."""
@@ -343,13 +375,6 @@ class Daemon:
         if not self._stop.is_set():
             self._reexec = True
             self._stop.set()
-
-    async def _asked_to_reload(self) -> dict[str, Any]:
-        return (await self.reloads.request()).facts()
-
-    async def _asked_to_check(self) -> dict[str, Any]:
-        report = await self.reloads.examine()
-        return report.facts() | {"exit_code": report.exit_code}
 
     async def _apply(self, settings: Settings) -> list[str]:
         """Put new settings in force, or raise with the old ones untouched; returns what needs a restart."""

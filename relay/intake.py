@@ -42,10 +42,10 @@ class Intake:
         quarantine: Quarantine,
         tracker: Tracker,
         boot: str,
-        linked: Callable[[Announcement], Announcement] = lambda announcement: announcement,
+        prepared: Callable[[Announcement], Announcement] = lambda announcement: announcement,
         commit_delay: float = 0.0,
     ) -> None:
-        """`boot` names this process in the ids of relay events, `linked` puts links into one.
+        """`boot` names this process in the ids of relay events, `prepared` makes one ready to travel.
 
         `commit_delay` (seconds) is for crash tests only.
         """
@@ -55,7 +55,7 @@ class Intake:
         self._tracker = tracker
         self._wanted = PerKind(tracker.wants)
         self._boot = boot
-        self._linked = linked
+        self._prepared = prepared
         self._worker = Worker("decoding")
         self._announced = 0
         self._commit_delay = commit_delay
@@ -173,7 +173,7 @@ class Intake:
         events = []
         for announcement in announcements:
             self._announced += 1
-            events.append(self._linked(announcement).as_event(self._boot, self._announced, now))
+            events.append(self._prepared(announcement).as_event(self._boot, self._announced, now))
         return events
 
 

@@ -13,17 +13,21 @@ from relay.runs.runs import Runs
 from relay.runs.signals import without_superseded
 from relay.watchdog.incidents import Incidents
 from relay.watchdog.poll import Watch
+from relay.watchdog.quiet import Quiet
 
 
 class Tracker:
     """Keeps runs, their logs, watchdog, incidents and recent history up to date."""
 
-    def __init__(self, runs: Runs, run_logs: RunLogs, watch: Watch, incidents: Incidents, recent: Recent) -> None:
+    def __init__(
+        self, runs: Runs, run_logs: RunLogs, watch: Watch, incidents: Incidents, recent: Recent, quiet: Quiet
+    ) -> None:
         self._runs = runs
         self._run_logs = run_logs
         self._watch = watch
         self._incidents = incidents
         self._recent = recent
+        self._quiet = quiet
 
     def wants(self, kind: Kind) -> bool:
         """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
@@ -39,11 +43,16 @@ class Tracker:
         self._run_logs.observe(events, now)
         announcements += self._watch.observe(events, now)
         self._recent.observe(events, now)
+        self._quiet.observe(events, now)
         return self.announced(announcements, now)
 
     def announced(self, announcements: Sequence[Announcement], now: datetime) -> list[Announcement]:
-        """Note what the relay announces, for incidents and for people who look later; alerts name their incident."""
+        """Note what the relay announces: for incidents, for people who look later, and as kept back where it is quiet.
+
+        Returns it with the incidents' names in the alerts.
+        """
         seen = self._incidents.see(announcements, now)
         self._recent.announced(seen, now)
         self._run_logs.announced(seen, now)
+        self._quiet.announced(seen, now)
         return seen

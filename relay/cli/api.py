@@ -46,6 +46,8 @@ class Api:
     token: str | None = field(repr=False)
     timeout: float
     as_json: bool
+    config: Path | None = None
+    """What the user named."""
 
     def ask(self, question: Callable[[TickStockPL], Awaitable[T]]) -> T:
         """The answer to one question.
@@ -124,4 +126,4 @@ def _found_api(config: Path | None, base_url: str | None, *, as_json: bool) -> A
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
     token = settings.token.get_secret_value() if settings.token else None
-    return Api(base_url or settings.base_url, token, settings.timeout, as_json)
+    return Api(base_url or settings.base_url, token, settings.timeout, as_json, config)

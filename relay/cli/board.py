@@ -44,7 +44,7 @@ def board(snapshot: Snapshot, width: int, height: int) -> list[Text]:
     """Lines of at most `width` cells, at most `height` of them (or `LEAST_HEIGHT`)."""
     zone = ZoneInfo(snapshot.timezone)
     top = [*_answer(snapshot, zone), Text(), *(_run(snapshot, zone) or _last_runs(snapshot, zone)), Text()]
-    bottom = _intake(snapshot)
+    bottom = [*_quiet(snapshot, zone), *_intake(snapshot)]
     parts = [_alerts(snapshot, zone), _errors(snapshot, zone), _sinks(snapshot)]
     room = max(height, LEAST_HEIGHT) - len(top) - len(bottom) - 1
     lines = [*top, *(line for part in shared(parts, room) for line in part), Text(), *bottom]
@@ -229,6 +229,16 @@ def _sink(sink: SinkView, now: datetime) -> Text:
         f"{figure(sink.delivered)} delivered · {waiting}{lost}",
         (f"  {plain(sink.error)}", "red"),
     )
+
+
+def _quiet(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
+    """What keeps alerts and errors from people now: the one that ends first."""
+    if not snapshot.quiet:
+        return []
+    first, more = snapshot.quiet[0], len(snapshot.quiet) - 1
+    what = "maintenance, " if first.is_maintenance else ""
+    words = f"{what}until {first.until.astimezone(zone):%a %H:%M %Z} {first.why}"
+    return [Text.assemble((cell("QUIET", 11), "bold"), (plain(words), "yellow"), f"   +{more} more" if more else "")]
 
 
 def _intake(snapshot: Snapshot) -> list[Text]:

@@ -202,9 +202,8 @@ def _muted_line(muted: Muted) -> Text:
     """Which sinks do not get it, and why."""
     text = {"test": "a test wakes nobody", "replayed": "a replayed event wakes nobody"}.get(muted.reason, "")
     if silence := muted.silence:
-        match = ", ".join(f"{field}={test}" for field, test in silence.match.items())
-        about = "".join(f", {detail}" for detail in (silence.comment, silence.who) if detail)
-        text = f"silence {silence.id} until {both_times(silence.until)}: {match}{about}"
+        what = "maintenance" if silence.is_maintenance else f"silence {silence.id}"
+        text = f"{what} until {both_times(silence.until)}: {silence.why}"
     return Text.assemble(("muted       ", "yellow"), plain(f"{', '.join(muted.sinks)}: {text}"))
 
 

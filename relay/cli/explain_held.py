@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from relay.config.settings import Settings
     from relay.events import Event
     from relay.routing import Verdict
-    from relay.watchdog.silences import Silence, Silences
+    from relay.watchdog.quiet import Quiet
+    from relay.watchdog.silences import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Held:
         """Read the silences of the relay with that state directory."""
         self._now = now
         self._alerting = frozenset(name for name, options in settings.sinks.items() if _is_alerting(options))
-        self._silences = _silences(settings.state_dir)
+        self._quiet = _quiet(settings)
 
     def throttled(self, event: Event, verdict: Verdict) -> bool:
         """Whether the route's throttle holds this event, after those before it."""
@@ -53,7 +55,7 @@ class Held:
         from relay.lanes.muting import why_muted
 
         concerned = tuple(sink for sink in sinks if sink in self._alerting)
-        silence = self._silences.silencing(event, self._now()) if self._silences else None
+        silence = self._quiet.silencing(event, self._now())
         reason = why_muted(event, lambda _: silence is not None)
         if not concerned or reason is None:
             return None
@@ -66,23 +68,30 @@ def _is_alerting(options: Any) -> bool:
     return sink_class(str(options.get("type"))).alerting
 
 
-def _silences(state_dir: Path) -> Silences | None:
-    """Those on the relay's store; none where there is no store, or it cannot be read."""
+def _quiet(settings: Settings) -> Quiet:
+    """Maintenance windows, and the silences on the relay's store, as far as there is one that can be read."""
     from relay.events.matching import predicate
     from relay.store.shelf import MemoryShelf
-    from relay.store.store import open_for_tools
+    from relay.watchdog.quiet import Quiet
     from relay.watchdog.silences import Silences
 
-    try:
-        db = open_for_tools(state_dir / "relay.db")
-    except sqlite3.Error:
-        return None
     shelf = MemoryShelf()
-    try:
-        for key, value in db.execute("SELECT key, value FROM shelf WHERE name = 'silences'"):
+    with suppress(sqlite3.Error):
+        for key, value in _stored(settings.state_dir):
             shelf.put(key, value)
-    except sqlite3.Error:
-        return None
+    return Quiet(Silences(shelf, predicate), lambda: settings.watchdog, MemoryShelf())
+
+
+def _stored(state_dir: Path) -> list[tuple[str, str]]:
+    """What is on the shelf of silences.
+
+    Raises:
+        sqlite3.Error: there is no store, or it cannot be read.
+    """
+    from relay.store.store import open_for_tools
+
+    db = open_for_tools(state_dir / "relay.db")
+    try:
+        return db.execute("SELECT key, value FROM shelf WHERE name = 'silences'").fetchall()
     finally:
         db.close()
-    return Silences(shelf, predicate)

@@ -17,6 +17,7 @@ import click
 
 from relay.cli.api import BadConfig
 from relay.cli.outbox_lines import listed
+from relay.cli.recording import recorded
 from relay.process.terminal import console, fact_table, plain
 from relay.store.short_id import row_id_of, short_id
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from relay.store.outbox import Row
     from relay.store.outbox_admin import OutboxSelection, Undelivered
+
+MOST_IDS = 10
+"""Ids that are recorded one by one."""
 
 
 def _row_id(_context: click.Context, _argument: click.Parameter, value: str) -> int:
@@ -171,9 +175,11 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
 def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
     """Revive rows."""
     _must_choose(selection, everything=everything)
-    with _opened(config) as outbox:
-        count = outbox.retry(selection)
-    click.echo(f"{count:,} to be retried")
+    with recorded("outbox retry", _words(selection, everything=everything), config) as record:
+        with _opened(config) as outbox:
+            count = outbox.retry(selection)
+        record.answer = f"{count:,} to be retried"
+    click.echo(record.answer)
     _nothing_found(selection, count)
 
 
@@ -194,8 +200,10 @@ def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) 
         totals = ", ".join(f"{count:,} {state} for {lane}" for (lane, state), count in sorted(counts.items()))
         if counts and not yes:
             click.confirm(plain(f"Delete {totals}? This cannot be undone"), abort=True, err=True)
-        count = outbox.drop(selection)
-    click.echo(f"{count:,} dropped")
+        with recorded("outbox drop", _words(selection, everything=everything), config) as record:
+            count = outbox.drop(selection)
+            record.answer = f"{count:,} dropped"
+    click.echo(record.answer)
     _nothing_found(selection, count)
 
 
@@ -212,6 +220,15 @@ def export(selection: OutboxSelection, output: Any, config: Path) -> None:
     with _opened(config) as outbox:
         for row in outbox.rows(selection):
             output.write(row.event.partition(b"\n")[0] + b"\n")
+
+
+def _words(selection: OutboxSelection, *, everything: bool) -> list[str]:
+    """The choice as it was typed, for the record."""
+    ids = [f"{len(selection.ids)} ids"] if len(selection.ids) > MOST_IDS else [str(each) for each in selection.ids]
+    words = [f"--lane={selection.lane}"] if selection.lane else []
+    words += [f"--{selection.state}"] if selection.state else []
+    words += [f"--older-than={time.time() - selection.before:.0f}s"] if selection.before else []
+    return [*ids, *words, *(["--all"] if everything else [])]
 
 
 def _must_choose(selection: OutboxSelection, *, everything: bool) -> None:

@@ -21,6 +21,7 @@ import click
 
 from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, matching, read_matchers
+from relay.cli.recording import Recorded, recorded
 from relay.process.terminal import plain
 
 if TYPE_CHECKING:
@@ -125,7 +126,13 @@ def command(
     if target == "redis":
         _confirm(yes=yes)
     pace = None if as_fast else speed or (None if target == "stdout" else 1.0)
-    ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts))
+    if settings is None:
+        ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts))
+    words = [f"--to={target}", *(f"--sink={name}" for name in sinks), *(["--alerts"] if alerts else []), *matchers]
+    words += [f"{name}={moment.isoformat()}" for name, moment in (("--since", since), ("--until", until)) if moment]
+    with recorded("replay", [*words, *(path.name for path in files)], path if path.exists() else None) as record:
+        code = _replay(files, selection, settings, target, pace, sinks, mark=not alerts, record=record)
+    ctx.exit(code)
 
 
 def _confirm(*, yes: bool) -> None:
@@ -146,6 +153,7 @@ def _replay(
     sinks: tuple[str, ...],
     *,
     mark: bool,
+    record: Recorded | None = None,
 ) -> int:
     import uvloop
 
@@ -167,7 +175,10 @@ def _replay(
                     end = uvloop.run(_to_sinks(events, settings, sinks, progress))
     except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
-    _summarize(archive, end.summary)
+    text = _summary(archive, end.summary)
+    click.echo(text, err=True)
+    if record is not None:
+        record.answer = text
     if end.interrupted:
         click.echo(progress.how_to_go_on(), err=True)
         return INTERRUPTED
@@ -175,9 +186,9 @@ def _replay(
     return 0 if end.well and is_archive else 1
 
 
-def _summarize(archive: Archive, summary: str) -> None:
+def _summary(archive: Archive, summary: str) -> str:
     damaged = f", {archive.damaged:,} lines skipped that are not events" if archive.damaged else ""
-    click.echo(f"{archive.events:,} events{summary}{damaged}", err=True)
+    return f"{archive.events:,} events{summary}{damaged}"
 
 
 def _settings(path: Path, target: str) -> Settings:

@@ -10,22 +10,26 @@ from typing import Any
 
 import click
 
+from relay.process.operations import who_am_i
+
 RUNTIME_DIRECTORY = "/run/tickstock-relay"
 TIMEOUT = 60.0
 """Seconds for an answer: a reload starts sinks."""
 
 
-def ask(verb: str, config: Path | None) -> dict[str, Any]:
+def ask(verb: str, config: Path | None, *, timeout: float = TIMEOUT, **more: Any) -> dict[str, Any]:
     """The running relay's answer; `config` is what the user named, and must be the relay's own.
+
+    `timeout` is in seconds; `more` goes into the request.
 
     Raises:
         click.ClickException: no relay answers.
     """
-    request = {"verb": verb} | ({"config": os.path.realpath(config)} if config else {})
+    request = {"verb": verb, "who": who_am_i(), **more} | ({"config": os.path.realpath(config)} if config else {})
     tried: list[str] = []
-    for path in _places(config):
+    for path in places(config):
         try:
-            return _asked(path, request)
+            return _asked(path, request, timeout)
         except OSError as error:
             tried.append(f"{path} ({error.strerror or error})")
         except ValueError:
@@ -33,7 +37,7 @@ def ask(verb: str, config: Path | None) -> dict[str, Any]:
     raise click.ClickException(f"no running relay answers at {', '.join(tried)}")
 
 
-def _places(config: Path | None) -> list[Path]:
+def places(config: Path | None) -> list[Path]:
     """Where a relay may listen, likeliest first."""
     given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if given:
@@ -54,9 +58,9 @@ def _in_state_directory(config: Path) -> list[Path]:
     return [directory / "control.sock"]
 
 
-def _asked(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+def _asked(path: Path, request: dict[str, Any], timeout: float) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(TIMEOUT)
+        connection.settimeout(timeout)
         connection.connect(str(path))
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as answer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from relay.cli.api import Api, api_options
+from relay.cli.recording import Recorded, recorded
 from relay.process.terminal import both_times, fact_table, plain
 
 if TYPE_CHECKING:
@@ -37,7 +39,17 @@ def command(api: Api, trigger_time: str | None, enabled: bool | None) -> None:
             await _change(client, trigger_time, enabled)
         return await client.schedule()
 
-    schedule = api.ask(changed_and_read)
+    words = [f"--trigger-time={trigger_time}"] if trigger_time else []
+    words += [] if enabled is None else ["--enable" if enabled else "--disable"]
+    with recorded("schedule", words, api.config) if words else nullcontext(Recorded()) as record:
+        schedule = api.ask(changed_and_read)
+        _show(api, schedule)
+        _compare(schedule, trigger_time, enabled)
+        state = "enabled" if schedule.enabled else "disabled"
+        record.answer = f"{state}, trigger time {_local_time(schedule) or 'not known'}"
+
+
+def _show(api: Api, schedule: Schedule) -> None:
     api.show(
         schedule,
         fact_table(
@@ -51,7 +63,6 @@ def command(api: Api, trigger_time: str | None, enabled: bool | None) -> None:
             }
         ),
     )
-    _compare(schedule, trigger_time, enabled)
 
 
 async def _change(client: TickStockPL, trigger_time: str | None, enabled: bool | None) -> None:

@@ -1,9 +1,8 @@
 """`tickstock-relay silence add|list|expire`: keep alerts quiet for a while, also while the relay runs."""
 
-import getpass
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +12,18 @@ import click
 
 from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, read_matchers
+from relay.cli.recording import recorded
+from relay.process.operations import who_am_i
 from relay.process.terminal import both_times, console, plain, shown
 
 if TYPE_CHECKING:
     from relay.watchdog.silences import Silence, Silences
 
 SHELF = "silences"
+INCIDENTS = ("incidents", "alerts", "runs")
+"""The shelves whose keys are ids that an incident may have."""
+LEAST_OF_AN_ID = 4
+"""Characters of an id that may stand for it, if only one begins so."""
 MATCH_HELP = f"{MATCHERS}; severity>=error, say, or payload.component=data_import."
 
 
@@ -44,10 +49,18 @@ class _Shelf:
 @contextmanager
 def _silences(config: Path) -> Iterator["Silences"]:
     """The silences of the relay with that config."""
-    from relay.config.load import ConfigError, load
     from relay.events.matching import predicate
-    from relay.store.store import open_for_tools
     from relay.watchdog.silences import Silences
+
+    with _store(config) as db:
+        yield Silences(_Shelf(db), predicate)
+
+
+@contextmanager
+def _store(config: Path) -> Iterator[sqlite3.Connection]:
+    """The store of the relay with that config."""
+    from relay.config.load import ConfigError, load
+    from relay.store.store import open_for_tools
 
     try:
         path = load(config, only=("state_dir",)).state_dir / "relay.db"
@@ -62,7 +75,7 @@ def _silences(config: Path) -> Iterator["Silences"]:
     except sqlite3.Error as error:
         raise click.ClickException(f"cannot open the relay's store {path}: {error}") from error
     try:
-        yield Silences(_Shelf(db), predicate)
+        yield db
     except sqlite3.Error as error:
         raise click.ClickException(f"cannot use the relay's store {path}: {error}") from error
     finally:
@@ -84,10 +97,22 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _until(_context: click.Context, _option: click.Parameter, value: str) -> datetime:
+def _for(_context: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
+    """`2h`."""
+    from sinks.options import parse_duration
+
+    try:
+        return None if value is None else timedelta(seconds=float(str(parse_duration(value))))
+    except (ValueError, OverflowError):
+        raise click.BadParameter("must be a duration such as 30m, 2h or 1d") from None
+
+
+def _until(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
     """`2h` from now, or a time of its own; a naive one is UTC."""
     from sinks.options import parse_duration
 
+    if value is None:
+        return None
     try:
         return _now() + timedelta(seconds=float(str(parse_duration(value))))
     except (ValueError, OverflowError):
@@ -99,6 +124,27 @@ def _until(_context: click.Context, _option: click.Parameter, value: str) -> dat
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _known_incident(config: Path, given: str) -> str:
+    """The whole id of which `given` is all or, if only one begins so, the beginning.
+
+    Raises:
+        click.UsageError: there is none, or several begin so.
+    """
+    from relay.config.messages import nearest
+
+    with _store(config) as db:
+        names = ", ".join("?" * len(INCIDENTS))
+        rows = db.execute(f"SELECT DISTINCT key FROM shelf WHERE name IN ({names})", INCIDENTS)  # noqa: S608 - marks
+        known = sorted(str(key) for (key,) in rows)
+    if given in known:
+        return given
+    found = [key for key in known if key.startswith(given)] if len(given) >= LEAST_OF_AN_ID else []
+    if len(found) == 1:
+        return found[0]
+    hint = f"several begin so: {', '.join(found[:5])}" if found else nearest(given, known[-5:])
+    raise click.UsageError(plain(f"there is no incident {given}" + (f" ({hint})" if hint else "")))
+
+
 def _match(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     return read_matchers(values)
 
@@ -107,6 +153,7 @@ def _facts(silence: "Silence") -> dict[str, Any]:
     return {
         "id": silence.id,
         "match": silence.match,
+        "incident": silence.incident or None,
         "created": silence.created.isoformat(),
         "until": silence.until.isoformat(),
         "comment": silence.comment,
@@ -119,23 +166,81 @@ def command() -> None:
     """`add`, `list` and `expire`."""
 
 
-@command.command(help=f"Add a silence. MATCH is {MATCH_HELP} Several must hold together.")
-@click.argument("match", nargs=-1, required=True, callback=_match)
-@click.option("--until", required=True, callback=_until, help="A duration from now (2h, 1d) or a time (ISO 8601).")
+@command.command(
+    help="Add a silence: nobody is told of alerts and errors that match. What still fires at its end is told then.\n\n"
+    f"MATCH is {MATCH_HELP} Several must hold together. In place of it: --incident, or --all."
+)
+@click.argument("match", nargs=-1, callback=_match)
+@click.option("--for", "lasting", callback=_for, metavar="DURATION", help="How long: 30m, 2h, 1d.")
+@click.option("--until", callback=_until, metavar="WHEN", help="Its end in place of --for: a time (ISO 8601), or 2h.")
+@click.option(
+    "--incident", default="", metavar="ID", help="What belongs to this incident; its page and Slack have the id."
+)
+@click.option("--all", "everything", is_flag=True, help="Everything.")
 @click.option("--comment", default="", help="Why.")
-@click.option("--who", default=getpass.getuser, help="Who; the user's name by default.")
+@click.option("--who", default=who_am_i, help="Who. [default: the user's name]")
 @_options
-def add(match: dict[str, Any], until: datetime, comment: str, who: str, config: Path, as_json: bool) -> None:
+def add(
+    match: dict[str, Any],
+    lasting: timedelta | None,
+    until: datetime | None,
+    incident: str,
+    everything: bool,
+    comment: str,
+    who: str,
+    config: Path,
+    as_json: bool,
+) -> None:
     """Put one more on the shelf."""
-    with _silences(config) as silences:
-        try:
-            silence = silences.add(match, until, _now(), comment=comment, who=who)
-        except ValueError as wrong:
-            raise click.UsageError(plain(str(wrong))) from None
-    if as_json:
-        click.echo(json.dumps(_facts(silence), indent=2))
-    else:
-        click.echo(f"{silence.id}: muted until {both_times(silence.until)}")
+    _one_choice(match, incident, everything=everything)
+    now = _now()
+    end = _end(lasting, until, now)
+    whole_id = _known_incident(config, incident) if incident else ""
+    with recorded("silence add", _words(match, end - now, whole_id, comment, everything=everything), config) as record:
+        with _silences(config) as silences:
+            silence = _added(
+                silences, match, end, now, incident=whole_id, everything=everything, comment=comment, who=who
+            )
+        record.answer = f"{silence.id}: silenced until {both_times(silence.until)}"
+    click.echo(json.dumps(_facts(silence), indent=2) if as_json else record.answer)
+
+
+def _one_choice(match: dict[str, Any], incident: str, *, everything: bool) -> None:
+    if everything and (match or incident):
+        raise click.UsageError("--all is everything: leave out MATCH and --incident, or --all")
+    if not match and not incident and not everything:
+        raise click.UsageError(f"what is to be silenced? Write MATCH ({MATCHERS}), --incident ID or --all")
+
+
+def _end(lasting: timedelta | None, until: datetime | None, now: datetime) -> datetime:
+    if (lasting is None) == (until is None):
+        raise click.UsageError("write one of --for 2h and --until 2025-01-28T06:00Z")
+    try:
+        return now + lasting if lasting is not None else until or now
+    except OverflowError:
+        raise click.UsageError("a silence must end within a year") from None
+
+
+def _added(silences: "Silences", match: dict[str, Any], end: datetime, now: datetime, **more: Any) -> "Silence":
+    from relay.config.messages import match_hint
+    from relay.events.matching import MatchError
+
+    try:
+        return silences.add(match, end, now, **more)
+    except MatchError as wrong:
+        raise click.UsageError(plain("; ".join(filter(None, (str(wrong), match_hint(wrong)))))) from None
+    except ValueError as wrong:
+        raise click.UsageError(plain(str(wrong))) from None
+
+
+def _words(
+    match: dict[str, Any], lasting: timedelta, incident: str, comment: str, *, everything: bool
+) -> Iterable[str]:
+    """The command as it was meant, for the record."""
+    conditions = [f"{field}={test}" for field, test in match.items()]
+    words = [f"--incident={incident}"] if incident else []
+    words += [f"--comment={comment}"] if comment else []
+    return [*conditions, *words, *(["--all"] if everything else []), f"--for={round(lasting.total_seconds())}s"]
 
 
 @command.command(name="list", help="List the active silences.")
@@ -155,9 +260,11 @@ def list_(ended: bool, config: Path, as_json: bool) -> None:
         return
     table = Table("id", "matches", "until", "who", "comment", box=None)
     for silence in found:
-        match = ", ".join(f"{field}={test}" for field, test in silence.match.items())
         table.add_row(
-            *(shown(cell) for cell in (silence.id, match, both_times(silence.until), silence.who, silence.comment))
+            *(
+                shown(cell)
+                for cell in (silence.id, silence.matches, both_times(silence.until), silence.who, silence.comment)
+            )
         )
     console().print(table)
 
@@ -167,9 +274,10 @@ def list_(ended: bool, config: Path, as_json: bool) -> None:
 @_options
 def expire(silence_id: str, config: Path, as_json: bool) -> None:
     """End one."""
-    with _silences(config) as silences:
+    with recorded("silence expire", [silence_id], config) as record, _silences(config) as silences:
         try:
             silence = silences.expire(silence_id, _now())
         except KeyError:
             raise click.ClickException(f"there is no active silence {plain(silence_id)}") from None
-    click.echo(json.dumps(_facts(silence), indent=2) if as_json else f"{silence.id}: ended")
+        record.answer = f"{silence.id}: ended"
+    click.echo(json.dumps(_facts(silence), indent=2) if as_json else record.answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from relay.cli.api import Api, api_options
+from relay.cli.recording import recorded
 from relay.process.terminal import fact_table, plain
 
 
@@ -25,10 +26,13 @@ def command(api: Api, skip_market_check: bool, phases: list[str], universe: str 
     what = f"phases {', '.join(phases) or 'all'}, universe {universe or 'as configured there'}"
     check = "no market check" if skip_market_check else "with market check"
     api.confirm(f"Start a run on {api.url} ({what}, {check})?", yes=yes)
-    started = api.ask(
-        lambda client: client.trigger(skip_market_check=skip_market_check, phases=phases, universe=universe)
-    )
-    api.show(started, fact_table({"run": started.run_id, "status": started.status, "message": started.message}))
-    if not started.is_confirmed:
+    words = ["--skip-market-check"] * skip_market_check + [f"--phases={','.join(phases)}"] * bool(phases)
+    with recorded("trigger", [*words, *([f"--universe={universe}"] if universe else [])], api.config) as record:
+        started = api.ask(
+            lambda client: client.trigger(skip_market_check=skip_market_check, phases=phases, universe=universe)
+        )
+        api.show(started, fact_table({"run": started.run_id, "status": started.status, "message": started.message}))
         answer = started.message or started.status or "nothing"
-        raise click.ClickException(plain(f"TickStockPL did not confirm a new run; it answered: {answer}"))
+        if not started.is_confirmed:
+            raise click.ClickException(plain(f"TickStockPL did not confirm a new run; it answered: {answer}"))
+        record.answer = f"run {started.run_id}: {answer}"

@@ -3,7 +3,7 @@
 The defaults are those that operators of TickStockPL use (wire notes, "What went wrong in practice").
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -134,7 +134,7 @@ class LearnedOptions(Options):
 
 
 class MaintenanceOptions(Options):
-    """A window in which nothing new is alerted; what is still wrong at its end is alerted then."""
+    """A window in which nobody is told of alerts and errors, as by a silence; what lasts is told at its end."""
 
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(
         [], description="Weekly on these days; give `days` or `date`."
@@ -153,8 +153,8 @@ class MaintenanceOptions(Options):
             raise ValueError("give either days (weekly) or date (once)")
         return self
 
-    def covers(self, now: datetime) -> bool:
-        """Whether `now` lies in the window."""
+    def covering(self, now: datetime) -> tuple[datetime, datetime] | None:
+        """From when to when the window is that `now` lies in, in UTC; None: in none."""
         zone, begins = ZoneInfo(self.timezone), time.fromisoformat(self.from_)
         today = now.astimezone(zone).date()
         back = range(int(self.lasting // 86400) + 2)
@@ -162,8 +162,9 @@ class MaintenanceOptions(Options):
             start = datetime.combine(day, begins, zone)
             is_its_day = self.on is not None or WEEKDAYS[day.weekday()] in self.days
             if is_its_day and 0 <= (now - start).total_seconds() < self.lasting:
-                return True
-        return False
+                begin = start.astimezone(UTC)
+                return begin, begin + timedelta(seconds=self.lasting)
+        return None
 
 
 class WatchdogOptions(Options):
@@ -200,7 +201,9 @@ class WatchdogOptions(Options):
     auto_trigger: bool = Field(
         False, description="Start a run that never started, once a day, by the API; the market check is left on."
     )
-    maintenance: list[MaintenanceOptions] = Field([], description="Windows in which nothing new is alerted.")
+    maintenance: list[MaintenanceOptions] = Field(
+        [], description="Windows in which nobody is told of alerts and errors."
+    )
 
     @field_validator("levels", mode="before")
     @classmethod
@@ -209,4 +212,4 @@ class WatchdogOptions(Options):
 
     def in_maintenance(self, now: datetime) -> bool:
         """Whether any window covers `now`."""
-        return any(window.covers(now) for window in self.maintenance)
+        return any(window.covering(now) for window in self.maintenance)

@@ -16,6 +16,7 @@ from relay.intake import Intake
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.lifecycle.reload import Reloads
+from relay.lifecycle.verbs import Verbs
 from relay.process.clock import Clock
 from relay.process.health import Health
 from relay.routing import Routes
@@ -29,6 +30,7 @@ from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.incidents import Incidents
 from relay.watchdog.poll import Watch
+from relay.watchdog.quiet import Quiet
 from relay.watchdog.run_schedule import RunSchedule
 from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
@@ -58,12 +60,16 @@ class Parts:
     watch: Watch
     alerts: Alerts
     incidents: Incidents
+    quiet: Quiet
+    """Of what nobody is told now: silences and maintenance windows."""
     silences: Silences
     silenced: StoredShelf
     """Where the silences are kept; the command line writes there too."""
     self_check: SelfCheck
     health: Health
     reloads: Reloads
+    verbs: Verbs
+    """What commands may ask for; it knows what they did."""
     links: Links
     """The addresses of pages, runbook and dashboard."""
     registry: CollectorRegistry

@@ -1,6 +1,6 @@
 """What a tick consists of: everything that time alone can change, as a list of named parts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from relay.events import Announcement
@@ -14,9 +14,10 @@ from sinks.base import SETTLED
 class TickParts:
     """The named parts of a tick over the daemon's parts."""
 
-    def __init__(self, get_parts: GetParts) -> None:
-        """`get_parts` makes the record of the relay's parts."""
+    def __init__(self, get_parts: GetParts, say_status: Callable[[], None]) -> None:
+        """`get_parts` makes the record of the relay's parts; `say_status` tells the service manager how it is."""
         self._get_parts = get_parts
+        self._say_status = say_status
         self._progress = Progress()
 
     def __call__(self) -> Iterator[tuple[str, Work]]:
@@ -34,7 +35,7 @@ class TickParts:
         yield "clock", lambda now: parts.self_check.clock(now, parts.clock)
         yield "watchdog", parts.watch.tick
         yield "alerts", parts.alerts.tick
-        yield "silences", self._silences_over
+        yield "silences", self._quiet
         yield "reception", self._reception
         yield "self-check", self._self_check
         yield (
@@ -43,14 +44,15 @@ class TickParts:
         )
         yield "configuration's tests", lambda now: parts.self_check.tests(parts.reloads.failed_tests, now)
         yield "incidents", parts.incidents.tick
+        yield "status line", lambda _: self._say_status()
         yield "commit", lambda _: parts.store.commit()
         yield "log", lambda _: logs.sum_up()
 
-    def _silences_over(self, now: datetime) -> list[Announcement]:
+    def _quiet(self, now: datetime) -> list[Announcement]:
         parts = self._get_parts()
         if parts.watch.waits_for_clock:
             return []
-        return parts.silences.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
+        return parts.quiet.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
 
     def _reception(self, now: datetime) -> list[Announcement]:
         parts = self._get_parts()
@@ -62,11 +64,13 @@ class TickParts:
             now, lanes=parts.lanes, store=parts.store, quarantine=parts.quarantine, subscription=parts.subscription
         )
 
-    def _take_note_of_others(self, _: datetime) -> None:
-        """The command line drops and revives deliveries, and adds silences, in the same store."""
+    def _take_note_of_others(self, _: datetime) -> list[Announcement]:
+        """The command line drops and revives deliveries, adds silences, and says what it did, in the same store."""
         parts = self._get_parts()
         parts.store.commit()
-        if parts.store.changed_by_others():
-            parts.outbox.count()
-            parts.silenced.reload()
-            parts.silences.refresh()
+        if not parts.store.changed_by_others():
+            return []
+        parts.outbox.count()
+        parts.silenced.reload()
+        parts.silences.refresh()
+        return parts.verbs.left()

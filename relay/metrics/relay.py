@@ -75,6 +75,11 @@ class RelayMetrics(Collector):
         yield counter("tickstock_relay_gaps", "Spans in which the relay was not subscribed.", parts.gaps.count)
         yield counter("tickstock_relay_gap_seconds", "How long those spans were, together.", parts.gaps.seconds)
         yield counter("tickstock_relay_unrouted_events", "Events that no route took.", intake.unrouted)
+        yield gauge(
+            "tickstock_relay_silences_active",
+            "Silences and maintenance windows that keep alerts and errors from people now.",
+            len(parts.quiet.active(parts.clock.now())),
+        )
         throttled = [((route.name,), float(route.throttle.held)) for route in parts.routes.routes if route.throttle]
         yield counters(
             "tickstock_relay_throttled_events", "Events that a route's throttle held back.", ["route"], throttled

@@ -10,19 +10,19 @@ import asyncio
 import json
 import os
 import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    Verb = Callable[[], Awaitable[dict[str, Any]]]
+Verb = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""Is given the request, and in it as `uid` who asks, by the kernel."""
 
 MODE = 0o660
-MAX_REQUEST = 4096
+MAX_REQUEST = 16 << 10
 MAX_CONNECTIONS = 16
 REQUEST_TIMEOUT = 5.0
 """Seconds in which a request must be there, and its answer be taken."""
@@ -69,7 +69,7 @@ class ControlSocket:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
         try:
-            answer = await self._answer(reader)
+            answer = await self._answer(reader, _peer(writer))
             writer.write(json.dumps(answer).encode() + b"\n")
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 await writer.drain()
@@ -79,12 +79,13 @@ class ControlSocket:
             self._connections -= 1
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> dict[str, Any]:
+    async def _answer(self, reader: asyncio.StreamReader, uid: int) -> dict[str, Any]:
         try:
-            verb = self._verb(await self._request(reader))
+            request = await self._request(reader)
+            verb = self._verb(request)
         except RefusedError as error:
             return {"ok": False, "config": self._config, "exit_code": 2, "error": str(error)}
-        return {"config": self._config} | await verb()
+        return {"config": self._config} | await verb({**request, "uid": uid})
 
     async def _request(self, reader: asyncio.StreamReader) -> dict[str, Any]:
         if self._connections > MAX_CONNECTIONS:
@@ -106,6 +107,13 @@ class ControlSocket:
         if config is not None and config != self._config:
             raise RefusedError(f"this relay runs with another configuration, {self._config}")
         return self._verbs[name]
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    """The uid of who asks (unix(7), SO_PEERCRED)."""
+    kind = struct.Struct("3i")
+    found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, kind.size)
+    return int(kind.unpack(found)[1])
 
 
 def _listening(path: Path) -> socket.socket:

@@ -27,6 +27,8 @@ MOST_CAUSES = 500
 """When there are more, what is said alone is a cause."""
 NAMING = ("sink", "lane", "part", "name", "section", "reason")
 """Fields that tell one cause from another."""
+STORY = "text"
+"""In a line that tells of one thing which the relay announces: none of them is a repetition."""
 REPEATED = "repeated"
 """In the line that sums up: how many more there were."""
 
@@ -64,7 +66,7 @@ class LineLimit:
         Raises:
             structlog.DropEvent: it is counted instead.
         """
-        if REPEATED in line or self._admits((method, line.get("event"), *_names(line)), method, line):
+        if REPEATED in line or STORY in line or self._admits((method, line.get("event"), *_names(line)), method, line):
             return line
         raise structlog.DropEvent
 

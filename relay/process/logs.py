@@ -10,10 +10,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from relay.process import log_secrets
+from relay.process import log_secrets, log_text
 from relay.process.log_limit import LineLimit
 from relay.process.log_writer import LogWriter
 
@@ -76,40 +77,66 @@ def _report_dropped(count: int) -> None:
 
 def for_commands() -> None:
     """Warnings and errors of a command: lines for people on standard error, whatever that is when one is written."""
-    _configure(logging.WARNING, console=True, cached=False, limited=False)
+    _configure(logging.WARNING, log_text.for_terminal, cached=False, limited=False)
 
 
 def set_up(options: LogOptions) -> None:
     """Configure structlog, and the libraries that log by `logging`, as the configuration says: once, at start."""
     level = logging.getLevelName(options.level.upper())
-    console = options.format == "console" or (options.format == "auto" and sys.stderr.isatty())
-    _configure(level, console=console, cached=True, limited=True)
+    in_journal = log_text.names_our_stderr(os.environ.get("JOURNAL_STREAM", ""))
+    if options.format == "console" or (options.format == "auto" and sys.stderr.isatty()):
+        render: structlog.types.Processor = log_text.for_terminal
+    elif options.format == "auto" and in_journal:
+        render = log_text.for_journal
+    else:
+        render = structlog.processors.JSONRenderer()
+    _configure(level, render, cached=True, limited=True, in_journal=in_journal)
 
 
-def _configure(level: int, *, console: bool, cached: bool, limited: bool) -> None:
-    shared: list[structlog.types.Processor] = [
-        *([_limit] if limited else []),
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-    ]
-    ending: list[structlog.types.Processor] = (
-        [log_secrets.in_line, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)]
-        if console
-        else [structlog.processors.format_exc_info, log_secrets.in_line, structlog.processors.JSONRenderer()]
-    )
+def _configure(
+    level: int, render: structlog.types.Processor, *, cached: bool, limited: bool, in_journal: bool = False
+) -> None:
     structlog.configure(
-        processors=[*shared, *ending],
+        processors=[
+            *([_limit] if limited else []),
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            log_secrets.in_line,
+            _WithPriority(render) if in_journal and render is not log_text.for_journal else render,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=cached,
     )
     _library_lines.filters = [_limit] if limited else []
+    _library_lines.setFormatter(_Formatter(in_journal=in_journal))
     logging.getLogger().addHandler(_library_lines)  # once, however often
     logging.getLogger().setLevel(max(level, logging.WARNING))
     sys.excepthook = log_secrets.excepthook
 
 
-def _traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
-    out.write(f"\n{log_secrets.traceback_of(error)}")
+class _WithPriority:
+    """Lines of JSON for the journal: the priority in front is taken off by it."""
+
+    def __init__(self, render: structlog.types.Processor) -> None:
+        self._render = render
+
+    def __call__(self, logger: object, method: str, line: structlog.types.EventDict) -> str:
+        level = str(line.get("level", "info"))
+        return log_text.with_priority(str(self._render(logger, method, line)), level)
+
+
+class _Formatter(logging.Formatter):
+    """For the libraries' lines."""
+
+    def __init__(self, *, in_journal: bool) -> None:
+        super().__init__("%(name)s: %(message)s")
+        self._in_journal = in_journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and a traceback below it."""
+        text = super().format(record)
+        return log_text.with_priority(text, record.levelname.lower()) if self._in_journal else text

@@ -5,7 +5,6 @@ Only the look is here; what is shown comes from the commands.
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -13,6 +12,8 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from relay.process.plain_text import plain as plain  # noqa: PLC0414 - from here for all commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,6 @@ NEW_YORK = ZoneInfo("America/New_York")
 NOTHING = "–"  # noqa: RUF001 - a dash is what is meant
 PIPED_WIDTH = 160
 """Columns when no terminal says how many there are: wide enough that a table's rows stay whole for grep."""
-
-
-def plain(text: str) -> str:
-    """One line of `text` without control, format and surrogate characters: nothing that steers a terminal."""
-    one_line = " ".join(text.split())
-    return "".join(sign for sign in one_line if not unicodedata.category(sign).startswith("C"))
 
 
 def shown(value: object, style: str = "") -> Text:

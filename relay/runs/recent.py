@@ -146,7 +146,9 @@ class Recent:
 
     def _alert(self, one: Announcement, key: str, now: datetime) -> None:
         if one.payload.get("state") != "resolved":
-            self._remember(past_alert(one, key, now))
+            is_new = not any(known.key == key and known.resolved_at is None for known in self._alerts.values())
+            if is_new:  # else it was announced again, after a silence
+                self._remember(past_alert(one, key, now))
             return
         for number, known in reversed(self._alerts.items()):
             if known.key == key and known.resolved_at is None:

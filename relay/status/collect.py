@@ -16,7 +16,7 @@ from relay.status.run_list import ListFilter, RunList, run_list
 from relay.status.run_report import NoReport, RunReport
 from relay.status.run_reports import Sources, report
 from relay.status.run_view import run_view
-from relay.status.snapshot import FiringAlert, IntakeView, RunView, SinkView, Snapshot, Today
+from relay.status.snapshot import FiringAlert, IntakeView, QuietView, RunView, SinkView, Snapshot, Today
 from relay.status.today import scheduled_runs, today
 from relay.store.outbox import Depth
 from relay.watchdog.api_state import ApiState
@@ -68,9 +68,11 @@ class Viewpoint:
                     message=one.message,
                     since=one.since,
                     run_id=one.run_id,
+                    is_silenced=parts.quiet.silences_alert(one, parts.alerts, now),
                 )
                 for one in parts.alerts.firing()
             ],
+            quiet=self._quiet(now),
             alerts=parts.recent.alerts,
             errors=parts.recent.error_groups(),
             sinks=self._sinks(),
@@ -110,6 +112,26 @@ class Viewpoint:
             subscribed_since=parts.subscription_changed if parts.subscription.subscribed else None,
             installation=parts.settings.name or "",
         )
+
+    def _quiet(self, now: datetime) -> list[QuietView]:
+        quiet, found = self._parts().quiet, []
+        for one in quiet.active(now):
+            alerts, errors = quiet.kept_back(one.id)
+            found.append(
+                QuietView(
+                    id=one.id,
+                    since=one.created,
+                    until=one.until,
+                    matches=one.matches,
+                    comment=one.comment,
+                    who=one.who,
+                    why=one.why,
+                    is_maintenance=one.is_maintenance,
+                    kept_alerts=alerts,
+                    kept_errors=errors,
+                )
+            )
+        return found
 
     def _learn_what_to_hide(self) -> None:
         rules = self._parts().settings.redaction

@@ -121,6 +121,26 @@ class FiringAlert(msgspec.Struct, kw_only=True, omit_defaults=True):
     message: str
     since: datetime
     run_id: str | None = None
+    is_silenced: bool = False
+    """Nobody is told of it now."""
+
+
+class QuietView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A silence or a maintenance window that holds now."""
+
+    id: str
+    since: datetime
+    until: datetime
+    matches: str
+    """What it keeps quiet, in words."""
+    comment: str = ""
+    who: str = ""
+    why: str = ""
+    """These three in a line."""
+    is_maintenance: bool = False
+    kept_alerts: int = 0
+    """Alerts that were kept back so far."""
+    kept_errors: int = 0
 
 
 class SinkView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -181,6 +201,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     usual: Band | None
     """Of a whole run, now."""
     firing: list[FiringAlert]
+    quiet: list[QuietView]
+    """Silences and maintenance windows that hold now."""
     alerts: list[PastAlert]
     errors: list[ErrorGroup]
     sinks: list[SinkView]

@@ -213,7 +213,13 @@ class Subscription:
         self.subscribed, self.reason, self.lost_since = True, "", None
         self.connects += 1
         self._logged = ""
-        log.info("subscribed", patterns=self._options.patterns, adopted=adopted, stream=connection.stream)
+        log.info(
+            "subscribed",
+            text=_subscribed_to(self._options.patterns, adopted=adopted),
+            patterns=self._options.patterns,
+            adopted=adopted,
+            stream=connection.stream,
+        )
         self._changed(Link(subscribed=True, adopted=adopted))
 
     def _not_subscribed(self, reason: str) -> None:
@@ -263,6 +269,12 @@ class Subscription:
         if reason != self._logged or time.monotonic() - self._logged_at >= TELL_AGAIN:
             self._logged, self._logged_at = reason, time.monotonic()
             log.warning(what, reason=reason)
+
+
+def _subscribed_to(patterns: list[str], *, adopted: bool) -> str:
+    count = "1 pattern" if len(patterns) == 1 else f"{len(patterns)} patterns"
+    how = ", handed over by the process before" if adopted else ""
+    return f"subscribed to {', '.join(patterns)} ({count}){how}"
 
 
 def _kind(error: OSError) -> ErrorKind | None:

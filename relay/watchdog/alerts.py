@@ -40,6 +40,8 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     title: str = ""
     message: str = ""
     fired_at: datetime | None = None
+    announced_at: datetime | None = None
+    """When that was last said: again after a silence."""
     due_at: datetime | None = None
     """When the pending one fires or the clearing one is resolved."""
     resolve_after: float = 0.0
@@ -70,8 +72,6 @@ class Alerts:
         """Go on from what is on `shelf`."""
         self._shelf = shelf
         self._alerts: dict[str, Alert] = {}
-        self.held = False
-        """Nothing new fires while this is true (a maintenance window); what still holds afterwards does then."""
         for key, value in shelf.items().items():
             try:
                 self._alerts[key] = _decode(value)
@@ -95,6 +95,12 @@ class Alerts:
         """What was announced when the alert of that key fired, to be said again where it was not heard."""
         found = self._alerts.get(key)
         return _firing(found) if found is not None and found.is_firing else None
+
+    def announced_again(self, key: str, now: datetime) -> None:
+        """Note that a firing alert was announced once more."""
+        alert = self._alerts[key]
+        alert.announced_at = now
+        self._keep(alert)
 
     def named(self, name: str) -> list[Alert]:
         """The firing alerts of that name."""
@@ -186,11 +192,11 @@ class Alerts:
         return self._advance(alert, now)
 
     def _advance(self, alert: Alert, now: datetime) -> list[Announcement]:
-        if alert.due_at is None or now < alert.due_at or (self.held and alert.stage is Stage.PENDING):
+        if alert.due_at is None or now < alert.due_at:
             return []
         alert.due_at = None
         if alert.stage is Stage.PENDING:
-            alert.stage, alert.fired_at = Stage.FIRING, now
+            alert.stage, alert.fired_at, alert.announced_at = Stage.FIRING, now, now
             self._keep(alert)
             return [_firing(alert)]
         self._drop(alert)
@@ -218,6 +224,7 @@ def _resolved(alert: Alert, now: datetime) -> Announcement:
         message=alert.resolution or f"It is over after {lasting(seconds)}.",
         since=utc_text(alert.since),
         until=utc_text(now),
+        announced_at=utc_text(alert.announced_at or alert.fired_at or alert.since),
         duration_seconds=seconds,
     )
 

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from relay.config.links import Links
 from relay.events import SEVERITIES, Announcement
+from relay.events.incidents import CHANNEL
 
-INCIDENT = "relay:alert:incident"
 SECTIONS = {
     "not_subscribed": "intake",
     "gap": "intake",
@@ -32,7 +32,7 @@ def linked(announcement: Announcement, links: Links) -> Announcement:
     """The same with `url` and the like in its payload, where there is such a link and it does not bring it itself."""
     payload = announcement.payload
     found: dict[str, Any] = {"url": _page(announcement, links)}
-    if announcement.channel == INCIDENT:
+    if announcement.channel == CHANNEL:
         found |= _of_incident(payload, links)
     parts = ("again", "cleared")
     new = {

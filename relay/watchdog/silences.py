@@ -1,41 +1,62 @@
-"""Alerts kept quiet for a while: which, until when, why and by whom. Kept on a shelf that the command line writes too.
+"""What operators keep quiet for a while: which alerts and errors, until when, why and by whom.
 
-A silenced event still goes to the archive and the metrics; only sinks that wake people do not get it. What is still
-wrong when a silence ends is said again then.
+Kept on a shelf that the command line writes too. What follows from a silence is in `relay.watchdog.quiet`.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from relay.events import Announcement, Event
+from relay.events import Event
 from relay.store.shelf import Shelf
-from relay.watchdog.alerts import Alerts
 
 Predicate = Callable[[Event], bool]
 MAX_SILENCES = 200
 LONGEST = timedelta(days=366)
 KEPT = timedelta(days=7)
 """An ended silence can still be looked at for so long."""
+_SIGNS = ("=~", ">=", "<=", "!=", ">", "<")
 
 
-class Silence(msgspec.Struct, frozen=True, kw_only=True):
+class Silence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One silence; times are UTC."""
 
     id: str
     match: dict[str, Any]
-    """As in a route: every condition must hold."""
+    """As in a route: every condition must hold; none: everything."""
     created: datetime
     until: datetime
+    incident: str = ""
+    """Only what belongs to the incident of this id."""
     comment: str = ""
     who: str = ""
+    is_maintenance: bool = False
+    """It is a maintenance window of the configuration."""
 
     def is_active(self, now: datetime) -> bool:
         """Whether it keeps anything quiet now."""
         return self.created <= now < self.until
+
+    @property
+    def matches(self) -> str:
+        """What it keeps quiet, in words: `payload.component=data_import`, `incident 2ec03b4d`, `everything`."""
+        parts = [f"incident {self.incident}"] if self.incident else []
+        parts += [f"{field}{_condition(test)}" for field, test in self.match.items()]
+        return ", ".join(parts) or "everything"
+
+    @property
+    def why(self) -> str:
+        """What, why and by whom: conditions, comment and, in brackets, the name."""
+        parts = [self.comment] if self.is_maintenance else [self.matches, self.comment]
+        who = f" ({self.who})" if self.who else ""
+        return f"{' – '.join(filter(None, parts))}{who}".strip()  # noqa: RUF001 - typography
+
+
+def _condition(test: object) -> str:
+    return test if isinstance(test, str) and test.startswith(_SIGNS) else f"={test}"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -49,7 +70,6 @@ class Silences:
         self._shelf = shelf
         self._compile = compile_match
         self._known: dict[str, tuple[str, Silence, Predicate]] = {}
-        self._ended: set[str] | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -63,23 +83,36 @@ class Silences:
                 self._read(silence_id, text)
 
     def add(
-        self, match: Mapping[str, Any], until: datetime, now: datetime, *, comment: str = "", who: str = ""
+        self,
+        match: Mapping[str, Any],
+        until: datetime,
+        now: datetime,
+        *,
+        everything: bool = False,
+        incident: str = "",
+        comment: str = "",
+        who: str = "",
     ) -> Silence:
-        """Keep what matches quiet from `now` until `until`.
+        """Keep what matches quiet from `now` until `until`; `incident` alone, or `everything`, needs no matcher.
 
         Raises:
             ValueError: no matcher or a wrong one (`MatchError`), an end in the past or more than a year away, or there
                 are too many silences.
         """
-        if not match:
+        if not match and not incident and not everything:
             raise ValueError("a silence needs at least one matcher: without one, everything would be silenced")
         if not now < until <= now + LONGEST:
             raise ValueError("a silence must end in the future, and within a year")
         if len(self._known) >= MAX_SILENCES:
             raise ValueError(f"there are {MAX_SILENCES} silences already; expire some")
-        silence_id = secrets.token_hex(4)
         silence = Silence(
-            id=silence_id, match=dict(match), created=now, until=until, comment=comment[:500], who=who[:100]
+            id=secrets.token_hex(4),
+            match=dict(match),
+            created=now,
+            until=until,
+            incident=incident,
+            comment=" ".join(comment.split())[:500],
+            who=who[:100],
         )
         self._compile(silence.match)
         self._put(silence)
@@ -100,42 +133,26 @@ class Silences:
 
     def listed(self, now: datetime, *, ended: bool = False) -> list[Silence]:
         """The active silences, the one that ends first first; with `ended`, those of the last days too."""
-        silences = [silence for _, silence, _ in self._known.values()]
-        return sorted((one for one in silences if ended or one.is_active(now)), key=lambda one: one.until)
+        return sorted((one for one in self if ended or one.is_active(now)), key=lambda one: one.until)
 
-    def silencing(self, event: Event, now: datetime) -> Silence | None:
-        """The silence that keeps `event` quiet at `now`, if any does."""
+    def __iter__(self) -> Iterator[Silence]:
+        """All of them, also those that have ended."""
+        return iter([silence for _, silence, _ in self._known.values()])
+
+    def silencing(self, event: Event, now: datetime, incident: str = "") -> Silence | None:
+        """The silence that keeps `event`, which belongs to that incident, quiet at `now`, if any does."""
         for _, silence, matches in self._known.values():
-            if silence.is_active(now) and matches(event):
+            is_meant = not silence.incident or silence.incident == incident
+            if is_meant and silence.is_active(now) and matches(event):
                 return silence
         return None
 
-    def tick(self, now: datetime, alerts: Alerts, *, forget: bool = True) -> list[Announcement]:
-        """Say again what fires and was kept quiet by a silence that has just ended; `forget` what ended long ago."""
-        announcements: list[Announcement] = []
-        over = {silence_id for silence_id, (_, one, _) in self._known.items() if one.until <= now}
-        for silence_id in over - (over if self._ended is None else self._ended):
-            announcements += self._announce_again(self._known[silence_id], now, alerts)
-        self._ended = over
-        for silence_id in over:
-            if forget and self._known[silence_id][1].until + KEPT < now:
-                del self._known[silence_id]
-                self._shelf.put(silence_id, None)
-        return announcements
-
-    def _announce_again(
-        self, ended: tuple[str, Silence, Predicate], now: datetime, alerts: Alerts
-    ) -> list[Announcement]:
-        _, silence, matches = ended
-        firing = [(one, alerts.announcement_of(one.key)) for one in alerts.firing()]
-        return [
-            announcement
-            for alert, announcement in firing
-            if announcement is not None
-            and silence.created <= (alert.fired_at or alert.since)
-            and matches(announcement.as_event("silence", 0, now))
-            and self.silencing(announcement.as_event("silence", 0, now), now) is None
-        ]
+    def forget(self, now: datetime) -> None:
+        """Let go of those that ended long ago."""
+        for silence in self:
+            if silence.until + KEPT < now:
+                del self._known[silence.id]
+                self._shelf.put(silence.id, None)
 
     def _put(self, silence: Silence) -> None:
         text = _encode(silence).decode()

@@ -99,7 +99,6 @@ class Watchdog:
         announcements = self._catch_up(now, api)
         if not self.options.enabled:
             return announcements + self._result_check.tick(now, self.options)
-        self.alerts.held = self.options.in_maintenance(now)
         announcements += self._reachable(now, api)
         announcements += self._history_readable(now, api)
         announcements += self._start_check.tick(now, api, self.options)

@@ -18,7 +18,9 @@ _TRACEBACKS = ("traceback", "stack_trace", "stacktrace", "stack")
 _MESSAGES = ("message", "error_message", "error", "reason", "description")
 _SHOWN = frozenset({"severity", "level", "component", "error_code", "category", "context", "run_id", "phase"})
 _ENVELOPE = frozenset({"event", "event_type", "timestamp", "source", "version"})
-_ALERT = frozenset({"alert", "state", "title", "facts", "since", "until", "duration_seconds"})
+_ALERT = frozenset(
+    {"alert", "state", "title", "facts", "since", "until", "duration_seconds", "announced_at", "after_silence"}
+)
 _encode = msgspec.json.Encoder().encode
 
 

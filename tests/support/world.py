@@ -10,6 +10,7 @@ from typing import Any
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Event
+from relay.events.matching import predicate
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.tickstockpl.models import HistoryRun, Schedule, Status
@@ -24,6 +25,8 @@ from relay.watchdog.api_state import (
     without_history,
 )
 from relay.watchdog.incidents import Incidents
+from relay.watchdog.quiet import Quiet
+from relay.watchdog.silences import Silences
 from relay.watchdog.watchdog import Watchdog
 from tests.support.wire import event
 
@@ -56,6 +59,8 @@ class World:
     stopped_at: datetime | None = None
     silenced: list[Callable[[Event], bool]] = field(default_factory=list)
     """What is kept quiet."""
+    alerts_heard: list[str] = field(default_factory=list)
+    """`name state` of each alert that people are told of, in order."""
 
     def __post_init__(self) -> None:
         self.view = ApiState()
@@ -67,6 +72,8 @@ class World:
         self.runs = Runs(shelf("runs", MemoryShelf()))
         self.alerts = Alerts(shelf("alerts", MemoryShelf()))
         self.watchdog = Watchdog(self.options, self.runs, self.alerts, shelf("watchdog", MemoryShelf()), self.now)
+        self.silences = Silences(shelf("silences", MemoryShelf()), predicate)
+        self.quiet = Quiet(self.silences, lambda: self.options, shelf("quiet", MemoryShelf()))
         self.incidents = Incidents(
             shelf("incidents", MemoryShelf()),
             self.runs,
@@ -130,6 +137,7 @@ class World:
             self._keep(self.watchdog.tick(self.now, self.view))
             self._keep(self.alerts.tick(self.now))
             self.incident_events += [(self.now, event) for event in self.incidents.tick(self.now)]
+            self._keep(self.quiet.tick(self.now, self.alerts))
 
     def until(self, moment: datetime, step: float = 30.0) -> None:
         """Let time pass."""
@@ -154,9 +162,14 @@ class World:
     def _keep(self, announcements: list[Announcement]) -> None:
         seen = self.incidents.see(announcements, self.now)
         self.announcements += [(self.now, announcement) for announcement in seen]
+        self.quiet.announced(seen, self.now)
+        for each in seen:
+            if "alert" in each.payload and not self.quiet.silencing(each.as_event("world", 0, self.now), self.now):
+                self.alerts_heard.append(f"{each.event} {each.payload['state']}")
 
-    def _is_quiet(self, event: Event, _incident: str) -> bool:
-        return any(matches(event) for matches in self.silenced)
+    def _is_quiet(self, event: Event, incident: str) -> bool:
+        is_silenced = self.quiet.silencing(event, self.now, incident) is not None
+        return is_silenced or any(matches(event) for matches in self.silenced)
 
     @property
     def alerts_announced(self) -> list[str]:
@@ -164,7 +177,7 @@ class World:
         return [
             f"{announcement.event} {announcement.payload['state']}"
             for _, announcement in self.announcements
-            if announcement.channel.startswith("relay:alert:")
+            if "alert" in announcement.payload
         ]
 
     def alert(self, name: str, state: str = "firing") -> dict[str, Any]:

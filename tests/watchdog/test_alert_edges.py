@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 
-from relay.events import Announcement, Severity
-from relay.events.matching import predicate
+from relay.events import Announcement
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.silences import Silences
 from tests.support.wire import utc
 
 NOW = utc("2025-01-27 21:00")
@@ -53,37 +51,3 @@ def test_when_it_clears_anew_its_time_begins_anew() -> None:
 def test_one_that_goes_on_clearing_is_resolved_after_its_time_and_not_later() -> None:
     _, alerts = clearing()
     assert [states(alerts.set("cpu", False, NOW + minute * MINUTE)) for minute in (3, 5, 6)] == [[], [], ["resolved"]]
-
-
-def test_what_a_second_silence_keeps_quiet_is_not_said_when_the_first_ends() -> None:
-    alerts, quiet = Alerts(MemoryShelf()), Silences(MemoryShelf(), predicate)
-    quiet.add({"channel": "relay:alert:*"}, NOW + HOUR, NOW)
-    quiet.add({"event": "lasting"}, NOW + 2 * HOUR, NOW)
-    for name in ("lasting", "other"):
-        alerts.set(name, True, NOW + MINUTE, severity=Severity.ERROR, title=name)
-    assert quiet.tick(NOW + MINUTE, alerts) == []
-    assert [one.event for one in quiet.tick(NOW + HOUR, alerts)] == ["other"]
-    assert [one.event for one in quiet.tick(NOW + 2 * HOUR, alerts)] == ["lasting"]
-    assert quiet.tick(NOW + 3 * HOUR, alerts) == []
-
-
-def test_what_a_silence_did_not_match_is_not_said_again_when_it_ends() -> None:
-    alerts, quiet = Alerts(MemoryShelf()), Silences(MemoryShelf(), predicate)
-    quiet.add({"event": "lasting"}, NOW + HOUR, NOW)
-    alerts.set("other", True, NOW + MINUTE, title="other")
-    assert quiet.tick(NOW + MINUTE, alerts) == []
-    assert quiet.tick(NOW + HOUR, alerts) == []
-
-
-def test_a_maintenance_window_does_not_keep_an_alert_from_being_resolved() -> None:
-    _, alerts = clearing()
-    alerts.held = True
-    assert states(alerts.tick(NOW + 6 * MINUTE)) == ["resolved"]
-
-
-def test_an_alert_that_fired_at_the_moment_of_the_silence_is_announced_when_that_ends() -> None:
-    alerts, quiet = Alerts(MemoryShelf()), Silences(MemoryShelf(), predicate)
-    quiet.add({"event": "lasting"}, NOW + HOUR, NOW)
-    alerts.set("lasting", True, NOW, title="lasting")
-    assert quiet.tick(NOW + MINUTE, alerts) == []
-    assert [one.event for one in quiet.tick(NOW + HOUR, alerts)] == ["lasting"]

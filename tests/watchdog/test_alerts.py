@@ -1,4 +1,4 @@
-"""Alerts: once on firing, once on resolved, over flapping, restarts and maintenance windows."""
+"""Alerts: once on firing, once on resolved, over flapping and restarts."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,17 +90,6 @@ def test_a_restart_says_nothing_twice_and_forgets_nothing(restart_at: int) -> No
         announcements += on(alerts, second, for_=60, resolve_after=60) if second < 200 else off(alerts, second)
     assert states(announcements) == ["firing", "resolved"]
     assert announcements[1].payload["duration_seconds"] == 260
-
-
-def test_in_a_maintenance_window_nothing_new_fires_and_what_still_holds_fires_after_it() -> None:
-    alerts = Alerts(MemoryShelf())
-    alerts.held = True
-    assert on(alerts, 0) == []
-    alerts.set("brief", True, after(0), title="Brief")
-    assert alerts.tick(after(100)) == []
-    alerts.set("brief", False, after(100))
-    alerts.held = False
-    assert [one.payload["alert"] for one in alerts.tick(after(200))] == ["cpu:host"]
 
 
 def test_conditions_are_bounded_and_those_that_fire_stay() -> None:

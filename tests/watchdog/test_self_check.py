@@ -79,17 +79,6 @@ def test_calm_is_counted_from_the_last_time_also_over_restarts(seen: Seen) -> No
     assert [payload["state"] for _, payload in seen.check(1200)] == ["resolved"]
 
 
-def test_what_happens_in_a_maintenance_window_is_told_at_its_end(seen: Seen) -> None:
-    seen.alerts.held = True
-    seen.quarantine.counts[UnreadableReason.NOT_JSON] += 1
-    assert seen.check(0) == seen.check(3600) == []
-    seen.alerts.held = False
-    firing = seen.alerts.tick(NOW + timedelta(seconds=3601))
-    assert [one.payload["state"] for one in firing] == ["firing"]
-    assert seen.check(3602) == []
-    assert [payload["state"] for _, payload in seen.check(4202)] == ["resolved"]
-
-
 @pytest.mark.parametrize("restart", [False, True])
 def test_only_a_delivery_shows_that_a_failing_sink_works(seen: Seen, *, restart: bool) -> None:
     lane = lane_of("ops", error="Slack says not_in_channel", failing_since=NOW, waiting=3)

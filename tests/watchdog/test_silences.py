@@ -1,14 +1,13 @@
-"""Silences: what is kept quiet, until when, and that nothing stays unsaid when they end."""
+"""Silences: what is kept quiet, and until when."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from relay.events import Event, Severity
+from relay.events import Event
 from relay.events.matching import MatchError, predicate
 from relay.store.shelf import MemoryShelf
-from relay.watchdog.alerts import Alerts
 from relay.watchdog.silences import KEPT, MAX_SILENCES, Silences
 from tests.support.wire import event, utc
 
@@ -82,21 +81,28 @@ def test_what_cannot_be_read_keeps_nothing_quiet() -> None:
     assert silences(shelf).silencing(error(), NOW) is None
 
 
-def test_an_alert_that_fired_in_the_silence_and_still_fires_is_said_when_it_ends() -> None:
-    alerts, quiet = Alerts(MemoryShelf()), silences()
-    alerts.set("before", True, NOW - HOUR, severity=Severity.ERROR, title="Told before")
-    quiet.add({"channel": "relay:alert:*"}, NOW + HOUR, NOW)
-    alerts.set("lasting", True, NOW + HOUR / 4, severity=Severity.ERROR, title="Still wrong")
-    alerts.set("brief", True, NOW + HOUR / 4, title="Brief")
-    alerts.resolve("brief", NOW + HOUR / 2)
-    assert quiet.tick(NOW + HOUR / 2, alerts) == []
-    (announcement,) = quiet.tick(NOW + HOUR, alerts)
-    assert (announcement.channel, announcement.payload["title"], announcement.payload["state"]) == (
-        "relay:alert:lasting",
-        "Still wrong",
-        "firing",
-    )
-    assert quiet.tick(NOW + 2 * HOUR, alerts) == []
+def test_a_silence_of_everything_is_asked_for_and_one_of_an_incident_takes_only_that() -> None:
+    quiet = silences()
+    quiet.add({}, NOW + HOUR, NOW, incident="2ec03b4d")
+    assert quiet.silencing(error(), NOW) is None
+    assert quiet.silencing(error(), NOW, "2ec03b4d") is not None
+    quiet.add({}, NOW + HOUR, NOW, everything=True, comment="two\nlines")
+    found = quiet.silencing(error(), NOW)
+    assert found is not None
+    assert (found.matches, found.comment) == ("everything", "two lines")
+
+
+@pytest.mark.parametrize(
+    ("match", "incident", "words"),
+    [
+        ({}, "", "everything"),
+        ({}, "2ec03b4d", "incident 2ec03b4d"),
+        ({"event": "error", "severity": ">=error"}, "", "event=error, severity>=error"),
+        ({"channel": "=~^relay:"}, "day:2025-01-27", "incident day:2025-01-27, channel=~^relay:"),
+    ],
+)
+def test_what_it_keeps_quiet_is_said_as_it_was_typed(match: dict[str, Any], incident: str, words: str) -> None:
+    assert silences().add(match, NOW + HOUR, NOW, everything=True, incident=incident).matches == words
 
 
 def test_ended_silences_are_forgotten_and_their_number_is_bounded() -> None:
@@ -106,5 +112,5 @@ def test_ended_silences_are_forgotten_and_their_number_is_bounded() -> None:
         quiet.add({"event": "error"}, NOW + HOUR, NOW)
     with pytest.raises(ValueError, match="already"):
         quiet.add({"event": "error"}, NOW + HOUR, NOW)
-    quiet.tick(NOW + HOUR + KEPT + HOUR, Alerts(MemoryShelf()))
+    quiet.forget(NOW + HOUR + KEPT + HOUR)
     assert shelf.items() == {}

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from relay.runs.recent import ErrorGroup, PastAlert
-from relay.status.snapshot import Band, FiringAlert, IntakeView, PhaseView, RunView, SinkView, Snapshot, Today
+from relay.status.snapshot import (
+    Band,
+    FiringAlert,
+    IntakeView,
+    PhaseView,
+    QuietView,
+    RunView,
+    SinkView,
+    Snapshot,
+    Today,
+)
 
 NOW = datetime(2025, 1, 27, 21, 30, tzinfo=UTC)
 USUAL = Band(median=2100, low=1980, high=2220, runs=17)
@@ -44,6 +54,9 @@ def snapshot(text: str = "words", **more: Any) -> Snapshot:
         "runs": [run, *ended],
         "usual": USUAL,
         "firing": [FiringAlert(key=text, severity="error", title=text, message=text, since=NOW)],
+        "quiet": [
+            QuietView(id=text, since=NOW, until=NOW, matches=text, comment=text, who=text, why=text, kept_errors=3)
+        ],
         "alerts": [
             PastAlert(key=text, severity="error", title=text, message=text, fired_at=NOW),
             PastAlert(
