@@ -118,7 +118,7 @@ def _event(sink: QueuedSink, step: str, number: str, severity: Severity, sender:
     now = sink.context.now()
     over = step == _STEPS[1]
     words = f"Sent by {sender} at {both(begun)} with `tickstock-relay test-alert`, to see that alerts arrive."
-    if getattr(sink, "renders_incidents", False):
+    if sink.renders_incidents:
         channel, name = "relay:alert:incident", "incident"
         payload = _incident(f"test:{number}", severity, words, begun, now, over=over)
     else:

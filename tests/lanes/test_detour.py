@@ -12,8 +12,10 @@ from relay.routing import Routes
 from tests.support.wire import utc
 
 ALERTING = {"archive": False, "app": False, "ops": True, "phone": True, "boss": True}
+SHOW_INCIDENTS = {"ops", "boss"}
 LANES: Any = {
-    name: SimpleNamespace(name=name, sink=SimpleNamespace(alerting=alerting)) for name, alerting in ALERTING.items()
+    name: SimpleNamespace(name=name, sink=SimpleNamespace(alerting=alerting, renders_incidents=name in SHOW_INCIDENTS))
+    for name, alerting in ALERTING.items()
 }
 
 
@@ -33,22 +35,36 @@ def beside(event: Event, *to: str, lanes: Any = None) -> list[str]:
     return [lane.name for lane in detour(event, routes, lanes or LANES)]
 
 
+def incident(sink: str, **more: Any) -> Event:
+    """The state of the incident that an alert about a sink makes."""
+    found = alert("incident", "", incident=f"sink_failing:{sink}", **more)
+    del found.payload["alert"]
+    return found
+
+
 @pytest.mark.parametrize("name", ["sink_failing", "events_lost"])
-def test_the_other_sinks_that_alert_people_get_it(name: str) -> None:
-    assert beside(alert(name, f"{name}:ops"), "archive", "app", "ops") == ["phone", "boss"]
-    assert beside(alert(name, f"{name}:ops"), "archive") == ["phone", "boss"]
-    assert beside(alert(name, f"{name}:app"), "archive") == ["ops", "phone", "boss"]
+def test_the_other_sinks_that_alert_people_get_it_as_they_show_it(name: str) -> None:
+    assert beside(alert(name, f"{name}:ops", incident=f"{name}:ops"), "archive", "app", "ops") == ["phone"]
+    assert beside(alert(name, f"{name}:app"), "archive") == ["phone"]
+    assert beside(incident("ops"), "archive", "app", "ops") == ["boss"]
+    assert beside(incident("app"), "archive") == ["ops", "boss"]
 
 
-def test_its_end_and_its_incident_go_the_same_way() -> None:
-    assert beside(alert("sink_failing", "sink_failing:ops", state="resolved"), "ops") == ["phone", "boss"]
-    incident = alert("incident", "", incident="sink_failing:ops")
-    del incident.payload["alert"]
-    assert beside(incident, "ops") == ["phone", "boss"]
+def test_its_end_goes_the_same_way() -> None:
+    assert beside(alert("sink_failing", "sink_failing:ops", state="resolved"), "ops") == ["phone"]
+    assert beside(incident("ops", state="over"), "ops") == ["boss"]
 
 
-def test_nothing_is_added_where_the_routes_reach_another_one() -> None:
-    assert beside(alert("sink_failing", "sink_failing:ops"), "ops", "phone") == []
+@pytest.mark.parametrize("other", ["phone", "boss"])
+def test_nothing_is_added_where_the_routes_reach_another_one(other: str) -> None:
+    assert beside(alert("sink_failing", "sink_failing:ops"), "ops", other) == []
+    assert beside(incident("ops"), "ops", other) == []
+
+
+def test_a_route_for_the_single_alert_alone_is_enough() -> None:
+    routes = Routes([RouteOptions(name="one", match={"channel": "relay:alert:sink_failing"}, to=["boss"])])
+    assert detour(incident("ops"), routes, LANES) == []
+    assert detour(alert("sink_failing", "sink_failing:ops"), routes, LANES) == []
 
 
 def test_nothing_is_added_where_there_is_no_other_one() -> None:
