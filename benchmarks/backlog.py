@@ -26,7 +26,7 @@ from benchmarks import archive, contenders, relay_config, running, system
 from benchmarks.neighbour import Beside
 from benchmarks.publisher import Publisher
 from relay.config.settings import OutboxOptions
-from relay.events import Event, encode, kind_of
+from relay.events import Event, KindFacts, encode, kind_of
 from relay.lanes.queued import QueuedLane
 from relay.process.clock import Clock
 from relay.store.outbox import Outbox
@@ -128,7 +128,7 @@ async def deliver(size: Size, port: int, order_by: tuple[str, ...]) -> tuple[flo
 def _event(number: int) -> Event:
     body = b'{"payload":{"seq":%d,"pad":"%b"}}' % (10**9 + number, b"x" * EVENT_BYTES)
     now = datetime.now(UTC)
-    return Event(kind_of("tickstock:job:status", "numbered"), "bench", number, now, now, body, body)
+    return Event(kind_of(KindFacts("tickstock:job:status", "numbered")), "bench", number, now, now, body, body)
 
 
 def deliveries(size: Size, beside: Beside) -> None:

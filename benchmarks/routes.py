@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 
 from relay.config.settings import RouteOptions
-from relay.events import Event, kind_of
+from relay.events import Event, KindFacts, kind_of
 from relay.routing import Routes
 
 ROUTES = 2_000
@@ -29,7 +29,7 @@ def _routes(match: dict[str, object], field: str, *, listed: bool) -> Routes:
 
 
 def _events(kinds: int) -> list[Event]:
-    made = [kind_of("tickstock:patterns:detected", f"event{number}") for number in range(kinds)]
+    made = [kind_of(KindFacts("tickstock:patterns:detected", f"event{number}")) for number in range(kinds)]
     return [
         Event(made[number % kinds], "s1", number, _NOW, _NOW, b'{"symbol":"V7","confidence":0.9}', b"{}")
         for number in range(EVENTS)

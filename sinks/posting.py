@@ -7,7 +7,6 @@ gets into an error, a log or a detail. What to send, and whether to try again, i
 import asyncio
 import logging
 import re
-import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +18,12 @@ import certifi
 import httpcore
 
 from relay.config.environment import Environment, Proxy
+from relay.network.bodies import read_bounded
 from relay.network.connections import Connections
+from relay.network.failures import Failed, failure_of
 from relay.network.resolver import Resolver
+from relay.network.tls import tls_context
+from relay.redaction.known_secrets import KnownSecrets
 from sinks.base import Outcome, Reason, SinkError
 
 MAX_ANSWER = 64 << 10
@@ -41,6 +44,7 @@ _REASONS |= {407: Reason.UNREACHABLE, 421: Reason.UNREACHABLE}
 _REASONS |= {423: Reason.SERVER_ERROR, 425: Reason.SERVER_ERROR}
 """Locked, and too early: it may take them later."""
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError)
+_FAILED = {Failed.TIMEOUT: Reason.TIMEOUT, Failed.NOT_HTTP: Reason.BAD_ANSWER}
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]+")
 
 
@@ -94,14 +98,12 @@ class Poster:
         headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         try:
             environment = environment or Environment.read()
-            tls = _tls(environment, ca_file)
-            if cert_file is not None:
-                _add_certificate(tls, cert_file, key_file)
+            tls = tls_context(environment, ca_file, cert_file, key_file, authorities=certifi.where())
         except ValueError as error:
             raise SinkError(str(error)) from None
         self._connections = Connections(Resolver(), tls, environment, headers)
-        given = {*secrets, *(proxy.password for proxy in environment.proxies.values())}
-        self._secrets = sorted(filter(None, given), key=len, reverse=True)
+        passwords = (proxy.password for proxy in environment.proxies.values())
+        self._secrets = KnownSecrets((*secrets, *passwords))
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """POST `body`.
@@ -125,9 +127,7 @@ class Poster:
 
     def redacted(self, text: str) -> str:
         """What the other side said, fit for a detail: no secret of ours, no control characters, not long."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[redacted]")
-        text = _UNPRINTABLE.sub(" ", text).strip()
+        text = _UNPRINTABLE.sub(" ", self._secrets.hide(text)).strip()
         return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
 
     async def _request(self, method: bytes, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
@@ -149,30 +149,18 @@ class Poster:
         finally:
             if connection is not None:
                 await self._connections.give_back(target, connection)
-        answer = Answer(head.status, _named_headers(head), bytes(read[:MAX_ANSWER]), broke_off)
+        answer = Answer(head.status, _named_headers(head), bytes(read), broke_off)
         if target.proxy is not None and _is_by_the_proxy(url, answer):
             detail = f"{_named(target.proxy)} answered HTTP {answer.status} itself"
             raise NoAnswerError(Outcome(Reason.UNREACHABLE, detail))
         return answer
 
     def _no_answer(self, error: Exception, proxy: Proxy | None) -> Outcome:
+        failure = failure_of(error, self._timeout)
+        if failure.at is Failed.PROXY:
+            return Outcome(Reason.UNREACHABLE, self.redacted(f"{_named(proxy)} {failure.words}"))
         by = f"by way of {_named(proxy)}: " if proxy else ""
-        tls = _tls_failure(error)
-        if isinstance(tls, ssl.SSLCertVerificationError):
-            return Outcome(Reason.UNREACHABLE, self.redacted(f"{by}cannot connect: {tls}"))
-        if tls is not None:
-            return Outcome(Reason.UNREACHABLE, f"{by}TLS failed: {tls.reason or type(tls).__name__}")
-        match error:
-            case TimeoutError() | httpcore.TimeoutException():
-                return Outcome(Reason.TIMEOUT, f"{by}no answer within {self._timeout:g} s")
-            case httpcore.ConnectError():
-                return Outcome(Reason.UNREACHABLE, self.redacted(f"{by}cannot connect: {error}"))
-            case httpcore.RemoteProtocolError():
-                return Outcome(Reason.BAD_ANSWER, f"{by}the connection ended without an HTTP answer")
-            case httpcore.ProxyError():
-                return Outcome(Reason.UNREACHABLE, self.redacted(f"{_named(proxy)} answered HTTP {error}"))
-            case _:
-                return Outcome(Reason.UNREACHABLE, f"{by}the connection broke ({type(error).__name__})")
+        return Outcome(_FAILED.get(failure.at, Reason.UNREACHABLE), self.redacted(f"{by}{failure.words}"))
 
 
 def outcome_of(answer: Answer, now: datetime, detail: str = "") -> Outcome:
@@ -215,10 +203,7 @@ async def _read(response: httpcore.Response, body: bytearray) -> None:
     """The body's first bytes as they come: what is compressed stays so, lest a small answer become a large one."""
     stream = cast("_Body", response.stream)
     try:
-        async for chunk in stream:
-            body += chunk
-            if len(body) >= MAX_ANSWER:
-                break
+        await read_bounded(stream, body, MAX_ANSWER)
     finally:
         await stream.aclose()
 
@@ -230,41 +215,6 @@ def _named_headers(response: httpcore.Response) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         named[name] = f"{named[name]}, {value}" if name in named else value
     return named
-
-
-def _add_certificate(tls: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:
-    """Have `tls` show our own certificate where a server asks for one.
-
-    Raises:
-        SinkError: the files cannot be read, or hold no certificate with its key.
-    """
-    try:
-        tls.load_cert_chain(cert_file, key_file, password="")
-    except OSError as error:
-        what = f"cert_file {cert_file}" + (f" with key_file {key_file}" if key_file else "")
-        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-        raise SinkError(f"cannot use {what}: {why or 'no certificate with its key, without a passphrase'}") from None
-
-
-def _tls_failure(error: BaseException) -> ssl.SSLError | None:
-    """The TLS error behind `error`: httpcore wraps it as a lost connection, or not at all."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
-def _tls(environment: Environment, ca_file: Path | None) -> ssl.SSLContext:
-    """The authorities in `ca_file`; else those that the environment names; else the usual ones.
-
-    Raises:
-        SinkError: the file cannot be read, or holds no certificate.
-    """
-    try:
-        return ssl.create_default_context(cafile=str(ca_file)) if ca_file else environment.tls(certifi.where())
-    except OSError as error:
-        what = f"ca_file {ca_file}" if ca_file else f"SSL_CERT_FILE {environment.ca_file}"
-        raise SinkError(f"cannot use {what}: {error.strerror or error}") from None
 
 
 def _named(proxy: Proxy | None) -> str:

@@ -259,7 +259,7 @@ class WebhookSink(QueuedSink):
         if not event.channel.startswith("relay:"):
             return event
         kind = event.kind
-        named = kind_of(kind.channel, kind.event, kind.phase, kind.severity, self.context.installation, kind.version)
+        named = kind_of(kind.facts._replace(severity=kind.severity, source=self.context.installation))
         return replace(event, kind=named)
 
     def _headers(self, body: bytes, delivery_id: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from relay.events.wording import clock_time
 from tickstock_simulator.slack_messages import CIRCLES, SlackMessage
 
 Json = dict[str, Any]
@@ -48,7 +49,8 @@ def _with_thread(message: SlackMessage, messages: Iterable[SlackMessage], zone: 
 
 
 def _row(message: SlackMessage, zone: tzinfo) -> str:
-    at = f"{datetime.fromtimestamp(message.received, zone):%H:%M:%S}"
+    received = datetime.fromtimestamp(message.received, zone)
+    at = clock_time(received, received, zone=zone, seconds=True)
     facts = [at, message.channel_name, message.ts, message.via]
     if message.edits:
         facts.append(f"{len(message.edits)} edits")

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from relay.config.settings import Settings
 from relay.events import Announcement, Event, Mark, Severity, utc_text
-from relay.events.wording import both
+from relay.events.wording import clock_time
 from relay.lanes.build import SinkEnvironment, make_sink
 from relay.store.outbox import Outbox
 from relay.store.store import Store
@@ -117,7 +117,7 @@ async def _deliver(sink: QueuedSink, event: Event, delivery_id: str) -> Outcome:
 def _event(sink: QueuedSink, step: str, number: str, severity: Severity, sender: str, begun: datetime) -> Event:
     now = sink.context.now()
     over = step == _STEPS[1]
-    words = f"Sent by {sender} at {both(begun)} with `tickstock-relay test-alert`, to see that alerts arrive."
+    words = f"Sent by {sender} at {clock_time(begun, begun, utc=True)} with `tickstock-relay test-alert`, to see that alerts arrive."
     if sink.renders_incidents:
         channel, name = "relay:alert:incident", "incident"
         payload = _incident(f"test:{number}", severity, words, begun, now, over=over)
@@ -167,7 +167,7 @@ def _incident(
         "changed": utc_text(now),
         "ended": utc_text(now) if over else None,
         "timezone": "America/New_York",
-        "context": [both(now), "a test, sent on request"],
+        "context": [clock_time(now, now, utc=True), "a test, sent on request"],
     }
     if over:
         payload["cleared"] = {"at": utc_text(now), "text": "Cleared by itself: the test is over.", "by_name": None}

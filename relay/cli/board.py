@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from relay.events.wording import figure, lasting
+from relay.events.wording import clock_time, duration, figure, size, usually
 from relay.process.terminal import plain
 
 if TYPE_CHECKING:
@@ -87,12 +87,14 @@ def cell(value: object, width: int, *, right: bool = False) -> str:
 def _answer(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
     today, now = snapshot.today, snapshot.at
     style = MOOD_STYLES[today.mood]
-    head = Text.assemble(("TickStock Relay ", "bold"), (f"{snapshot.version}   ", "dim"), f"{_clock(now, zone)}")
+    head = Text.assemble(
+        ("TickStock Relay ", "bold"),
+        (f"{snapshot.version}   ", "dim"),
+        f"{clock_time(now, now, zone=zone, seconds=True, named=True)}",
+    )
     if today.next_due is not None:
-        when = today.next_due.astimezone(zone)
-        coming = (
-            f"next run {when:%a} {when.day} {when:%b %H:%M %Z}, in {lasting((today.next_due - now).total_seconds())}"
-        )
+        when = clock_time(today.next_due, now, zone=zone, named=True)
+        coming = f"next run {when}, in {duration((today.next_due - now).total_seconds())}"
     else:
         coming = today.next_note or "no next run is planned"
     return [
@@ -107,11 +109,11 @@ def _run(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
         return []
     run = snapshot.running[0]
     percent = run.percent or 0.0
-    facts = [f"{lasting(run.seconds or 0.0)} so far"]
+    facts = [f"{duration(run.seconds or 0.0)} so far"]
     if run.usual:
-        facts.append(f"usually {lasting(run.usual.median)}")
+        facts.append(f"usually {duration(run.usual.median)}")
     if run.eta:
-        facts.append(f"ends {run.eta.astimezone(zone):%H:%M}")
+        facts.append(f"ends {clock_time(run.eta, run.eta, zone=zone)}")
     if len(snapshot.running) > 1:
         facts.append(f"and {len(snapshot.running) - 1} more")
     facts.append(run.run_id)
@@ -129,11 +131,11 @@ def _phase(phase: PhaseView, zone: ZoneInfo) -> Text:
     percent = 100.0 if phase.state == "completed" else phase.percent or 0.0
     facts = []
     if phase.seconds is not None:
-        facts.append(lasting(phase.seconds))
+        facts.append(duration(phase.seconds))
     if phase.usual:
-        facts.append(f"usually {lasting(phase.usual.median)}")
+        facts.append(f"usually {duration(phase.usual.median)}")
     if is_open and phase.eta:
-        facts.append(f"ends {phase.eta.astimezone(zone):%H:%M}")
+        facts.append(f"ends {clock_time(phase.eta, phase.eta, zone=zone)}")
     if is_open and phase.last_symbol:
         facts.append(f"at {phase.last_symbol}")
     style = STATE_STYLES.get(phase.state, "dim")
@@ -155,16 +157,15 @@ def bar(percent: float, width: int, style: str) -> Text:
 def _last_runs(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
     runs = snapshot.runs[:4]
     longest = max((run.seconds or 0.0 for run in runs), default=0.0) or 1.0
-    usual = f"usually {lasting(snapshot.usual.low)} to {lasting(snapshot.usual.high)}" if snapshot.usual else ""
+    usual = usually(snapshot.usual.median, snapshot.usual.low, snapshot.usual.high) if snapshot.usual else ""
     head = Text.assemble(("LAST RUNS  ", "bold"), (usual if runs else "none yet", "dim"))
     return [head, *(_past_run(run, longest, zone) for run in runs)]
 
 
 def _past_run(run: RunView, longest: float, zone: ZoneInfo) -> Text:
-    began = run.began.astimezone(zone)
-    took = lasting(run.seconds) if run.seconds is not None else "?"
+    took = duration(run.seconds) if run.seconds is not None else "?"
     return Text.assemble(
-        f"  {cell(f'{began:%a} {began.day} {began:%b %H:%M}', 17)}",
+        f"  {cell(clock_time(run.began, zone=zone), 17)}",
         bar(100 * (run.seconds or 0.0) / longest, BAR, "dim cyan"),
         f" {cell(took, 11, right=True)}  ",
         (cell(run.state, 10), STATE_STYLES.get(run.state, "")),
@@ -175,35 +176,39 @@ def _past_run(run: RunView, longest: float, zone: ZoneInfo) -> Text:
 def _alerts(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
     firing = [_firing(alert, snapshot.at) for alert in snapshot.firing]
     firing += [Text.assemble(("  ! ", "bold red"), plain(words)) for words in snapshot.trouble]
-    past = [_past_alert(alert, zone) for alert in snapshot.alerts if alert.resolved_at or alert.is_notice]
+    past = [_past_alert(alert, zone, snapshot.at) for alert in snapshot.alerts if alert.resolved_at or alert.is_notice]
     summary = (f"{len(firing)} firing", "bold red") if firing else ("none firing", "green")
     return [Text.assemble((cell("ALERTS", 11), "bold"), summary), *firing, *past[:3]]
 
 
 def _firing(alert: FiringAlert, now: datetime) -> Text:
     style = "bold red" if alert.severity in LOUD else "bold yellow"
-    lasts = lasting(max(0.0, (now - alert.since).total_seconds()))
+    lasts = duration((now - alert.since).total_seconds())
     return Text.assemble(("  ! ", style), (plain(alert.title), style), (f"  {alert.severity}, for {lasts}", "dim"))
 
 
-def _past_alert(alert: PastAlert, zone: ZoneInfo) -> Text:
-    end = "" if alert.resolved_at is None else f"  resolved {_clock(alert.resolved_at, zone)}"
+def _past_alert(alert: PastAlert, zone: ZoneInfo, now: datetime) -> Text:
+    end = f"  resolved {clock_time(alert.resolved_at, now, zone=zone, named=True)}" if alert.resolved_at else ""
     return Text.assemble(("    ", ""), (plain(alert.title), "dim"), (end, "dim"))
 
 
 def _errors(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
     total = snapshot.intake.errors
-    summary = f"{figure(total)} since {_clock(snapshot.started, zone)}" if total else "none since the start"
+    summary = (
+        f"{figure(total)} since {clock_time(snapshot.started, snapshot.at, zone=zone, named=True)}"
+        if total
+        else "none since the start"
+    )
     head = Text.assemble((cell("ERRORS", 11), "bold"), (summary, "" if total else "green"))
-    return [head, *(_error(group, zone) for group in snapshot.errors)]
+    return [head, *(_error(group, zone, snapshot.at) for group in snapshot.errors)]
 
 
-def _error(group: ErrorGroup, zone: ZoneInfo) -> Text:
+def _error(group: ErrorGroup, zone: ZoneInfo, now: datetime) -> Text:
     style = "red" if group.severity in LOUD else "yellow"
     origin = " ".join(word for word in (group.component, group.code) if word)
     return Text.assemble(
         (f"  {cell(figure(group.count), 5, right=True)}× ", style),  # noqa: RUF001 - times
-        f"{_clock(group.last, zone)[:8]}  {plain(group.message)}",
+        f"{clock_time(group.last, now, zone=zone)}  {plain(group.message)}",
         (f"  {plain(origin)}", "dim"),
     )
 
@@ -221,7 +226,7 @@ def _sink(sink: SinkView, now: datetime) -> Text:
     state = "resting" if sink.breaker == "open" else "failing" if sink.error else "works"
     waiting = f"{figure(sink.waiting)} waiting"
     if sink.oldest:
-        waiting += f" since {lasting(max(0.0, (now - sink.oldest).total_seconds()))}"
+        waiting += f" since {duration((now - sink.oldest).total_seconds())}"
     lost = f" · {figure(sink.dropped)} lost" if sink.dropped else ""
     return Text.assemble(
         f"  {cell(sink.name, 16)} ",
@@ -237,7 +242,7 @@ def _quiet(snapshot: Snapshot, zone: ZoneInfo) -> list[Text]:
         return []
     first, more = snapshot.quiet[0], len(snapshot.quiet) - 1
     what = "maintenance, " if first.is_maintenance else ""
-    words = f"{what}until {first.until.astimezone(zone):%a %H:%M %Z} {first.why}"
+    words = f"{what}until {clock_time(first.until, snapshot.at, zone=zone, named=True)} {first.why}"
     return [Text.assemble((cell("QUIET", 11), "bold"), (plain(words), "yellow"), f"   +{more} more" if more else "")]
 
 
@@ -250,11 +255,7 @@ def _intake(snapshot: Snapshot) -> list[Text]:
         f"{figure(view.gaps)} gaps" if view.gaps else "no gaps",
     ]
     if view.unread_bytes:
-        facts.insert(2, f"{view.unread_bytes:,} bytes unread")
+        facts.insert(2, f"{size(view.unread_bytes)} unread")
     api = {"answers": ("API answers", "green"), "fails": ("API does not answer", "bold red")}
     shown = api.get(view.api, ("API not asked", "dim"))
     return [Text.assemble((cell("INTAKE", 11), "bold"), subscribed, f" · {' · '.join(facts)} · ", shown)]
-
-
-def _clock(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{moment.astimezone(zone):%H:%M:%S %Z}"

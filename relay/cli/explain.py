@@ -13,7 +13,7 @@ import click
 from rich.text import Text
 
 from relay.cli.api import BadConfig
-from relay.process.terminal import both_times, console, plain
+from relay.process.terminal import console, moment_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,9 +190,9 @@ def _verdict_line(verdict: Verdict, explained: _Explained) -> Text:
 
 def _throttle(throttle: Throttle, event: Event) -> str:
     """`at most one in 5 min for each payload.symbol (here AAPL)`."""
-    from relay.events.wording import lasting
+    from relay.events.wording import duration
 
-    most = f"at most one in {lasting(throttle.every)}"
+    most = f"at most one in {duration(throttle.every)}"
     if not throttle.by:
         return most
     return f"{most} for each {', '.join(throttle.by)} (here {', '.join(throttle.key_of(event))})"
@@ -203,7 +203,7 @@ def _muted_line(muted: Muted) -> Text:
     text = {"test": "a test wakes nobody", "replayed": "a replayed event wakes nobody"}.get(muted.reason, "")
     if silence := muted.silence:
         what = "maintenance" if silence.is_maintenance else f"silence {silence.id}"
-        text = f"{what} until {both_times(silence.until)}: {silence.why}"
+        text = f"{what} until {moment_text(silence.until)}: {silence.why}"
     return Text.assemble(("muted       ", "yellow"), plain(f"{', '.join(muted.sinks)}: {text}"))
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.cli.api import Api, api_options
-from relay.process.terminal import both_times, console, shown, span
+from relay.process.terminal import console, duration_text, moment_text, shown
 
 if TYPE_CHECKING:
     from relay.tickstockpl.models import HistoryRun
@@ -50,10 +50,10 @@ def _table(runs: list[HistoryRun], *, wide: bool) -> Table:
 
 def _cells(run: HistoryRun, *, wide: bool) -> list[Text]:
     """In the order of `COLUMNS`."""
-    start = shown(both_times(run.start_time) or run.run_date)
+    start = shown(moment_text(run.start_time) or run.run_date)
     return [
         start if wide else Text("\n(").join(start.split(" (")),
-        shown(span(run.duration_seconds)),
+        shown(duration_text(run.duration_seconds)),
         shown(run.status, STATUS_STYLES.get((run.status or "").lower(), "")),
         shown(run.trigger_type),
         shown(run.symbols_processed),

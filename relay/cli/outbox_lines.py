@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from relay.cli.board import cell, fitted
-from relay.process.terminal import plain, span
+from relay.events.wording import duration
+from relay.process.terminal import plain
 from relay.store.short_id import short_id
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Line:
         """What will be done with it, and when."""
         if self.row.state != "waiting":
             return f"dead, {self.attempts} tries" if self.attempts != 1 else "dead, 1 try"
-        when = span(self.due - now) if self.due > now else None
+        when = duration(self.due - now) if self.due > now else None
         if self.held_for_repeats:
             return f"held for repeats {when or ''}"
         return f"try {self.attempts + 1} {f'in {when}' if when else 'now'}"
@@ -57,7 +58,7 @@ def listed(rows: Iterable[Row], now: float, width: int) -> Iterator[Text]:
         row, event = line.row, json.loads(line.row.event.partition(b"\n")[0])
         more = f" (+{line.count - 1:,} like it)" if line.count > 1 else ""
         what = f"{event.get('event')} {event.get('channel')}"
-        age = cell(span(now - row.accepted), AGE, right=True)
+        age = cell(duration(now - row.accepted), AGE, right=True)
         head = f"{short_id(row.id):{ID}} {cell(line.state(now), STATE)} {age}  {cell(row.lane, SINK)} "
         left = max(1, width - cell_len(head) - len(more))
         yield fitted(Text.assemble(head, cell(what, left).rstrip(), (more, "dim")), width)

@@ -9,7 +9,7 @@ import click
 
 from relay.cli.api import Api, api_options
 from relay.cli.recording import Recorded, recorded
-from relay.process.terminal import both_times, fact_table, plain
+from relay.process.terminal import fact_table, moment_text, plain
 
 if TYPE_CHECKING:
     from relay.tickstockpl.client import TickStockPL
@@ -57,7 +57,7 @@ def _show(api: Api, schedule: Schedule) -> None:
                 "TickStockPL": api.url,
                 "enabled": schedule.enabled,
                 "trigger time": _local_time(schedule),
-                "next run": both_times(schedule.next_run),
+                "next run": moment_text(schedule.next_run),
                 "universes": ", ".join(schedule.universes),
                 "market check": schedule.market_check,
             }

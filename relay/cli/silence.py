@@ -14,7 +14,7 @@ from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, read_matchers
 from relay.cli.recording import recorded
 from relay.process.operations import who_am_i
-from relay.process.terminal import both_times, console, plain, shown
+from relay.process.terminal import console, moment_text, plain, shown
 
 if TYPE_CHECKING:
     from relay.watchdog.silences import Silence, Silences
@@ -201,7 +201,7 @@ def add(
             silence = _added(
                 silences, match, end, now, incident=whole_id, everything=everything, comment=comment, who=who
             )
-        record.answer = f"{silence.id}: silenced until {both_times(silence.until)}"
+        record.answer = f"{silence.id}: silenced until {moment_text(silence.until)}"
     click.echo(json.dumps(_facts(silence), indent=2) if as_json else record.answer)
 
 
@@ -263,7 +263,7 @@ def list_(ended: bool, config: Path, as_json: bool) -> None:
         table.add_row(
             *(
                 shown(cell)
-                for cell in (silence.id, silence.matches, both_times(silence.until), silence.who, silence.comment)
+                for cell in (silence.id, silence.matches, moment_text(silence.until), silence.who, silence.comment)
             )
         )
     console().print(table)

@@ -8,11 +8,12 @@ import contextlib
 import ipaddress
 import json
 import signal
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import click
 
+from relay.events.wording import clock_time
 from tickstock_simulator.faults import FAULTS, parse_fault
 from tickstock_simulator.publisher import address
 from tickstock_simulator.slack import SlackStandIn
@@ -173,7 +174,8 @@ def _loopback_only(where: Listen, *, allow_remote: bool) -> None:
 def _log_text(event: str, **facts: object) -> None:
     now = datetime.now().astimezone()
     details = "  ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
-    click.echo(f"{now:%H:%M:%S}  {event.replace('_', ' '):<18} {details}".rstrip())
+    shown = clock_time(now, now, zone=now.tzinfo or UTC, seconds=True)
+    click.echo(f"{shown}  {event.replace('_', ' '):<18} {details}".rstrip())
 
 
 def _log_json(event: str, **facts: object) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from rich.text import Text
 
 from relay.cli.api import Api, api_options
-from relay.process.terminal import both_times, fact_table
+from relay.process.terminal import fact_table, moment_text
 
 if TYPE_CHECKING:
     from relay.tickstockpl.models import Status
@@ -34,8 +34,8 @@ def command(api: Api) -> None:
             "phase": status.current_phase,
             "progress": _bar(status.progress),
             "symbols": _symbols(status),
-            "started": both_times(status.start_time),
-            "expected end": both_times(status.estimated_completion),
+            "started": moment_text(status.start_time),
+            "expected end": moment_text(status.estimated_completion),
         }
     )
     api.show(facts, table)

@@ -25,15 +25,24 @@ def error_group(event: Event) -> str:
 
     Severity, component and code must be equal; an incident of errors outside of runs is called `error:<group>`.
     """
-    payload = event.payload
     parts = (
         event.event,
         event.severity.label,
-        text(payload.get("component"), MAX_COMPARED) or "",
-        text(payload.get("error_code"), MAX_COMPARED) or text(payload.get("category"), MAX_COMPARED) or "",
+        error_place(event),
+        error_code(event),
         _shape(event),
     )
     return blake2b("\0".join(parts).encode(errors="replace"), digest_size=GROUP_BYTES).hexdigest()
+
+
+def error_place(event: Event) -> str:
+    """The component that reports it, else who published it."""
+    return text(event.payload.get("component"), 80) or event.source or ""
+
+
+def error_code(event: Event) -> str:
+    """Its code, else its category; empty when it has neither."""
+    return text(event.payload.get("error_code"), 80) or text(event.payload.get("category"), 80) or ""
 
 
 def error_message(event: Event, longest: int = 1000) -> str | None:

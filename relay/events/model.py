@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag, StrEnum
 from functools import lru_cache
-from typing import Any, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import msgspec
 
@@ -101,6 +101,24 @@ TOLD_LATER = Mark.RECONSTRUCTED | Mark.REPLAYED
 MARK_KEYS = {mark: mark.name.lower() for mark in Mark if mark.name}
 
 
+class KindFacts(NamedTuple):
+    """What makes a kind: its constructor, its memory and its copies are all made of these."""
+
+    channel: str
+    event: str
+    phase: Phase | None = None
+    severity: Severity | None = None
+    """None: as usual for such an event."""
+    source: str | None = None
+    version: str | None = None
+    wire_event: str | None = None
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Those that came from the wire."""
+        return {name: value for name, value in self._asdict().items() if type(value) is str}
+
+
 class Kind:
     """What events have in common that repeat one another but for time and payload: made once, compared by identity.
 
@@ -108,38 +126,22 @@ class Kind:
     with rules.
     """
 
-    __slots__ = (
-        "action",
-        "channel",
-        "domain",
-        "event",
-        "head",
-        "phase",
-        "severity",
-        "size",
-        "source",
-        "version",
-        "wire_event",
-    )
+    __slots__ = (*KindFacts._fields, "action", "domain", "facts", "head", "size")
+    channel: str
+    event: str
+    phase: Phase | None
+    severity: Severity
+    source: str | None
+    version: str | None
+    wire_event: str | None
 
-    def __init__(
-        self,
-        channel: str,
-        event: str,
-        phase: Phase | None = None,
-        severity: Severity | None = None,
-        source: str | None = None,
-        version: str | None = None,
-        wire_event: str | None = None,
-    ) -> None:
-        self.channel = channel
-        self.event = event
-        self.domain, self.action = split_channel(channel)
-        self.phase = phase
-        self.severity = usual_severity(self.domain, self.action, event) if severity is None else severity
-        self.source = source
-        self.version = version
-        self.wire_event = wire_event
+    def __init__(self, facts: KindFacts) -> None:
+        self.facts = facts
+        self.domain, self.action = split_channel(facts.channel)
+        for name, value in facts._asdict().items():
+            setattr(self, name, value)
+        if facts.severity is None:
+            self.severity = usual_severity(self.domain, self.action, facts.event)
         self.head = self._head()
         self.size = 300 + 2 * len(self.head)
         """About the bytes that it takes in memory."""
@@ -147,10 +149,7 @@ class Kind:
     @property
     def is_short(self) -> bool:
         """Whether it may be remembered: none of its texts is longer than `LONGEST_LABEL`."""
-        return all(
-            text is None or len(text) <= LONGEST_LABEL
-            for text in (self.channel, self.event, self.source, self.version, self.wire_event)
-        )
+        return all(len(text) <= LONGEST_LABEL for text in self.facts.texts.values())
 
     def _head(self) -> bytes:
         """The middle of the written form, from behind the timestamp to the run id."""
@@ -233,30 +232,21 @@ def looks_like_a_probe(name: str) -> bool:
     return _PROBE_NAME.search(name) is not None
 
 
-_kinds: dict[tuple[object, ...], Kind] = {}
+_kinds: dict[KindFacts, Kind] = {}
 _taken = {"bytes": 0}
 """What they take."""
 
 
-def kind_of(
-    channel: str,
-    event: str,
-    phase: Phase | None = None,
-    severity: Severity | None = None,
-    source: str | None = None,
-    version: str | None = None,
-    wire_event: str | None = None,
-) -> Kind:
+def kind_of(facts: KindFacts) -> Kind:
     """The one `Kind` of these facts while it is remembered; names that are too long get one of their own."""
-    key = (channel, event, phase, severity, source, version, wire_event)
-    found = _kinds.get(key)
+    found = _kinds.get(facts)
     if found is None:
-        found = Kind(*key)
+        found = Kind(facts)
         if found.is_short:
             if len(_kinds) >= MAX_KNOWN_KINDS or _taken["bytes"] > KNOWN_KINDS_BYTES:
                 _kinds.clear()
                 _taken["bytes"] = 0
-            _kinds[key] = found
+            _kinds[facts] = found
             _taken["bytes"] += found.size
     return found
 
@@ -413,7 +403,9 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
         """The event that travels; `now` is its timestamp."""
         raw = _json(self.payload)
         return Event(
-            kind=kind_of(self.channel, self.event, self.phase, self.severity, "tickstock-relay", "1.0"),
+            kind=kind_of(
+                KindFacts(self.channel, self.event, self.phase, self.severity, source="tickstock-relay", version="1.0")
+            ),
             stream=stream,
             offset=offset,
             received=now,

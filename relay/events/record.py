@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from relay.events.model import MARK_KEYS, SEVERITIES, Event, Mark, Phase, _json, _moment, kind_of
+from relay.events.model import MARK_KEYS, SEVERITIES, Event, KindFacts, Mark, Phase, _json, _moment, kind_of
 
 _MARK_BYTES = {mark: b',"%b":true' % key.encode() for mark, key in MARK_KEYS.items()}
 
@@ -90,13 +90,15 @@ def decode(line: bytes) -> Event:
     raw = bytes(record.payload)
     return Event(
         kind=kind_of(
-            record.channel,
-            record.event,
-            Phase(record.phase) if record.phase else None,
-            SEVERITIES[record.severity],
-            record.source,
-            record.version,
-            record.wire_event,
+            KindFacts(
+                record.channel,
+                record.event,
+                Phase(record.phase) if record.phase else None,
+                SEVERITIES[record.severity],
+                record.source,
+                record.version,
+                record.wire_event,
+            )
         ),
         stream=stream,
         offset=int(offset),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 
 from relay.config.settings import OutboxOptions
-from relay.events.wording import clock as clock_text
+from relay.events.wording import clock_time
 from relay.lanes.breaker import Breaker
 from relay.store.outbox import Row
 from sinks.base import Outcome, Reason
@@ -73,7 +73,9 @@ class Failures:
         if outcome.reason is Reason.RATE_LIMITED:
             rest = asked or self._options.retry_first
             self._breaker.rest_until(now + rest, now)
-            until = clock_text(datetime.fromtimestamp(now + rest, UTC))
+            until = clock_time(
+                datetime.fromtimestamp(now + rest, UTC), datetime.fromtimestamp(now, UTC), seconds=True, named=True
+            )
             note = f"; it asked to wait, next try at {until}"
             return Verdict(Action.RETRY, now + (asked or wait) + BEHIND_OTHERS, note)
         self._breaker.failed(now)

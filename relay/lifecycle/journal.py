@@ -13,7 +13,7 @@ import structlog
 from relay.config.settings import RedisOptions, Settings
 from relay.events import Announcement, Severity
 from relay.events.incidents import CHANNEL
-from relay.events.wording import NEW_YORK, day_name, figure, lasting
+from relay.events.wording import clock_time, duration, figure
 from relay.process.plain_text import plain
 
 LONGEST = 240
@@ -70,9 +70,7 @@ def started_line(
     count = "1 sink" if len(sinks) == 1 else f"{len(sinks)} sinks"
     parts = [place_of_redis(settings.redis), shown, count]
     if next_due is not None:
-        here = next_due.astimezone(NEW_YORK)
-        day = "" if here.date() == now.astimezone(NEW_YORK).date() else f"{day_name(here.date())} "
-        parts.append(f"next run {day}{here:%H:%M %Z}")
+        parts.append(f"next run {clock_time(next_due, now, named=True)}")
     return f"started {number}: {', '.join(parts)}"
 
 
@@ -100,10 +98,9 @@ def _of_run(announcement: Announcement, transition: str) -> tuple[str, str, str]
 def _run_facts(announcement: Announcement) -> str:
     payload = announcement.payload
     began = _moment(payload.get("started_at"))
-    here = began.astimezone(NEW_YORK) if began else None
     how = {"automatic": "scheduled", "manual": "by hand"}.get(str(payload.get("trigger_type")))
     marks = "from the API" if payload.get("reconstructed") else None
-    when = f"{day_name(here.date())} {here:%H:%M}" if here else payload.get("run_date")
+    when = clock_time(began) if began else payload.get("run_date")
     parts = [when, how, payload.get("universe"), marks, _short(announcement)]
     return ", ".join(str(part) for part in parts if part)
 
@@ -123,7 +120,7 @@ def _result(payload: Mapping[str, Any], state: str) -> str:
 
 def _after(payload: Mapping[str, Any], word: str) -> str:
     seconds = payload.get("duration_seconds")
-    return f" {word} {lasting(seconds)}" if isinstance(seconds, int | float) else ""
+    return f" {word} {duration(seconds)}" if isinstance(seconds, int | float) else ""
 
 
 def _counts(payload: Mapping[str, Any]) -> list[str]:

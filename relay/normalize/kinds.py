@@ -7,6 +7,7 @@ from relay.events import (
     PHASE_NAMES,
     SEVERITIES,
     Kind,
+    KindFacts,
     Mark,
     Severity,
     is_end_of_work,
@@ -100,9 +101,10 @@ def _kind(
     lowered = (claimed or channel.fallback).lower()
     event = EVENT_NAMES.get(lowered, lowered)
     in_phase = channel.phase or PHASE_NAMES.get((phase or "").lower())
-    usual = kind_of(channel.name, event, in_phase).severity
-    found = _severity(channel.domain, event, usual, severity, level, status)
-    kind = kind_of(channel.name, event, in_phase, found, source, version, None if event == claimed else claimed or None)
+    wire_event = None if event == claimed else claimed or None
+    facts = KindFacts(channel.name, event, in_phase, source=source, version=version, wire_event=wire_event)
+    usual = kind_of(KindFacts(channel.name, event, in_phase)).severity
+    kind = kind_of(facts._replace(severity=_severity(channel.domain, event, usual, severity, level, status)))
     is_test = looks_like_a_probe(event) or (source is not None and looks_like_a_probe(source))
     return kind, Mark.TEST if is_test else Mark.NONE
 

@@ -165,13 +165,5 @@ def _channel(texts: Mapping[str, str]) -> str:
 
 def _with(event: Event, stated: _Stated) -> Event:
     kind = event.kind
-    stated_kind = kind_of(
-        kind.channel,
-        kind.event,
-        stated.phase or kind.phase,
-        stated.severity or kind.severity,
-        kind.source,
-        kind.version,
-        kind.wire_event,
-    )
-    return msgspec.structs.replace(event, kind=stated_kind, marks=event.marks | stated.marks)
+    facts = kind.facts._replace(phase=stated.phase or kind.phase, severity=stated.severity or kind.severity)
+    return msgspec.structs.replace(event, kind=kind_of(facts), marks=event.marks | stated.marks)

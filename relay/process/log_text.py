@@ -10,9 +10,10 @@ import os
 import shutil
 import sys
 import textwrap
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from relay.events.wording import clock_time
 from relay.process.plain_text import plain
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def with_priority(text: str, level: str) -> str:
 def for_terminal(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
     """`16:28:04 ✗ alert: …` in local time, within 120 columns."""
     sign = _SIGNS.get(str(line.get("level", "info")), " ")
-    head = f"{datetime.now().astimezone():%H:%M:%S} {sign} "
+    now = datetime.now().astimezone()
+    head = f"{clock_time(now, now, zone=now.tzinfo or UTC, seconds=True)} {sign} "
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     body = textwrap.wrap(sentence(line), max(20, width - len(head)), break_on_hyphens=False) or [""]
     if sign in _COLOURS and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):

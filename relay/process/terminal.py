@@ -5,21 +5,19 @@ Only the look is here; what is shown comes from the commands.
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from relay.events.wording import clock_time, duration
 from relay.process.plain_text import plain as plain  # noqa: PLC0414 - from here for all commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
-NEW_YORK = ZoneInfo("America/New_York")
 NOTHING = "–"  # noqa: RUF001 - a dash is what is meant
 PIPED_WIDTH = 160
 """Columns when no terminal says how many there are: wide enough that a table's rows stay whole for grep."""
@@ -46,22 +44,14 @@ def fact_table(facts: Mapping[str, object]) -> Table:
     return table
 
 
-def both_times(moment: datetime | None) -> str | None:
-    """`2025-01-26 16:10:00 EST (21:10:00 UTC)`; the UTC date too where it is another day."""
-    if moment is None:
-        return None
-    here, there = moment.astimezone(NEW_YORK), moment.astimezone(UTC)
-    utc = f"{there:%H:%M:%S}" if here.date() == there.date() else f"{there:%Y-%m-%d %H:%M:%S}"
-    return f"{here:%Y-%m-%d %H:%M:%S %Z} ({utc} UTC)"
+def moment_text(moment: datetime | None) -> str | None:
+    """A moment as all commands show it: `Mon 27 Jan 16:10:00 EST (21:10:00 UTC)`; without the day if it is today."""
+    return None if moment is None else clock_time(moment, datetime.now(UTC), seconds=True, utc=True)
 
 
-def span(seconds: float | None) -> str | None:
-    """`35m 00s`, `1h 02m 05s`."""
-    if seconds is None:
-        return None
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
+def duration_text(seconds: float | None) -> str | None:
+    """A duration as all commands show it."""
+    return None if seconds is None else duration(seconds)
 
 
 def console() -> Console:

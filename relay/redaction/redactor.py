@@ -70,12 +70,12 @@ class Redactor:
         return msgspec.structs.replace(event, _payload=None, **changes) if changes else event
 
     def _redact_kind(self, kind: Kind) -> Kind:
-        texts = (kind.channel, kind.event, kind.source, kind.version, kind.wire_event)
-        redacted = [text and self.redact_text(text) for text in texts]
-        if tuple(redacted) == texts:
+        texts = kind.facts.texts
+        redacted = {name: self.redact_text(text) for name, text in texts.items()}
+        if redacted == texts:
             return kind
-        channel, event, source, version, wire_event = redacted
-        return kind_of(channel or "", event or "", kind.phase, kind.severity, source, version, wire_event)
+        replaced: dict[str, Any] = {**redacted, "severity": kind.severity}  # a new channel must not decide it anew
+        return kind_of(kind.facts._replace(**replaced))
 
     def redact_text(self, text: str) -> str:
         """`text` without secrets."""

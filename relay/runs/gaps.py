@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from relay.events import Announcement, Severity, utc_text
+from relay.events.wording import clock_time
 from relay.store.shelf import Shelf
 from relay.subscription.subscription import Link
 
@@ -93,7 +94,8 @@ class Gaps:
                 "seconds": round(seconds, 3),
                 "reason": self._reason,
                 "message": (
-                    f"Events published from {utc_text(since)} to {utc_text(until)} were not received: {self._reason}."
+                    f"Events published from {clock_time(since, until, seconds=True)} to"
+                    f" {clock_time(until, seconds=True, utc=True)} were not received: {self._reason}."
                     " Runs that the API shows are reconstructed."
                 ),
             },

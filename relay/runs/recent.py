@@ -4,7 +4,6 @@ Bounded, and next to free on the hot path: only error events and the relay's own
 outlive a restart; errors and rates do not.
 """
 
-import re
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from relay.events import NOT_REAL, Announcement, Event
+from relay.events.errors import error_group, error_message
 from relay.events.incidents import CHANNEL as INCIDENT
 from relay.events.values import text
 from relay.runs.run import error_category
@@ -23,15 +23,13 @@ MAX_SAMPLES = 61
 """Counts of events, one a second: a minute of rates."""
 RATE_OVER = 10
 """Seconds that the rate of now is taken over."""
-MAX_COMPARED = 300
-"""Characters of a message that tell one error from another."""
-
-_VARYING = re.compile(r"0x[0-9a-f]+|\b(?=[a-z-]*\d)[0-9a-f]{8,}\b|\d+(?:[.,:]\d+)*", re.IGNORECASE)
 
 
 class ErrorGroup(msgspec.Struct, kw_only=True):
     """Errors that say the same thing. `message` is the newest one's, as it came from the wire."""
 
+    group: str
+    """What `relay.events.errors.error_group` says of each of them."""
     component: str | None
     code: str | None
     severity: str
@@ -65,7 +63,7 @@ class Recent:
     def __init__(self, shelf: Shelf) -> None:
         """Go on from the alerts that are on `shelf`."""
         self._shelf = shelf
-        self._groups: dict[tuple[str, ...], ErrorGroup] = {}
+        self._groups: dict[str, ErrorGroup] = {}
         self._alerts: dict[int, PastAlert] = {}
         self._samples: deque[tuple[datetime, int]] = deque(maxlen=MAX_SAMPLES)
         self.errors = 0
@@ -123,12 +121,12 @@ class Recent:
     def _error(self, event: Event, now: datetime) -> None:
         payload = event.payload
         component, code = text(payload.get("component"), 80), text(payload.get("error_code"), 80)
-        message = text(payload.get("message"), 1000) or error_category(event)
-        shape = _VARYING.sub("#", message[:MAX_COMPARED])
-        key = (event.severity.label, component or "", code or "", shape)
+        message = error_message(event) or error_category(event)
+        key = error_group(event)
         group = self._groups.pop(key, None)
         if group is None:
             group = ErrorGroup(
+                group=key,
                 component=component,
                 code=code or text(payload.get("category"), 80),
                 severity=event.severity.label,

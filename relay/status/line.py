@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+from relay.events.wording import clock_time
 from relay.process import systemd
 from relay.status.collect import Viewpoint
 from relay.status.snapshot import RunView, Snapshot
@@ -35,8 +36,7 @@ def status_line(snapshot: Snapshot) -> str:
     if snapshot.running:
         parts.append(_running(snapshot.running[0], zone))
     elif snapshot.today.next_due is not None:
-        due = snapshot.today.next_due.astimezone(zone)
-        parts.append(f"next run {due:%a} {due.day} {due:%b %H:%M %Z}")
+        parts.append(f"next run {clock_time(snapshot.today.next_due, zone=zone, named=True)}")
     if count := len(snapshot.firing):
         parts.append("1 alert is firing" if count == 1 else f"{count} alerts are firing")
     return "; ".join([*parts, *snapshot.trouble])
@@ -50,6 +50,6 @@ def _not_subscribed(snapshot: Snapshot) -> str:
 def _running(run: RunView, zone: ZoneInfo) -> str:
     phase = next((each for each in run.phases if each.name == run.current_phase), None)
     percent = f" {phase.percent:.0f} %" if phase and phase.percent is not None else ""
-    ends = f", ends about {run.eta.astimezone(zone):%H:%M}" if run.eta else ""
+    ends = f", ends about {clock_time(run.eta, run.eta, zone=zone)}" if run.eta else ""
     stalled = ", stalled" if run.state == "stalled" else ""
     return f"{run.current_phase or 'run in progress'}{percent}{stalled}{ends}"

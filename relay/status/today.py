@@ -5,10 +5,11 @@ It judges nothing anew: what is late or missed, slow or empty, the watchdog has 
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from relay.events import SEVERITIES, Severity
-from relay.events.wording import figure, lasting
+from relay.events.wording import between, clock_time, duration, figure, percent, plural
 from relay.runs.signals import State
 from relay.schedule.timetable import Timetable
 from relay.status.snapshot import Mood, RunView, Today
@@ -93,11 +94,6 @@ def scheduled_runs(
     return ScheduledRun(day=timetable.day_of(last), due=last, state=State.LATE if is_late else State.DUE), coming
 
 
-def wall(moment: datetime, zone: ZoneInfo) -> str:
-    """`16:45 EST`."""
-    return f"{moment.astimezone(zone):%H:%M %Z}"
-
-
 def _run_of(current: ScheduledRun | None, runs: Sequence[RunView]) -> RunView | None:
     """The run to tell of: the slot's, as the watchdog has settled it; once that is over, one that goes on."""
     going = next((run for run in runs if run.is_open), None)
@@ -147,8 +143,8 @@ def _of_scheduled(scheduled: ScheduledRun | None, zone: ZoneInfo, now: datetime,
         return "The relay has not seen a run since it was set up."
     if excused:
         return "TickStockPL’s schedule was off, or said beforehand that it would not run."  # noqa: RUF001
-    waited = lasting(max(0.0, (now - scheduled.due).total_seconds()))
-    due = f"It was due at {wall(scheduled.due, zone)}"
+    waited = duration((now - scheduled.due).total_seconds())
+    due = f"It was due at {clock_time(scheduled.due, now, zone=zone, named=True)}"
     if scheduled.state is State.MISSED:
         return f"{due}, and nothing was heard of it."
     return f"{due}, {waited} ago; nothing has been heard of it yet."
@@ -158,12 +154,12 @@ def _of_run(run: RunView, zone: ZoneInfo, now: datetime) -> str:
     facts = [_course(run, zone, now)]
     done = []
     if run.symbols_processed:
-        rate = f", {figure(run.success_rate)} % of them well" if run.success_rate is not None else ""
+        rate = f", {percent(run.success_rate)} of them well" if run.success_rate is not None else ""
         done.append(f"{figure(run.symbols_processed)} symbols{rate}")
     if run.patterns_detected:
         done.append(f"{figure(run.patterns_detected)} patterns")
     if run.errors:
-        done.append("1 error" if run.errors == 1 else f"{figure(run.errors)} errors")
+        done.append(plural(run.errors, "error"))
     if done and not run.is_open:
         facts.append(f"{' · '.join(done)}.")
     if run.reason:
@@ -172,19 +168,11 @@ def _of_run(run: RunView, zone: ZoneInfo, now: datetime) -> str:
 
 
 def _course(run: RunView, zone: ZoneInfo, now: datetime) -> str:
-    usual = f" (usually {_between(run.usual.low, run.usual.high)})" if run.usual else ""
+    clock = partial(clock_time, today=now, zone=zone, named=True)
+    usual = f" (usually {between(run.usual.low, run.usual.high)})" if run.usual else ""
     if run.is_open:
-        soon = f"; it should end at {wall(run.eta, zone)}" if run.eta and run.eta > now else ""
-        return f"Began at {wall(run.began, zone)}, {lasting((now - run.began).total_seconds())} ago{soon}{usual}."
-    ended = f"Ended at {wall(run.ended, zone)}" if run.ended else "Ended"
-    took = f" after {lasting(run.seconds)}{usual}" if run.seconds is not None else ""
+        soon = f"; it should end at {clock(run.eta)}" if run.eta and run.eta > now else ""
+        return f"Began at {clock(run.began)}, {duration((now - run.began).total_seconds())} ago{soon}{usual}."
+    ended = f"Ended at {clock(run.ended)}" if run.ended else "Ended"
+    took = f" after {duration(run.seconds)}{usual}" if run.seconds is not None else ""
     return f"{ended}{took}."
-
-
-def _between(low: float, high: float) -> str:
-    """`34 to 37 min`, `50 s to 3 min`."""
-    first, last = lasting(low), lasting(high)
-    if first == last:
-        return first
-    (number, _, unit), (_, _, other) = first.partition(" "), last.partition(" ")
-    return f"{number} to {last}" if unit == other else f"{first} to {last}"

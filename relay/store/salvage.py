@@ -17,8 +17,8 @@ _OUTBOX = f"SELECT {schema.columns()} FROM outbox NOT INDEXED WHERE id BETWEEN ?
 _SHELF = f"SELECT {schema.columns(schema.SHELF)} FROM shelf WHERE name = ? ORDER BY key"  # noqa: S608 - constants
 
 Row = tuple[object, ...]
-_TEXT = (str, type(None))
-_TYPES = (int, str, str, _TEXT, _TEXT, _TEXT, float, float, int, str, bytes)
+_OUTBOX_HOLDS = schema.holds(schema.OUTBOX_COLUMNS)
+_SHELF_HOLDS = schema.holds(schema.SHELF_COLUMNS)
 
 
 def save_rows(source: sqlite3.Connection, target: sqlite3.Connection, shelves: Iterable[str]) -> None:
@@ -38,7 +38,7 @@ def _outbox(db: sqlite3.Connection) -> Iterator[Row]:
         first, last = ranges.popleft()
         read = _Reading(db, _OUTBOX, (first, last))
         for row in read:
-            if _is_sound(row, _TYPES):
+            if _is_sound(row, _OUTBOX_HOLDS):
                 yield row
             first = int(str(row[0])) + 1
         if read.broke_off and first < last:
@@ -55,7 +55,7 @@ def _shelf(db: sqlite3.Connection, shelves: Iterable[str]) -> Iterator[Row]:
         rows = list(read)
         if read.broke_off:
             rows += _Reading(db, f"{_SHELF} DESC", (name,))
-        yield from (row for row in rows if _is_sound(row, (str, str, str)))
+        yield from (row for row in rows if _is_sound(row, _SHELF_HOLDS))
 
 
 def _is_sound(row: Row, types: tuple[type | tuple[type, ...], ...]) -> bool:

@@ -7,43 +7,56 @@ whoever writes: this relay, its command line, or a relay of 0.1 on the same file
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from typing import NamedTuple
 
 VERSION = 1
 """`PRAGMA user_version` of a file of today; files of 0.1 have 0."""
-OUTBOX = (
-    "id",
-    "lane",
-    "state",
-    "delivery",
-    "order_key",
-    "repeat_key",
-    "accepted",
-    "not_before",
-    "attempts",
-    "error",
-    "event",
+
+
+class Column(NamedTuple):
+    """One column: all that is known of it, for whoever makes, writes, reads or saves a row."""
+
+    name: str
+    definition: str
+    holds: type | tuple[type, ...]
+    """What Python reads of a sound row."""
+    is_written: bool = True
+    """Not so for what follows from the others."""
+
+
+_TEXT_OR_NULL = (str, type(None))
+OUTBOX_COLUMNS = (
+    Column("id", "INTEGER PRIMARY KEY", int),  # nanoseconds of acceptance, made unique: the order of delivery
+    Column("lane", "TEXT NOT NULL", str),
+    Column("state", "TEXT NOT NULL", str),  # waiting | dead
+    # 1: an earlier row of its lane and order key waits
+    Column("behind", "INTEGER NOT NULL DEFAULT 0", int, is_written=False),
+    Column("delivery", "TEXT", _TEXT_OR_NULL),  # the delivery that it was tried with, so that a repeat is the same one
+    Column("order_key", "TEXT", _TEXT_OR_NULL),
+    Column("repeat_key", "TEXT", _TEXT_OR_NULL),
+    Column("accepted", "REAL NOT NULL", float),  # epoch seconds
+    Column("not_before", "REAL NOT NULL", float),
+    Column("attempts", "INTEGER NOT NULL DEFAULT 0", int),
+    Column("error", "TEXT NOT NULL DEFAULT ''", str),
+    Column("size", "INTEGER NOT NULL GENERATED ALWAYS AS (length(event)) STORED", int, is_written=False),
+    Column("event", "BLOB NOT NULL", bytes),  # last: the others are read without the pages of a long one
 )
+SHELF_COLUMNS = (
+    Column("name", "TEXT NOT NULL", str),
+    Column("key", "TEXT NOT NULL", str),
+    Column("value", "TEXT NOT NULL", str),
+)
+OUTBOX = tuple(column.name for column in OUTBOX_COLUMNS if column.is_written)
 """The columns of a row that are written; `behind` and `size` follow from them."""
-SHELF = ("name", "key", "value")
+SHELF = tuple(column.name for column in SHELF_COLUMNS)
+
+
+def _defined(columns: tuple[Column, ...]) -> str:
+    return ", ".join(f"{column.name} {column.definition}" for column in columns)
+
 
 _TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS outbox (
-        id INTEGER PRIMARY KEY,            -- nanoseconds of acceptance, made unique: the order of delivery
-        lane TEXT NOT NULL,
-        state TEXT NOT NULL,               -- waiting | dead
-        behind INTEGER NOT NULL DEFAULT 0, -- 1: an earlier row of its lane and order key waits
-        delivery TEXT,                     -- the delivery that it was tried with, so that a repeat is the same one
-        order_key TEXT,
-        repeat_key TEXT,
-        accepted REAL NOT NULL,            -- epoch seconds
-        not_before REAL NOT NULL,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        error TEXT NOT NULL DEFAULT '',
-        size INTEGER NOT NULL GENERATED ALWAYS AS (length(event)) STORED,
-        event BLOB NOT NULL                -- last: the others are read without the pages of a long one
-    ) STRICT
-    """,
+    f"CREATE TABLE IF NOT EXISTS outbox ({_defined(OUTBOX_COLUMNS)}) STRICT",
     """
     CREATE TABLE IF NOT EXISTS outbox_count (
         lane TEXT NOT NULL,
@@ -53,14 +66,7 @@ _TABLES = (
         PRIMARY KEY (lane, state)
     ) STRICT, WITHOUT ROWID
     """,
-    """
-    CREATE TABLE IF NOT EXISTS shelf (
-        name TEXT NOT NULL,
-        key TEXT NOT NULL,
-        value TEXT NOT NULL,
-        PRIMARY KEY (name, key)
-    ) STRICT, WITHOUT ROWID
-    """,
+    f"CREATE TABLE IF NOT EXISTS shelf ({_defined(SHELF_COLUMNS)}, PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID",
 )
 _INDEXES = {
     "outbox_heads": "(lane, id, not_before) WHERE state = 'waiting' AND behind = 0",
@@ -116,6 +122,11 @@ _BEHIND = (
     " WHERE state = 'waiting' AND order_key IS NOT NULL"
 )
 _COUNT = "INSERT INTO outbox_count SELECT lane, state, count(*), sum(size) FROM outbox GROUP BY lane, state"
+
+
+def holds(columns: tuple[Column, ...]) -> tuple[type | tuple[type, ...], ...]:
+    """What Python reads of a sound row, of the columns that are written."""
+    return tuple(column.holds for column in columns if column.is_written)
 
 
 def columns(names: tuple[str, ...] = OUTBOX) -> str:

@@ -20,6 +20,7 @@ from redis.retry import Retry
 from relay.config.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
 from relay.config.settings import RedisOptions
 from relay.network.resolver import Resolver
+from relay.redaction.known_secrets import KnownSecrets
 from relay.subscription.errors import ErrorKind, kind_of
 from relay.subscription.pools import pool_of
 from relay.subscription.sentinel import find_master
@@ -271,6 +272,4 @@ def _without_secrets(text: str, options: RedisOptions) -> str:
     with suppress(ValueError):  # a URL from a file may have become unreadable since the start
         secrets += [unquote(part) for part in (urlsplit(secrets[0]).password,) if part]
     secrets += [current_secret(given) for given in (options.password, options.sentinel.password) if given]
-    for secret in secrets:
-        text = text.replace(secret, "[redacted]") if secret else text
-    return " ".join(text.split())
+    return KnownSecrets(secrets).hide(text)

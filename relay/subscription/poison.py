@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from relay.events import Announcement, Severity
-from relay.events.wording import clock
+from relay.events.wording import clock_time
 from relay.store.store import Store
 from relay.subscription.connection import Batch
 
@@ -122,8 +122,9 @@ def notice(part: Part, now: datetime) -> Announcement:
             "title": "1 message was set aside",
             "message": (
                 f"It ended the relay's process {part.ends} times while it read it, so it goes on without it."
-                f" From {channel}, at {clock(now)}. All other events were read. Please report it with its line of"
-                " reason `poison` in quarantine/quarantine.jsonl, in the state directory."
+                f" From {channel}, at {clock_time(now, now, utc=True)}. All other events were read."
+                " Please report it with its line of reason `poison` in quarantine/quarantine.jsonl,"
+                " in the state directory."
             ),
             "facts": {"channel": channel, "ends": part.ends, "id": f"{part.batch.stream}-{part.position}"},
         },

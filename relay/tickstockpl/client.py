@@ -18,8 +18,12 @@ import tenacity
 
 from relay.config.environment import Environment
 from relay.events.lenient_json import decode_object
+from relay.network.bodies import gunzip, read_bounded
+from relay.network.failures import Failed, failure_of
 from relay.network.resolver import Resolver
+from relay.network.tls import tls_context
 from relay.network.transport import transport
+from relay.redaction.known_secrets import KnownSecrets
 from relay.tickstockpl.models import (
     MAX_TEXT,
     Body,
@@ -64,12 +68,7 @@ _REFUSED_STATUS = {*range(300, 500), 503}
 _MAX_MESSAGE = 400
 _MAX_PORT = 65535
 
-_GZIP = 16 + zlib.MAX_WBITS
 _HEADER_VALUE = re.compile(r"[!-~]+", re.ASCII)
-_USERINFO_IN_TEXT = re.compile(r"(?<=://)[^\s/@]*@")
-_SECRET_IN_TEXT = re.compile(
-    r"""(?i)\b(\w*(?:password|passwd|pwd|secret|token|api_?key)["']?\s*[=:]\s*["']?)[^\s"',;&]+"""
-)
 
 
 class Reason(StrEnum):
@@ -117,7 +116,7 @@ class TickStockPL:
         bare_url = url.copy_with(username=None, password=None)
         self.url = str(bare_url).rstrip("/")
         """The base URL without user and password, fit to be shown."""
-        self._secret = token or url.password or url.username
+        self._secrets = KnownSecrets((token, url.password, url.username))
         self._timeout = timeout
         self._retries = retries
         self._http = httpx.AsyncClient(
@@ -129,7 +128,7 @@ class TickStockPL:
             trust_env=False,
             transport=transport(
                 Resolver(),
-                tls=Environment.read().tls(),
+                tls=tls_context(Environment.read()),
                 # A connection kept over half a minute may be dead, and a POST that meets its end is not repeated.
                 limits=httpx.Limits(max_keepalive_connections=0),
             ),
@@ -226,12 +225,14 @@ class TickStockPL:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(method, path, body)
-        except TimeoutError as late:
-            message = f"{self.url} did not answer within {self._timeout:g} s"
-            raise self._error(Reason.TIMEOUT, message) from late
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as broken:
-            message = f"cannot reach {self.url}: {_cause(broken)}"
-            raise self._error(Reason.UNREACHABLE, message) from broken
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            OSError,
+        ) as error:  # OSError: a TimeoutError, and TLS alerts, which come raw
+            failure = failure_of(error, self._timeout)
+            reason = Reason.TIMEOUT if failure.at is Failed.TIMEOUT else Reason.UNREACHABLE
+            raise self._error(reason, f"cannot reach {self.url}: {failure.words}") from error
 
     async def _exchange(self, method: str, path: str, body: Body | None) -> Body:
         async with self._http.stream(method, path, json=body) as response:
@@ -250,11 +251,8 @@ class TickStockPL:
 
     def _error(self, reason: Reason, message: str, status: int | None = None) -> ApiError:
         """The one place where errors are made, so that none carries a secret or a second line."""
-        if self._secret:
-            message = message.replace(self._secret, "***")
-        message = _USERINFO_IN_TEXT.sub("***@", message)
-        message = " ".join(_SECRET_IN_TEXT.sub(r"\1***", message).split())
-        return ApiError(reason, textwrap.shorten(message, _MAX_MESSAGE, placeholder=" …"), status)
+        shown = textwrap.shorten(self._secrets.hide(message), _MAX_MESSAGE, placeholder=" …")
+        return ApiError(reason, shown, status)
 
 
 def _usable_url(base_url: str) -> httpx.URL:
@@ -283,19 +281,9 @@ async def _content(response: httpx.Response) -> bytes:
     if encoding not in {"", "identity", "gzip"}:
         raise ValueError("its content encoding is not supported")
     raw = bytearray()
-    async for chunk in response.aiter_raw():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise ValueError(f"it is larger than {MAX_BODY:,} bytes")
-    if encoding != "gzip" or not raw:
-        return bytes(raw)
-    unpacking = zlib.decompressobj(wbits=_GZIP)
-    plain = unpacking.decompress(raw, MAX_BODY + 1)
-    if len(plain) > MAX_BODY:
-        raise ValueError(f"it is larger than {MAX_BODY:,} bytes when unpacked")
-    if not unpacking.eof:
-        raise ValueError("it is cut off")
-    return plain
+    if not await read_bounded(response.aiter_raw(), raw, MAX_BODY):
+        raise ValueError(f"it is larger than {MAX_BODY:,} bytes")
+    return gunzip(raw, MAX_BODY) if encoding == "gzip" and raw else bytes(raw)
 
 
 def _explain(response: httpx.Response, answer: Body) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from relay.events import SEVERITIES, Announcement, Severity, utc_text
-from relay.events.wording import lasting
+from relay.events.wording import duration
 from relay.store.shelf import Shelf
 
 MAX_ALERTS = 500
@@ -221,7 +221,7 @@ def _resolved(alert: Alert, now: datetime) -> Announcement:
         alert,
         "resolved",
         title=f"Resolved: {alert.title}",
-        message=alert.resolution or f"It is over after {lasting(seconds)}.",
+        message=alert.resolution or f"It is over after {duration(seconds)}.",
         since=utc_text(alert.since),
         until=utc_text(now),
         announced_at=utc_text(alert.announced_at or alert.fired_at or alert.since),

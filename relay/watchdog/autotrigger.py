@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity
-from relay.events.wording import clock
+from relay.events.wording import clock_time, day_name
 from relay.runs.signals import State
 from relay.store.shelf import Shelf
 from relay.watchdog.api_state import ApiState
@@ -63,9 +63,9 @@ async def attempt(client: "TickStockPL", scheduled: ScheduledRun) -> list[Announ
     """Ask TickStockPL to start the run of `scheduled`; what came of it. Call `AutoTrigger.note` first."""
     from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - httpx is not needed to start
 
-    day = f"{scheduled.day:%a} {scheduled.day.day} {scheduled.day:%b}"
+    day = day_name(scheduled.day)
     why = (
-        f"It was due at {clock(scheduled.due)} and had not started; watchdog.auto_trigger is on."
+        f"It was due at {clock_time(scheduled.due, utc=True)} and had not started; watchdog.auto_trigger is on."
         " No second attempt is made."
     )
     try:

@@ -10,7 +10,7 @@ from statistics import median
 
 from relay.config.watchdog import LearnedOptions
 from relay.events import Phase
-from relay.events.wording import figure, lasting
+from relay.events.wording import duration, figure
 from relay.runs.run import Run
 from relay.runs.signals import State
 
@@ -75,12 +75,12 @@ class Baseline:
             return None
         factor = seconds / band.median
         numbers = (
-            f"usually {lasting(band.low)} to {lasting(band.high)}, median {lasting(band.median)} of {band.runs} runs"
+            f"usually {duration(band.low)} to {duration(band.high)}, median {duration(band.median)} of {band.runs} runs"
         )
         if factor > self._options.slower and seconds > band.high:
-            return "slow", f"{what} took {lasting(seconds)}, {factor:.1f} times as long as usual ({numbers})."
+            return "slow", f"{what} took {duration(seconds)}, {factor:.1f} times as long as usual ({numbers})."
         if factor < self._options.faster and seconds < band.low:
-            return "fast", f"{what} took only {lasting(seconds)}, {factor:.0%} of the usual time ({numbers})."
+            return "fast", f"{what} took only {duration(seconds)}, {factor:.0%} of the usual time ({numbers})."
         return None
 
     def remark_on_count(self, what: str, number: float, band: Usual | None) -> str | None:

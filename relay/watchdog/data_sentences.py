@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from relay.events import Phase
-from relay.events.wording import day_name, figure
+from relay.events.wording import day_name, figure, percent
 from relay.runs.findings import Finding
 from relay.runs.run import Run
 from relay.runs.signals import State
@@ -134,7 +134,7 @@ def _symbols(run: Run) -> list[str]:
     if run.symbols_processed is None:
         return []
     good = run.symbols_processed - min(run.symbols_failed or 0, run.symbols_processed)
-    rate = f" ({run.success_rate:.4g} %)" if run.success_rate is not None else ""
+    rate = f" ({percent(run.success_rate)})" if run.success_rate is not None else ""
     return [f"{figure(good)} of {figure(run.symbols_processed)} symbols{rate}"]
 
 

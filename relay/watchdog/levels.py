@@ -10,8 +10,9 @@ from typing import Any
 
 from relay.config.watchdog import LevelOptions, RateOptions
 from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Severity
-from relay.events.values import amount, text
-from relay.events.wording import figure
+from relay.events.errors import error_symbol
+from relay.events.values import amount
+from relay.events.wording import duration, figure
 from relay.runs.run import error_category
 from relay.schedule.timetable import market_is_open
 from relay.watchdog.alerts import Alerts
@@ -61,7 +62,7 @@ class Levels:
         words = field.replace("_", " ")
         side = f"above {figure(limit.above)}" if limit.above is not None else f"below {figure(limit.below or 0)}"
         last = f"It is {figure(number)}, told by {event.source or event.channel}"
-        where = f"on {event.channel}; it has been {side} for {figure(limit.for_at_least)} s without a break."
+        where = f"on {event.channel}; it has been {side} for {duration(limit.for_at_least)} without a break."
         return self._alerts.set(
             key,
             is_bad,
@@ -102,10 +103,7 @@ class ErrorRates:
         """Count an error event; test, replayed and harmless ones are none."""
         if event.severity < Severity.ERROR or event.has(NOT_REAL):
             return
-        payload = event.payload
-        context = payload.get("context")
-        symbol = payload.get("symbol") or (context.get("symbol") if isinstance(context, dict) else None)
-        self._errors.append((now, error_category(event), text(symbol, 20)))
+        self._errors.append((now, error_category(event), error_symbol(event)))
         self._dirty = True
 
     def tick(self, now: datetime, limits: RateOptions) -> list[Announcement]:
@@ -135,7 +133,7 @@ class ErrorRates:
         found = []
         if (rate := self._last_minute(now)) > limits.per_minute:
             found.append(f"{rate} within a minute ({limits.per_minute} are usual at most)")
-        span = f"within {figure(limits.window / 60)} min"
+        span = f"within {duration(limits.window)}"
         for category, number in Counter(category for _, category, _ in recent).most_common(1):
             if number > limits.per_category:
                 found.append(f"{number} of category {category} {span}")

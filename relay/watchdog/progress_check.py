@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement
-from relay.events.wording import at
+from relay.events.wording import clock_time
 from relay.runs.reconstruction import SAME_START
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -245,12 +245,12 @@ class ProgressCheck:
                 how = _how_it_ended(run) if run else "The run is no longer remembered."
                 announcements += self._alerts.resolve(alert.key, now, how)
             elif alert.name == "phase_slow" and run.current_phase != alert.facts.get("phase"):
-                announcements += self._alerts.resolve(alert.key, now, f"The phase had ended at {at(now)}.")
+                announcements += self._alerts.resolve(alert.key, now, f"The phase had ended at {clock_time(now, now)}.")
         return announcements
 
 
 def _how_it_ended(run: Run) -> str:
-    ended = f" at {at(run.ended_at)}" if run.ended_at else ""
+    ended = f" at {clock_time(run.ended_at, run.began)}" if run.ended_at else ""
     return f"The run has ended{ended}: {run.state}."
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from relay.events import Phase, Severity
-from relay.events.wording import NEW_YORK, at, clock, day_name, figure, lasting
+from relay.events.wording import NEW_YORK, clock_time, day_name, duration, figure
 from relay.runs.run import Run
 from relay.watchdog.api_state import ApiState
 
@@ -28,14 +28,14 @@ def stalled(run: Run, api: ApiState, moved_at: datetime) -> RunProblem:
     """No progress since `moved_at`."""
     phase = run.current_phase
     its = run.phases[phase] if phase else None
-    parts = [f"No progress since {clock(moved_at)}"]
+    parts = [f"No progress since {clock_time(moved_at, utc=True)}"]
     if its is not None and its.percent is not None:
         parts.append(f", at {figure(its.percent)} %")
     if its is not None and its.symbols_processed is not None and its.symbols_total:
         parts.append(f" ({its.symbols_processed} of {its.symbols_total} symbols)")
     symbol = its.last_symbol if its is not None else run.last_symbol
     parts.append(f"; the last symbol was {symbol}." if symbol else "; no symbol was named.")
-    parts.append(f" The run began at {at(run.began)}.")
+    parts.append(f" The run began at {clock_time(run.began, moved_at)}.")
     parts.append(" TickStockPL's API says that it is running." if api.is_running else "")
     parts.append(" Look at the job's log around that symbol; `tickstock-relay cancel` ends the run.")
     where = f"in {phase}" if phase else "between two phases"
@@ -45,9 +45,10 @@ def stalled(run: Run, api: ApiState, moved_at: datetime) -> RunProblem:
 def no_events(run: Run, api: ApiState, last_event_at: datetime) -> RunProblem:
     """No event of any kind since `last_event_at`, and no answer of the API."""
     phase = run.current_phase
-    since = f" since {at(api.failing_since)}" if api.failing_since else ""
+    since = f" since {clock_time(api.failing_since, last_event_at)}" if api.failing_since else ""
     message = (
-        f"No event of any kind since {clock(last_event_at)}, and the API has not answered{since}{_error(api)}."
+        f"No event of any kind since {clock_time(last_event_at, utc=True)}, and the API has not"
+        f" answered{since}{_error(api)}."
         f" The run was{_in(phase) or ' between two phases'}; the last symbol was {run.last_symbol or 'not named'}."
         " TickStockPL, its host or Redis may be down: look whether its processes live."
     )
@@ -58,13 +59,17 @@ def no_events(run: Run, api: ApiState, last_event_at: datetime) -> RunProblem:
 def events_missing(run: Run, api: ApiState, others_come: bool) -> RunProblem:
     """The API shows the run, and its events do not come."""
     phase = run.current_phase
-    received = f"no event of it has come since {clock(run.last_seen)}" if run.events else "no event of it has come"
+    received = (
+        f"no event of it has come since {clock_time(run.last_seen, utc=True)}"
+        if run.events
+        else "no event of it has come"
+    )
     others = (
         "Other events do come, so the relay receives, and this run is not published"
         if others_come
         else "No other event comes either, so perhaps nothing reaches Redis, or the relay is subscribed elsewhere"
     )
-    asked = f" at {at(api.answered_at)}" if api.answered_at else ""
+    asked = f" at {clock_time(api.answered_at, api.answered_at)}" if api.answered_at else ""
     progress = f", at {figure(api.status.progress)} %" if api.status and api.status.progress is not None else ""
     message = (
         f"TickStockPL's API said{asked} that it is running{_in(phase)}{progress}; {received}. {others}: compare the"
@@ -80,7 +85,8 @@ def overdue(run: Run, deadline: datetime, now: datetime) -> RunProblem:
     reached = run.phases[phase].percent if phase else None
     done = f", at {figure(reached)} %" if reached is not None else ""
     message = (
-        f"It began at {clock(run.began)} and should have ended by {clock(deadline)}. At {at(now)} it was"
+        f"It began at {clock_time(run.began, utc=True)} and should have ended by"
+        f" {clock_time(deadline, run.began, named=True)}. At {clock_time(now, now)} it was"
         f"{_in(phase) or ' between two phases'}{done}. The day's results will be late: look at what it waits for."
     )
     return RunProblem("run_overdue", Severity.ERROR, f"{name(run)} is still running", message, phase, run.last_symbol)
@@ -89,9 +95,10 @@ def overdue(run: Run, deadline: datetime, now: datetime) -> RunProblem:
 def slow(run: Run, phase: Phase, began: datetime, limit: float, now: datetime) -> RunProblem:
     """A phase over its limit that makes progress."""
     its = run.phases[phase]
-    reached = f", at {figure(its.percent)} % at {at(now)}" if its.percent is not None else ""
+    reached = f", at {figure(its.percent)} % at {clock_time(now, now)}" if its.percent is not None else ""
     message = (
-        f"The {phase} phase has been running since {clock(began)}; {lasting(limit)} is the limit. It makes"
+        f"The {phase} phase has been running since {clock_time(began, utc=True)}; {duration(limit)} is the"
+        " limit. It makes"
         f" progress{reached}: the run will end late."
     )
     title = f"{name(run)} is slow in {phase}"
@@ -101,7 +108,8 @@ def slow(run: Run, phase: Phase, began: datetime, limit: float, now: datetime) -
 def disputed(run: Run) -> RunProblem:
     """Its events come, and the API says that it is idle."""
     message = (
-        f"Events show the run since {at(run.began)}; TickStockPL says that it is idle, and its history does not have"
+        f"Events show the run since {clock_time(run.began, utc=True)}; TickStockPL says that it is idle, and"
+        " its history does not have"
         " the run. Does `tickstockpl.base_url` name the right one?"
     )
     title = f"{name(run)}: TickStockPL says it is idle"
@@ -114,17 +122,13 @@ def goes_on(run: Run, now: datetime) -> str:
     its = run.phases[phase] if phase else None
     symbol = f", at {its.last_symbol}" if its and its.last_symbol else ""
     reached = f", {figure(its.percent)} %" if its and its.percent is not None else ""
-    return f"At {at(now)} the run goes on{_in(phase)}{symbol}{reached}."
+    return f"At {clock_time(now, now)} the run goes on{_in(phase)}{symbol}{reached}."
 
 
 def name(run: Run) -> str:
     """`Run of Mon 27 Jan`; by hand: `Manual run of Mon 27 Jan 17:02`."""
     began = run.began.astimezone(NEW_YORK)
-    return (
-        f"Run of {day_name(began.date())}"
-        if run.is_scheduled
-        else f"Manual run of {day_name(began.date())} {at(began)}"
-    )
+    return f"Run of {day_name(began.date())}" if run.is_scheduled else f"Manual run of {clock_time(began)}"
 
 
 def _in(phase: Phase | None) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, utc_text
 from relay.events.incidents import CHANNEL
-from relay.events.wording import NEW_YORK, day_name
+from relay.events.wording import clock_time
 from relay.store.shelf import Shelf
 from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.silences import Silence, Silences
@@ -201,8 +201,7 @@ def _began(silence: Silence) -> Announcement:
 
 def _clock(silence: Silence) -> str:
     """`18:30 EST`; with the day where that is not the day on which it began."""
-    end, begin = silence.until.astimezone(NEW_YORK), silence.created.astimezone(NEW_YORK)
-    return f"{end:%H:%M %Z}" if end.date() == begin.date() else f"{day_name(end.date())} {end:%H:%M %Z}"
+    return clock_time(silence.until, silence.created, named=True)
 
 
 def _ended(kept: Kept, still_firing: list[str]) -> Announcement:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from relay.events import Announcement, Severity, utc_text
-from relay.events.wording import at, clock, lasting
+from relay.events.wording import clock_time, duration
 from relay.runs.gaps import Gap, Gaps
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -54,7 +54,9 @@ class Reception:
             self._alerts.set(KEY, False, now)  # one that was pending is dropped
         gap = gaps.unreported
         if gap is None:
-            return self._alerts.set(KEY, False, now, message=f"Subscribed to Redis again, seen at {clock(now)}.")
+            return self._alerts.set(
+                KEY, False, now, message=f"Subscribed to Redis again, seen at {clock_time(now, now, utc=True)}."
+            )
         patience = SILENT_API_PATIENCE if api.failing_since is not None else API_PATIENCE
         if not _is_asked(gap, api) and timedelta(0) <= now - gap.until < patience:
             return []
@@ -74,7 +76,8 @@ class Reception:
             now,
             severity=Severity.ERROR,
             title="Relay is not subscribed to Redis",
-            message=f"Since {clock(since)}: {link.reason}. Runs are followed by TickStockPL's API alone; what"
+            message=f"Since {clock_time(since, now, utc=True)}: {link.reason}. Runs are followed by"
+            " TickStockPL's API alone; what"
             f" is published now is missing from the archive. {remedy(link.reason)}",
             facts={"since": utc_text(since), "reason": link.reason},
             for_=ISOLATED_FOR if link.problem else NOT_SUBSCRIBED_FOR,
@@ -82,7 +85,7 @@ class Reception:
 
 
 def _again(gap: Gap, runs: Runs, api: ApiState) -> str:
-    return f"Subscribed again since {clock(gap.until)}. {_missed(gap)} {_worked_out(gap, runs, api)}"
+    return f"Subscribed again since {clock_time(gap.until, utc=True)}. {_missed(gap)} {_worked_out(gap, runs, api)}"
 
 
 def _notice(gap: Gap, runs: Runs, api: ApiState) -> Announcement:
@@ -92,7 +95,7 @@ def _notice(gap: Gap, runs: Runs, api: ApiState) -> Announcement:
         event="gap_notice",
         severity=Severity.WARNING,
         payload={
-            "title": f"{number} of {lasting(gap.seconds)}: events were not received",
+            "title": f"{number} of {duration(gap.seconds)}: events were not received",
             "message": f"{_missed(gap)} The reason: {gap.reason}. {_worked_out(gap, runs, api)}",
             "facts": {
                 "from": utc_text(gap.since),
@@ -106,18 +109,21 @@ def _notice(gap: Gap, runs: Runs, api: ApiState) -> Announcement:
 
 
 def _missed(gap: Gap) -> str:
+    span = f"from {clock_time(gap.since, gap.until, seconds=True)} to"
+    span += f" {clock_time(gap.until, gap.until, seconds=True, utc=True)}"
     if gap.count == 1:
-        return f"What was published from {clock(gap.since)} to {clock(gap.until)} ({lasting(gap.seconds)}) is missing."
-    return (
-        f"In {gap.count} gaps from {clock(gap.since)} to {clock(gap.until)}, {lasting(gap.seconds)} in all,"
-        " what was published is missing."
-    )
+        return f"What was published {span} ({duration(gap.seconds)}) is missing."
+    return f"In {gap.count} gaps {span}, {duration(gap.seconds)} in all, what was published is missing."
 
 
 def _worked_out(gap: Gap, runs: Runs, api: ApiState) -> str:
     """What is known of the runs that went on in a gap."""
     if not _is_asked(gap, api):
-        why = f" TickStockPL's API has not answered since {at(api.failing_since)}." if api.failing_since else ""
+        why = (
+            f" TickStockPL's API has not answered since {clock_time(api.failing_since, gap.until)}."
+            if api.failing_since
+            else ""
+        )
         why = why or (f" Its history could not be read: {api.history_error}." if api.history_error else "")
         return f"What runs did in that time is not known.{why}"
     sentences = [_course(run, gap, api) for run in _in_gap(gap, runs)]
@@ -133,7 +139,7 @@ def _in_gap(gap: Gap, runs: Runs) -> Iterator[Run]:
 def _course(run: Run, gap: Gap, api: ApiState) -> str:
     if not run.state.is_open and run.ended_at is not None:
         by = "by TickStockPL's history" if run.is_reconstructed else "by its events"
-        return f"{name(run)} {run.state} at {at(run.ended_at)}, {by}."
+        return f"{name(run)} {run.state} at {clock_time(run.ended_at, gap.until)}, {by}."
     status = api.status if api.is_running else None
     if status is None or status.run_id not in (None, run.run_id):
         seen = "its events come again" if run.last_seen > gap.until else "nothing has shown its end"

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity
-from relay.events.wording import NEW_YORK, clock, day_name, lasting
+from relay.events.wording import NEW_YORK, clock_time, day_name, duration
 from relay.runs.findings import Finding, Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -153,7 +153,7 @@ class ResultCheck:
         announcements: list[Announcement] = []
         for alert in self._alerts.about(run.run_id):
             if alert.facts.get("inferred") and alert.name not in troubles:
-                ended = f" at {clock(run.ended_at)}" if run.ended_at else ""
+                ended = f" at {clock_time(run.ended_at, run.began, named=True)}" if run.ended_at else ""
                 words = f"The run ended{ended}: {run.state}. What was said of it before was only inferred."
                 announcements += self._alerts.resolve(alert.key, now, words)
         return announcements
@@ -165,8 +165,8 @@ class ResultCheck:
             return []
         worst = findings[0]
         is_whole = run.state in (State.COMPLETED, State.PARTIAL) and run.duration_seconds is not None
-        lasted = f" and took {lasting(run.duration_seconds or 0)}" if is_whole else ""
-        ended = f" It began at {clock(run.began)}{lasted}."
+        lasted = f" and took {duration(run.duration_seconds or 0)}" if is_whole else ""
+        ended = f" It began at {clock_time(run.began, now, utc=True)}{lasted}."
         facts: dict[str, object] = {"run_date": run.run_date, "findings": [finding.name for finding in findings]}
         usable = data_usable(run)
         facts |= {"data_usable": usable.word, "data_reason": usable.reason}
@@ -205,7 +205,7 @@ class ResultCheck:
         return ended_before and _day(other) <= _day(run)
 
     def _made_good(self, run: Run, alert: Alert) -> str:
-        ended = f" at {clock(run.ended_at)}" if run.ended_at else ""
+        ended = f" at {clock_time(run.ended_at, run.began, named=True)}" if run.ended_at else ""
         words = f"{name(run)} completed{ended} with sound results."
         day = str(alert.facts.get("run_date") or "")
         if day == _day(run):

@@ -5,7 +5,7 @@ Pure. A "completed" is a claim: it is held against its own numbers and against w
 
 from relay.config.watchdog import QualityOptions
 from relay.events import Phase, Severity
-from relay.events.wording import at, figure, lasting
+from relay.events.wording import clock_time, duration, figure, percent
 from relay.runs.findings import Finding
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
@@ -37,8 +37,8 @@ def judge_phase(run: Run, phase: Phase, options: QualityOptions) -> list[Finding
         return []
     verdict = "so the import counts as failed" if phase is Phase.IMPORT else "so its results have holes"
     sentence = (
-        f"The {phase} phase ended with {_percent(rate)} of its symbols processed well"
-        f"{_of_symbols(its)}; at least {_percent(least)} is expected, {verdict}."
+        f"The {phase} phase ended with {percent(rate)} of its symbols processed well"
+        f"{_of_symbols(its)}; at least {percent(least)} is expected, {verdict}."
     )
     return [
         Finding(
@@ -74,8 +74,8 @@ def _where(run: Run, state: State) -> str:
 
 
 def _when(run: Run) -> str:
-    ended = f" at {at(run.ended_at)}" if run.ended_at else ""
-    return ended + (f" after {lasting(run.duration_seconds)}" if run.duration_seconds is not None else "")
+    ended = f" at {clock_time(run.ended_at, run.began, named=True)}" if run.ended_at else ""
+    return ended + (f" after {duration(run.duration_seconds)}" if run.duration_seconds is not None else "")
 
 
 def _partial(run: Run) -> list[Finding]:
@@ -98,8 +98,8 @@ def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
     findings = []
     if run.success_rate is not None and run.success_rate < options.success_rate:
         sentence = (
-            f"{_percent(run.success_rate)} of the symbols went well ({run.symbols_failed or 'some'} failed);"
-            f" at least {_percent(options.success_rate)} is expected."
+            f"{percent(run.success_rate)} of the symbols went well ({run.symbols_failed or 'some'} failed);"
+            f" at least {percent(options.success_rate)} is expected."
         )
         findings.append(Finding("low_success_rate", Severity.CRITICAL, "has a low success rate", sentence))
     least = {"symbols_processed": options.min_symbols}
@@ -206,10 +206,6 @@ def _is_expected(run: Run, name: str) -> bool:
 def _words(name: str) -> str:
     """`patterns_detected` as "patterns"."""
     return name.partition("_")[0]
-
-
-def _percent(rate: float) -> str:
-    return f"{rate:.4g} %"
 
 
 def _of_symbols(its: PhaseRun) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from relay.events import Announcement, Severity, utc_text
-from relay.events.wording import at, clock, lasting
+from relay.events.wording import clock_time, duration
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import UnreadableReason
@@ -83,7 +83,7 @@ class SelfCheck:
             message=f"{mistakes}, the first: {refusal[0]}. The old one goes on. See all of them:"
             " `tickstock-relay check --running`."
             if refusal
-            else f"Configuration is in force, loaded at {clock(in_force_since)}.",
+            else f"Configuration is in force, loaded at {clock_time(in_force_since, now, utc=True)}.",
             facts={"mistakes": list(refusal[:10])},
         )
 
@@ -108,15 +108,19 @@ class SelfCheck:
         if not lane.error:
             if not lane.delivered:  # not tried since the start or a reload: nothing has shown that it works
                 return []
-            return self._alerts.set(key, False, now, message=f"{lane.name} has taken events again at {at(now)}.")
+            return self._alerts.set(
+                key, False, now, message=f"{lane.name} has taken events again at {clock_time(now, now)}."
+            )
         return self._alerts.set(
             key,
             True,
             now,
             severity=Severity.ERROR,
             title=f"Sink {lane.name} is failing",
-            message=f"Nothing has reached {lane.name} since {clock(lane.failing_since or now)}: {lane.error}."
-            f" At {at(now)} {_many(lane.waiting, 'event')} waited. Try it: `tickstock-relay check --connect`.",
+            message=f"Nothing has reached {lane.name} since"
+            f" {clock_time(lane.failing_since or now, now, utc=True)}: {lane.error}."
+            f" At {clock_time(now, now)} {_many(lane.waiting, 'event')} waited. Try it: `tickstock-relay check"
+            " --connect`.",
             facts={"sink": lane.name, "waiting": lane.waiting},
             for_=FAILING_FOR,
         )
@@ -129,7 +133,7 @@ class SelfCheck:
             for alert in self._alerts.holding(name)
             if alert.key.partition(":")[2] not in lanes
         ]
-        words = f"The sink was removed from the configuration; noticed at {at(now)}."
+        words = f"The sink was removed from the configuration; noticed at {clock_time(now, now)}."
         return [each for alert in gone for each in self._alerts.resolve(alert.key, now, words)]
 
     def _losing(self, lane: Lane, now: datetime) -> list[Announcement]:
@@ -232,11 +236,11 @@ class SelfCheck:
             now,
             severity=Severity.ERROR,
             title="Relay reads slower than events come",
-            message=f"What it reads now was published {lasting(lag)} ago. {subscription.unread():,} bytes are unread"
+            message=f"What it reads now was published {duration(lag)} ago. {subscription.unread():,} bytes are unread"
             " here and more may wait in Redis, which cuts a reader off at 32 MB, or at 8 MB for 60 s, by default:"
             " `client-output-buffer-limit pubsub`. Look at this machine's CPU and at the disk under the archive."
             if behind
-            else f"Relay has caught up: all but the last {lasting(max(lag, 1.0))} is read.",
+            else f"Relay has caught up: all but the last {duration(max(lag, 1.0))} is read.",
             resolve_after=CAUGHT_UP_FOR,
         )
 
@@ -247,15 +251,16 @@ def _step_in_words(step: Step | None) -> dict[str, Any]:
     return {
         "severity": Severity.WARNING,
         "title": f"This machine's clock was set by {_signed(step.seconds)}",
-        "message": f"It went from {utc_text(step.before)} to {utc_text(step.after)}. Times before and after the step"
-        " do not compare. Nothing was deleted or given up because of it: that waits for two hours; the watchdog"
+        "message": f"It went from {clock_time(step.before, step.after, seconds=True, named=True)} to"
+        f" {clock_time(step.after, seconds=True, utc=True)}. Times before and after the step do not compare."
+        " Nothing was deleted or given up because of it: that waits for two hours; the watchdog"
         " waits for a minute and its next answer. Look at the time service: `timedatectl`.",
         "facts": {"seconds": round(step.seconds, 3), "from": utc_text(step.before), "to": utc_text(step.after)},
     }
 
 
 def _signed(seconds: float) -> str:
-    return f"{'-' if seconds < 0 else '+'}{lasting(abs(seconds))}"
+    return f"{'-' if seconds < 0 else '+'}{duration(abs(seconds))}"
 
 
 def _in_words(loss: Loss) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity, utc_text
-from relay.events.wording import at, both, day_name
+from relay.events.wording import clock_time, day_name
 from relay.runs.runs import Runs
 from relay.runs.signals import State
 from relay.runs.transitions import of_day, of_run
@@ -155,7 +155,7 @@ class StartCheck:
             return []
         if not self._run_schedule.enabled:
             self._run_schedule.settle(scheduled.state, excused=True)
-            words = f"TickStockPL's schedule was switched off at {at(now)}; no run is due."
+            words = f"TickStockPL's schedule was switched off at {clock_time(now, now)}; no run is due."
             return self._alerts.resolve(f"never_started:{scheduled.day}", now, words)
         if now < scheduled.due + timedelta(seconds=max(options.finish_grace, options.start_grace)):
             return []
@@ -195,7 +195,7 @@ class StartCheck:
         coming = self._run_schedule.coming
         if coming is None:
             return []
-        words = f"The run was moved to {both(coming.due)}."
+        words = f"The run was moved to {clock_time(coming.due, now, utc=True)}."
         return self._alerts.resolve(f"never_started:{coming.day}", now, words)
 
     def _switched_off(self, scheduled: ScheduledRun, now: datetime, late: str) -> list[Announcement]:
@@ -207,7 +207,8 @@ class StartCheck:
             severity=Severity.WARNING,
             title="TickStockPL's schedule is switched off",
             message=(
-                f"A run was due at {both(scheduled.due)}; none will start by itself. {late}{' ' if late else ''}"
+                f"A run was due at {clock_time(scheduled.due, now, utc=True)}; none will start by itself."
+                f" {late}{' ' if late else ''}"
                 "If nobody meant that: `tickstock-relay schedule --enable`."
             ),
             facts=_facts(scheduled),
@@ -216,7 +217,9 @@ class StartCheck:
     def _schedule_on(self, now: datetime) -> list[Announcement]:
         if not self._run_schedule.enabled:
             return []
-        return self._alerts.resolve("schedule_disabled", now, f"TickStockPL's schedule is on again since {at(now)}.")
+        return self._alerts.resolve(
+            "schedule_disabled", now, f"TickStockPL's schedule is on again since {clock_time(now, now)}."
+        )
 
     def _not_planned(self, scheduled: ScheduledRun, now: datetime) -> list[Announcement]:
         self._run_schedule.settle(scheduled.state, excused=True)
@@ -227,7 +230,8 @@ class StartCheck:
             severity=Severity.WARNING,
             title=f"No run is planned for {day_name(scheduled.day)}, a trading day",
             message=(
-                f"By the calendar a run was due at {both(scheduled.due)}, but TickStockPL's API gave a later day as its"
+                f"By the calendar a run was due at {clock_time(scheduled.due, now, utc=True)}, but"
+                " TickStockPL's API gave a later day as its"
                 " next run, and none has started. Look at the scheduler's calendar: `tickstock-relay schedule`."
                 " To start a run: `tickstock-relay trigger`."
             ),

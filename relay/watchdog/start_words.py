@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from relay.events.wording import NEW_YORK, at, both, day_name, lasting, on
+from relay.events.wording import clock_time, day_name, duration
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.watchdog.api_state import ApiState
@@ -35,13 +35,13 @@ def asked_late(first_answer: datetime | None, asked_since: datetime, grace_ends:
     if first_answer is None or first_answer <= grace_ends:
         return ""
     what = "was first asked" if asked_since > grace_ends else "first answered"
-    return f"TickStockPL {what} at {at(first_answer)}, after the run was due."
+    return f"TickStockPL {what} at {clock_time(first_answer, grace_ends)}, after the run was due."
 
 
 def message(window: StartWindow, evidence: Evidence, api: ApiState, link: Link, runs: Runs, late: str = "") -> str:
     """When it was due, what each witness shows, and what to do; `late`: see `asked_late`."""
     sentences = [
-        f"It was due at {both(window.scheduled.due)}.",
+        f"It was due at {clock_time(window.scheduled.due, window.scheduled.day, utc=True)}.",
         late,
         _status(window.scheduled, evidence, api),
         _history(evidence, api),
@@ -55,29 +55,28 @@ def message(window: StartWindow, evidence: Evidence, api: ApiState, link: Link, 
 def started(run: Run | None, scheduled: ScheduledRun, now: datetime) -> str:
     """What ends the alert about `scheduled` when its run has started after all."""
     if run is None:
-        return f"It has started, as TickStockPL's API says at {at(now)}."
+        return f"It has started, as TickStockPL's API says at {clock_time(now, scheduled.day, named=True)}."
     if run.is_reconstructed and not run.events and run.ended_at is not None:
-        return f"It had started at {at(run.began)}; the relay could not see it."
+        return f"It had started at {clock_time(run.began, scheduled.day, named=True)}; the relay could not see it."
     late = (run.began - scheduled.due).total_seconds()
     how = f" ({run.trigger_type})" if run.trigger_type else ""
-    return (
-        f"Started at {at(run.began)}{how}, {lasting(late)} late." if late > 0 else f"Started at {at(run.began)}{how}."
-    )
+    began = f"Started at {clock_time(run.began, scheduled.day, named=True)}{how}"
+    return f"{began}, {duration(late)} late." if late > 0 else f"{began}."
 
 
 def next_started(run: Run | None, now: datetime) -> str:
     """What ends the alert about an earlier day when the next run starts."""
     began = run.began if run is not None else now
     how = f" ({run.trigger_type})" if run is not None and run.trigger_type else ""
-    day = day_name(began.astimezone(NEW_YORK).date())
-    return f"That run never happened; the next one started on {day} at {both(began)}{how}."
+    return f"That run never happened; the next one started at {clock_time(began, utc=True)}{how}."
 
 
 def _status(scheduled: ScheduledRun, evidence: Evidence, api: ApiState) -> str:
-    asked = at(api.answered_at) if api.answered_at else ""
+    asked = clock_time(api.answered_at, scheduled.day) if api.answered_at else ""
     running = f" the run {api.status.run_id[:LONGEST_ID]}" if api.status and api.status.run_id else " a run"
-    began = f", begun {on(api.status.start_time, scheduled.day)}" if api.status and api.status.start_time else ""
-    since = f" since {at(api.failing_since)}" if api.failing_since else ""
+    start = api.status.start_time if api.status else None
+    began = f", begun at {clock_time(start, scheduled.day)}" if start else ""
+    since = f" since {clock_time(api.failing_since, scheduled.day)}" if api.failing_since else ""
     why = f": {api.error}" if api.error and api.failing_since else ""
     return {
         StatusShows.IDLE: f"TickStockPL said at {asked} that it is idle.",
@@ -96,14 +95,16 @@ def _history(evidence: Evidence, api: ApiState) -> str:
 
 
 def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> str:
-    strays = len(runs.loose.strays(window.opens))
-    last = f" came at {at(runs.loose.strays(window.opens)[-1].received)}" if strays else ""
+    scheduled, strays = window.scheduled, len(runs.loose.strays(window.opens))
+    last = f" came at {clock_time(runs.loose.strays(window.opens)[-1].received, scheduled.day)}" if strays else ""
     if strays:
         received = (
             f"One progress event without a run{last}." if strays == 1 else f"{strays} events without a run{last}."
         )
     elif evidence.run is not None:
-        received = f"Events without the start of a run have come since {at(evidence.run.first_seen)}."
+        received = (
+            f"Events without the start of a run have come since {clock_time(evidence.run.first_seen, scheduled.day)}."
+        )
     else:
         received = "No event of a run came."
     if evidence.connection is ConnectionShows.WHOLE:
@@ -111,24 +112,26 @@ def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> 
     if link.since is None:
         return f"{received} The relay is not subscribed to Redis, so it may have started unseen."
     if link.gap is not None and link.gap[1] > window.opens:
-        begin, end = map(at, link.gap)
+        begin, end = (clock_time(moment, scheduled.day) for moment in link.gap)
         when = f"from {begin} to {end}" if begin != end else f"for a moment at {begin}"
         return f"{received} The relay was not subscribed {when}, so it may have started unseen."
-    return f"{received} The relay is subscribed only since {at(link.since)}, so it may have started unseen."
+    since = clock_time(link.since, scheduled.day)
+    return f"{received} The relay is subscribed only since {since}, so it may have started unseen."
 
 
 def _beside(window: StartWindow, runs: Runs) -> list[str]:
     """What else is known: events that were sent again, a run by hand that may be in the way."""
-    sentences = []
+    sentences, scheduled = [], window.scheduled
     again = runs.loose.sent_again
     if again is not None and again.received >= window.opens:
         sentences.append(
-            f"Events of the run of {day_name(again.day)} came at {at(again.received)}, sent again; they do not count."
+            f"Events of the run of {day_name(again.day)} came at {clock_time(again.received, scheduled.day)},"
+            " sent again; they do not count."
         )
     manual = next((run for run in runs.open if not run.is_scheduled and not window.counts(run)), None)
     if manual is not None:
         sentences.append(
-            f"A manual run begun at {at(manual.began)} goes on ({manual.run_id[:LONGEST_ID]});"
+            f"A manual run begun at {clock_time(manual.began, scheduled.day)} goes on ({manual.run_id[:LONGEST_ID]});"
             " the scheduled one may have been left out for it."
         )
     return sentences

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, Kind, Severity
-from relay.events.wording import at, clock
+from relay.events.wording import clock_time
 from relay.runs.reconstruction import reconstruct, seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
@@ -144,21 +144,27 @@ class Watchdog:
         if api.failing_since is None:
             if api.answered_at is None or not self.alerts.holds("api_unreachable"):
                 return []  # not asked yet since the start: nothing shows that it answers
-            words = f"It answers again, seen at {clock(api.answered_at)}."
+            words = f"It answers again, seen at {clock_time(api.answered_at, now, utc=True)}."
             return self.alerts.set("api_unreachable", False, now, message=words)
         last_event = self.runs.last_event_at
         has_no_events = last_event is None or now - last_event > RECENTLY
         if has_no_events:
             last = (
-                f"The last event came at {clock(last_event)}" if last_event else f"No event since {clock(self._began)}"
+                f"The last event came at {clock_time(last_event, now, utc=True)}"
+                if last_event
+                else f"No event since {clock_time(self._began, now, utc=True)}"
             )
             meaning = f"{last}, so TickStockPL as a whole may be down: look whether its processes live."
         else:
             meaning = "Events still come, so runs go on and are followed; only the API is in trouble."
         scheduled = self.run_schedule.current
         if scheduled is not None and scheduled.is_open:
-            meaning += f" Whether the run due at {clock(scheduled.due)} has started is not known."
-        coming = f" The next run is due at {clock(self.run_schedule.coming.due)}." if self.run_schedule.coming else ""
+            meaning += f" Whether the run due at {clock_time(scheduled.due, now, utc=True)} has started is not known."
+        coming = (
+            f" The next run is due at {clock_time(self.run_schedule.coming.due, now, named=True)}."
+            if self.run_schedule.coming
+            else ""
+        )
         return self.alerts.set(
             "api_unreachable",
             True,
@@ -166,7 +172,7 @@ class Watchdog:
             severity=Severity.ERROR,
             title="TickStockPL's API does not answer"
             + (", and no events come" if has_no_events else ", while events do come"),
-            message=f"Not since {clock(api.failing_since)}: {api.error}. {meaning}{coming}",
+            message=f"Not since {clock_time(api.failing_since, now, utc=True)}: {api.error}. {meaning}{coming}",
             facts={"error": api.error, "events_come": not has_no_events},
             for_=self.options.api_unreachable_after,
             resolve_after=self.options.api_back_after,
@@ -177,7 +183,9 @@ class Watchdog:
         if api.history_failures == 0 or api.history_failing_since is None:
             if api.history_at is None:
                 return []  # not asked yet since the start
-            return self.alerts.set("api_history_broken", False, now, message=f"It can be read since {at(now)}.")
+            return self.alerts.set(
+                "api_history_broken", False, now, message=f"It can be read since {clock_time(now, now)}."
+            )
         if api.history_failures < FAILURES or not api.answers:
             return []
         return self.alerts.set(
@@ -187,7 +195,7 @@ class Watchdog:
             severity=Severity.WARNING,
             title="TickStockPL's history cannot be read",
             message=(
-                f"Since {at(api.history_failing_since)} its API answers with: {api.history_error}."
+                f"Since {clock_time(api.history_failing_since, now)} its API answers with: {api.history_error}."
                 " What is usual, and how a run ended whose events were not received, cannot be looked up."
                 " Look at the answer: `tickstock-relay history --days 7 --json`."
             ),

@@ -5,7 +5,7 @@ Templates are given plain facts and decide nothing but how these stand on the pa
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ class Clock:
 
     def clock(self, at: datetime) -> str:
         """`16:42`, whatever the day is."""
-        return f"{at.astimezone(self.zone):%H:%M}"
+        return clock_time(at, at, zone=self.zone)
 
     def minute(self, at: datetime) -> str:
         """`16:42`; of another day `Wed 22 Jan 16:42`."""
@@ -86,7 +86,8 @@ class Clock:
     def range(self, began: datetime, ended: datetime) -> str:
         """`Mon 27 Jan 16:10 to 16:42 EST (21:10 to 21:42 UTC)`."""
         first, last = clock_time(began, zone=self.zone), clock_time(ended, began, zone=self.zone, named=True)
-        return f"{first} to {last} ({began:%H:%M} to {ended:%H:%M} UTC)"
+        in_utc = f"{clock_time(began, began, zone=UTC)} to {clock_time(ended, ended, zone=UTC, named=True)}"
+        return f"{first} to {last} ({in_utc})"
 
     def run(self, at: datetime) -> str:
         """`Today 16:10`, `Fri 24 Jan 16:10`: a run by its begin."""
@@ -104,11 +105,11 @@ class Clock:
 
     def since(self, at: datetime) -> str:
         """How long ago it was."""
-        return duration(max(0.0, (self.now - at).total_seconds()))
+        return duration((self.now - at).total_seconds())
 
     def until(self, at: datetime) -> str:
         """How long it is until then."""
-        return duration(max(0.0, (at - self.now).total_seconds()))
+        return duration((at - self.now).total_seconds())
 
     def zone_words(self, at: datetime) -> str:
         """`America/New_York (EST)`."""

@@ -4,14 +4,15 @@ Loads Slack's block models, so import it when needed.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from relay.events import Event, Mark
+from relay.events.wording import clock_time, duration
 from sinks.slack.blocks import GREEN, MAX_TEXT, circle_of, context, fields, section
 from sinks.slack.facts import Facts, alert_of, read
 from sinks.slack.message import Message
-from sinks.slack.repeats import in_words
 from sinks.slack.text import code_block, link, lock_screen, mrkdwn, one_line
 
 MAX_HEADLINE = 150
@@ -74,29 +75,20 @@ def _small_print(events: Sequence[Event], zone: ZoneInfo, facts: Facts) -> list[
     texts = []
     if len(events) > 1:
         times = [one.time for one in events]
-        first, last = _local(min(times), zone), _local(max(times), zone)
-        span = in_words((last - first).total_seconds())
-        texts.append(f"{len(events)} {TIMES} in {span}, first {first:%H:%M:%S}, last {last:%H:%M:%S %Z}")
-    texts.append(_both_clocks(event.time, zone))
+        first, last = min(times), max(times)
+        clock = partial(clock_time, today=event.received, zone=zone, seconds=True)
+        taken = duration((last - first).total_seconds())
+        texts.append(f"{len(events)} {TIMES} in {taken}, first {clock(first)}, last {clock(last, named=True)}")
+    texts.append(clock_time(event.time, event.received, zone=zone, seconds=True, utc=True))
     source = f" from {event.source}" if event.source else ""
     texts.append(one_line(event.channel + source, MAX_FOOTER))
     texts += [words for mark, words in _MARKS.items() if event.marks & mark]
     if event.time != event.timestamp:
-        texts.append(f"claims {event.timestamp:%Y-%m-%d %H:%M:%S} UTC, which cannot be true")
+        claimed = clock_time(event.timestamp, event.received, zone=UTC, seconds=True, named=True)
+        texts.append(f"claims {claimed}, which cannot be true")
     if len(facts.details) > MAX_FIELDS:
         texts.append(f"and {len(facts.details) - MAX_FIELDS} more fields")
     return texts
-
-
-def _both_clocks(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{_local(moment, zone):%Y-%m-%d %H:%M:%S %Z} ({moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
-
-
-def _local(moment: datetime, zone: ZoneInfo) -> datetime:
-    try:
-        return moment.astimezone(zone)
-    except OverflowError:  # claimed at the end or the beginning of all time
-        return moment.astimezone(UTC)
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> list[str]:

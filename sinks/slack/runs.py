@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from relay.events import Event, Severity
-from relay.events.wording import day_name, figure, lasting
+from relay.events.wording import clock_time, day_name, duration, figure
 from sinks.slack.incident import COMPLETED, RUNNING, Incident
 
 RUN_STARTED, RUN_COMPLETED = "relay:run:started", "relay:run:completed"
@@ -30,7 +30,7 @@ def state_of(event: Event, zone: ZoneInfo, label: str = "") -> Incident | None:
         title = f"{name} is in progress"
         return _state(event, RUNNING, title, f"It began at {began}.", [f"began {began}"], label)
     seconds = payload.get("duration_seconds")
-    took = f" after {lasting(seconds)}" if isinstance(seconds, int | float) else ""
+    took = f" after {duration(seconds)}" if isinstance(seconds, int | float) else ""
     ended = _clock(payload.get("ended_at"), zone) or _clock(event.time, zone)
     return _state(event, COMPLETED, f"{name} completed", f"It completed at {ended}{took}.", _counts(payload), label)
 
@@ -60,7 +60,7 @@ def _name(event: Event, zone: ZoneInfo) -> str:
         day = (began or event.time).astimezone(zone).date()
     if payload.get("trigger_type") != "manual":
         return f"Run of {day_name(day)}"
-    return f"Manual run of {day_name(day)}" + (f" {began.astimezone(zone):%H:%M}" if began else "")
+    return f"Manual run of {day_name(day)}" + (f" {clock_time(began, day, zone=zone)}" if began else "")
 
 
 def _counts(payload: dict[str, Any]) -> list[str]:
@@ -72,7 +72,7 @@ def _counts(payload: dict[str, Any]) -> list[str]:
 
 def _clock(value: object, zone: ZoneInfo) -> str:
     moment = _moment(value)
-    return f"{moment.astimezone(zone):%H:%M %Z}" if moment else ""
+    return clock_time(moment, moment, zone=zone, named=True) if moment else ""
 
 
 def _moment(value: object) -> datetime | None:

@@ -8,7 +8,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from relay.events import SEVERITIES, Event, Mark, Phase, kind_of
+from relay.events import SEVERITIES, Event, KindFacts, Mark, Phase, kind_of
 from sinks.base import SinkContext, SinkError
 
 NOON = datetime(2025, 1, 27, 21, 20, tzinfo=UTC)
@@ -84,7 +84,7 @@ def make_event(  # every field has the contract's own example as its default
     stated = severity or fields.get("severity")
     return Event(
         kind=kind_of(
-            channel, event, phase, SEVERITIES.get(stated) if isinstance(stated, str) else None, source, version="1.0"
+            KindFacts(channel, event, phase, SEVERITIES.get(stated) if isinstance(stated, str) else None, source, "1.0")
         ),
         stream="kit",
         offset=offset,

@@ -15,6 +15,7 @@ from relay.events import (
     Announcement,
     Event,
     Kind,
+    KindFacts,
     Mark,
     PerKind,
     Phase,
@@ -39,7 +40,7 @@ events = st.builds(
         kind, "s19a", offset, received, timestamp, msgspec.json.encode(payload), b"as it came", run_id, marks
     ),
     kind=st.builds(
-        Kind,
+        KindFacts,
         channel=texts,
         event=texts,
         phase=st.none() | st.sampled_from(Phase),
@@ -47,7 +48,7 @@ events = st.builds(
         source=st.none() | texts,
         version=st.none() | texts,
         wire_event=st.none() | texts,
-    ),
+    ).map(Kind),
     offset=st.integers(0, 2**63),
     received=times,
     timestamp=times,
@@ -157,12 +158,16 @@ def test_a_channel_is_split_into_domain_and_action(channel: str, domain: str, ac
 
 def test_a_kind_is_made_once_and_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.events.model._kinds", {})
-    assert kind_of("tickstock:a:b", "e") is kind_of("tickstock:a:b", "e")
-    assert kind_of("tickstock:a:b", "e", severity=Severity.ERROR) is not kind_of("tickstock:a:b", "e")
+    assert kind_of(KindFacts("tickstock:a:b", "e")) is kind_of(KindFacts("tickstock:a:b", "e"))
+    assert kind_of(KindFacts("tickstock:a:b", "e", severity=Severity.ERROR)) is not kind_of(
+        KindFacts("tickstock:a:b", "e")
+    )
     for number in range(5000):
-        assert kind_of("tickstock:a:b", f"invented-{number}").event == f"invented-{number}"
+        assert kind_of(KindFacts("tickstock:a:b", f"invented-{number}")).event == f"invented-{number}"
     assert len(relay.events.model._kinds) < 5000, "when there are too many, all begin anew"
-    assert kind_of("tickstock:a:b", "e") is kind_of("tickstock:a:b", "e"), "those of today are remembered again"
+    assert kind_of(KindFacts("tickstock:a:b", "e")) is kind_of(KindFacts("tickstock:a:b", "e")), (
+        "those of today are remembered again"
+    )
 
 
 @pytest.mark.parametrize("place", range(5))
@@ -171,7 +176,7 @@ def test_a_kind_with_a_text_too_long_for_a_label_is_remembered_nowhere(place: in
         texts = ["tickstock:a:b", "e", "source", "1.0", "E"]
         texts[place] = "x" * length
         channel, event, source, version, wire_event = texts
-        return kind_of(channel, event, None, None, source, version, wire_event)
+        return kind_of(KindFacts(channel, event, None, None, source, version, wire_event))
 
     answers: PerKind[int] = PerKind(lambda kind: len(kind.event))
     assert kind(120) is kind(120)
@@ -184,7 +189,7 @@ def test_kinds_are_remembered_up_to_a_number_of_bytes(monkeypatch: pytest.Monkey
     monkeypatch.setattr("relay.events.model._kinds", {})
     monkeypatch.setattr("relay.events.model.KNOWN_KINDS_BYTES", 100_000)
     for number in range(1000):
-        kind_of(f"tickstock:a:{number:0100}", "e")
+        kind_of(KindFacts(f"tickstock:a:{number:0100}", "e"))
         assert sum(kind.size for kind in relay.events.model._kinds.values()) < 102_000
 
 
@@ -211,7 +216,7 @@ EDGES = (datetime.min.replace(tzinfo=UTC), NOW, datetime.max.replace(tzinfo=UTC)
 @pytest.mark.parametrize("claimed", EDGES)
 @pytest.mark.parametrize("marks", [Mark.NONE, Mark.REPLAYED])
 def test_every_time_can_be_measured_with_and_written(received: datetime, claimed: datetime, marks: Mark) -> None:
-    event = Event(kind_of("tickstock:x:y", "z"), "s1", 1, received, claimed, b"{}", b"{}", marks=marks)
+    event = Event(kind_of(KindFacts("tickstock:x:y", "z")), "s1", 1, received, claimed, b"{}", b"{}", marks=marks)
     assert event.time == (claimed if marks else received)
     again = decode(encode(event))
     assert (again.received, again.timestamp) == (received, claimed)
@@ -228,7 +233,7 @@ def test_a_line_whose_time_cannot_be_had_in_utc_is_refused(time: str, field: str
 
 
 def of_payload(raw: bytes) -> Event:
-    return Event(kind_of("tickstock:x:y", "z"), "s1", 1, NOW, NOW, raw, raw)
+    return Event(kind_of(KindFacts("tickstock:x:y", "z")), "s1", 1, NOW, NOW, raw, raw)
 
 
 JSON = st.recursive(

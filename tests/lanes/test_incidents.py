@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from relay.events import Announcement, Event, Mark, Severity, kind_of
+from relay.events import Announcement, Event, KindFacts, Mark, Severity, kind_of
 from relay.events.incidents import CHANNEL
 from sinks.base import Outcome, Reason
 from tests.support.scripted import BEGIN, Rig, ScriptedSink
@@ -36,7 +36,7 @@ def alert(number: int, incident: str | None = "r1") -> Event:
 
 def error(number: int, severity: Severity = Severity.ERROR, marks: Mark = Mark.NONE) -> Event:
     """An error from the wire."""
-    kind = kind_of("tickstock:errors", "error", severity=severity)
+    kind = kind_of(KindFacts("tickstock:errors", "error", severity=severity))
     return Event(kind, "s1", number, BEGIN, BEGIN, b"{}", b"{}", marks=marks)
 
 

@@ -13,7 +13,7 @@ import pytest
 import relay
 import sinks
 from relay.config.settings import RouteOptions
-from relay.events import Event, Kind, PerKind, kind_of
+from relay.events import Event, Kind, KindFacts, PerKind, kind_of
 from relay.lanes.redacted import RedactedRows
 from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason
 from relay.normalize.structure import structure_of
@@ -122,7 +122,7 @@ def test_channels_and_their_kinds_are_remembered_up_to_a_number_of_bytes(monkeyp
 def test_a_kind_of_long_names_is_kept_by_nobody(field: str) -> None:
     long, short = "tickstock:" + "x" * 1000, "tickstock:a:b"
     facts = {"channel": short, "event": "x", "source": "y"} | {field: long}
-    kind = kind_of(facts["channel"], facts["event"], source=facts["source"])
+    kind = kind_of(KindFacts(facts["channel"], facts["event"], source=facts["source"]))
     routes = Routes([RouteOptions(name="all", match={"event": "*"}, to=["archive"])])
     wanted = PerKind(lambda kind: bool(kind.event))
     event = make_event({"n": 1})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relay.config.settings import RedactionOptions
-from relay.events import Mark, Severity, kind_of
+from relay.events import KindFacts, Mark, Severity, kind_of
 from relay.redaction.patterns import REDACTED, RULES
 from relay.redaction.redactor import Redactor
 from sinks.testing import make_event
@@ -191,9 +191,8 @@ def test_every_part_of_an_event_is_searched() -> None:
         original=b'{ "message":"m", "password":"hidden", "n":12345678901234567890 }',
         marks=Mark.UNDATED,
     )
-    event.kind = kind_of(
-        event.channel, event.event, None, Severity.ERROR, event.source, version="token=hidden", wire_event="pwd=hidden"
-    )
+    stated = {"source": event.source, "version": "token=hidden", "wire_event": "pwd=hidden"}
+    event.kind = kind_of(KindFacts(event.channel, event.event, None, Severity.ERROR, **stated))
     redacted = REDACTOR.redact(event)
     parts = (redacted.channel, redacted.event, redacted.source, redacted.run_id, redacted.wire_event, redacted.version)
     assert "hidden" not in str(parts)

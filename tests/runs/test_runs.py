@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.events import Announcement, Mark, Phase, kind_of
+from relay.events import Announcement, KindFacts, Mark, Phase, kind_of
 from relay.runs.runs import MAX_OPEN, Runs
 from relay.runs.signals import State
 from relay.store.shelf import MemoryShelf
@@ -324,8 +324,8 @@ def test_only_kinds_that_say_something_about_runs_are_wanted() -> None:
     others = [("tickstock:market:ticks", "market_tick"), ("tickstock:indicators:calculated", "indicator_calculated")]
     others += [("tickstock:patterns:detected", "pattern_detected"), ("relay:run:started", "run_started")]
     others += [("tickstock:patterns:streaming", "pattern_detected"), ("tickstock:cache:sync_complete", "sync_complete")]
-    assert all(Runs.wants(kind_of(*one)) for one in wanted)
-    assert not any(Runs.wants(kind_of(*one)) for one in others)
+    assert all(Runs.wants(kind_of(KindFacts(*one))) for one in wanted)
+    assert not any(Runs.wants(kind_of(KindFacts(*one))) for one in others)
 
 
 def test_what_comes_late_or_again_after_the_end_begins_nothing_new() -> None:

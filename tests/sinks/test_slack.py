@@ -85,7 +85,7 @@ async def test_the_exact_request_with_a_bot_token(server: FaultyServer) -> None:
                 "elements": [
                     {
                         "type": "mrkdwn",
-                        "text": "2025-01-27 16:20:00 EST (2025-01-27 21:20:00 UTC)",
+                        "text": "16:20:00 EST (21:20:00 UTC)",
                         "verbatim": True,
                     },
                     {"type": "mrkdwn", "text": "tickstock:errors", "verbatim": True},

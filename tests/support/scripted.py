@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from relay.config.settings import OutboxOptions
-from relay.events import Event, Severity, kind_of
+from relay.events import Event, KindFacts, Severity, kind_of
 from relay.lanes.queued import QueuedLane
 from relay.process import clock
 from relay.store.outbox import Outbox
@@ -47,7 +47,7 @@ class Clock:
 def numbered(number: int, stream: str = "s1", **payload: Any) -> Event:
     """The event of that number."""
     raw = b'{"n":%d}' % number
-    kind = kind_of("tickstock:a:b", "numbered")
+    kind = kind_of(KindFacts("tickstock:a:b", "numbered"))
     event = Event(kind, stream, number, BEGIN, BEGIN, raw, raw)
     event.payload.update(payload)
     return event

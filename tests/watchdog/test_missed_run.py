@@ -75,7 +75,7 @@ def test_a_run_of_yesterday_that_still_goes_on_is_not_todays() -> None:
     day.until(GRACE_OVER)
     assert "never_started firing" in day.alerts_announced
     assert fired_at(day) == GRACE_OVER
-    assert "busy with another run: the run old, begun on Sun 26 Jan at 16:10." in day.alert("never_started")["message"]
+    assert "busy with another run: the run old, begun at Sun 26 Jan 16:10." in day.alert("never_started")["message"]
 
 
 def test_a_running_status_without_a_start_counts_only_if_it_was_not_seen_before() -> None:

@@ -255,7 +255,7 @@ def test_a_late_start_by_hand_ends_it() -> None:
     day = world()
     day.play(a_run(DUE + 21 * MINUTE, start_with={"trigger_type": "manual"}))
     assert about_starts(day) == ["never_started firing", "never_started resolved"]
-    assert day.alert("never_started", "resolved")["message"] == "Started at 16:31 (manual), 21 min late."
+    assert day.alert("never_started", "resolved")["message"] == "Started at 16:31 EST (manual), 21 min late."
 
 
 def test_a_run_that_is_seen_later_in_the_history_ends_it_with_the_truth() -> None:
@@ -265,7 +265,7 @@ def test_a_run_that_is_seen_later_in_the_history_ends_it_with_the_truth() -> Non
     day.api_up, day.history = True, [row(DUE, minutes=20)]
     day.pass_(20)
     assert about_starts(day) == ["never_started firing", "never_started resolved"]
-    words = "It had started at 16:10; the relay could not see it."
+    words = "It had started at 16:10 EST; the relay could not see it."
     assert day.alert("never_started", "resolved")["message"] == words
 
 
@@ -276,7 +276,7 @@ def test_a_day_without_a_run_is_missed_and_the_next_day_s_run_ends_it() -> None:
     day.play(a_run(DUE + timedelta(days=1)))
     assert about_starts(day) == ["never_started firing", "never_started resolved"]
     assert day.alert("never_started", "resolved")["facts"]["never_ran"] is True  # Slack keeps it red
-    words = "That run never happened; the next one started on Tue 28 Jan at 16:10 EST (21:10 UTC) (automatic)."
+    words = "That run never happened; the next one started at Tue 28 Jan 16:10 EST (21:10 UTC) (automatic)."
     assert day.alert("never_started", "resolved")["message"] == words
 
 

@@ -20,7 +20,7 @@ def test_a_failed_run_is_one_alert_and_the_next_good_run_ends_it() -> None:
     alert = day.alert("run_failed")
     assert "database password missing" in alert["message"]
     assert alert["title"] == "Run of Mon 27 Jan failed in import"
-    assert "It failed in import at 16:10 after 30 s." in alert["message"]
+    assert "It failed in import at 16:10 EST after 30 s." in alert["message"]
     day.play(a_run(DUE + timedelta(days=1), "r2"))
     day.pass_(1)
     assert day.alerts_announced == ["run_failed firing", "run_failed resolved"]

@@ -130,7 +130,7 @@ def test_reasons_name_numbers_phases_and_the_day() -> None:
     }
     expected = "Indicators and patterns of Mon 27 Jan are missing. Import and cache are complete."
     assert data_usable(failed).reason == expected
-    assert data_usable(a_result()).reason == "500 of 505 symbols (99 %), 7,575 indicators, 1,250 patterns."
+    assert data_usable(a_result()).reason == "500 of 505 symbols (99.0 %), 7,575 indicators, 1,250 patterns."
     assert data_usable(a_result(found("zero_results"))).reason == "Nothing was computed for Mon 27 Jan."
     low = data_usable(a_result(found("low_success_rate"), symbols_failed=100))
     assert low.reason == "100 of 505 symbols have no data for Mon 27 Jan."

@@ -85,7 +85,7 @@ def test_only_a_delivery_shows_that_a_failing_sink_works(seen: Seen, *, restart:
     assert seen.check(0, ops=lane) == []
     ((channel, payload),) = seen.check(60, ops=lane)
     assert (channel, payload["title"]) == ("relay:alert:sink_failing", "Sink ops is failing")
-    assert "since Mon 27 Jan 2025 16:15 EST (21:15 UTC): Slack says not_in_channel." in payload["message"]
+    assert "since 16:15 EST (21:15 UTC): Slack says not_in_channel." in payload["message"]
     assert "At 16:16 3 events waited." in payload["message"]
     if restart:
         seen.restart()

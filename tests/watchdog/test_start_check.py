@@ -37,7 +37,7 @@ def test_a_late_start_resolves_it_and_says_how_late() -> None:
     day.pass_(200)
     assert day.alerts_announced == ["never_started firing", "never_started resolved"]
     alert = day.alert("never_started", "resolved")
-    assert alert["message"] == "Started at 16:33 (automatic), 23 min late."
+    assert alert["message"] == "Started at 16:33 EST (automatic), 23 min late."
 
 
 def test_a_run_that_never_came_is_resolved_by_the_next_day_s() -> None:

@@ -63,7 +63,18 @@ def snapshot(text: str = "words", **more: Any) -> Snapshot:
                 key=text, severity="error", title=text, message="", fired_at=NOW, resolved_at=NOW, resolution=text
             ),
         ],
-        "errors": [ErrorGroup(component=text, code=text, severity="error", message=text, count=3, first=NOW, last=NOW)],
+        "errors": [
+            ErrorGroup(
+                group="0a1b2c3d4e5f",
+                component=text,
+                code=text,
+                severity="error",
+                message=text,
+                count=3,
+                first=NOW,
+                last=NOW,
+            )
+        ],
         "sinks": [SinkView(name="ops", type="slack", accepted=3, delivered=2, waiting=1, oldest=NOW, error=text)],
         "intake": IntakeView(subscribed=True, since=NOW, rates=[1.0, 2.0, 0.0], rate=1.5, reason=text),
         "trouble": [text],

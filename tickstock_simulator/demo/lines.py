@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import click
 
+from relay.events.wording import clock_time
 from relay.status.snapshot import Snapshot
 from tickstock_simulator.demo.notes import Note
-from tickstock_simulator.wire import NEW_YORK
 
 NAMES = {"scene": "-----", "tickstockpl": "TickStockPL", "slack": "Slack"}
 
@@ -43,7 +43,7 @@ class Lines:
 
     def note(self, note: Note) -> None:
         """Print what happened."""
-        self._output.line(f"{note.at.astimezone(NEW_YORK):%H:%M %Z}  {NAMES[note.kind]:<11}  {note.text}")
+        self._output.line(f"{clock_time(note.at, note.at, named=True)}  {NAMES[note.kind]:<11}  {note.text}")
 
     def show(self, snapshot: Snapshot) -> None:
         """Nothing: what matters has been printed."""

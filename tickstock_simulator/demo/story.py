@@ -16,6 +16,7 @@ import msgspec
 import zstandard
 from standardwebhooks.webhooks import Webhook
 
+from relay.events.wording import clock_time
 from relay.tickstockpl.client import ApiError, TickStockPL
 from tickstock_simulator.demo.stage import STRONG, WEBHOOK_SECRET, Stage, StageError
 from tickstock_simulator.webhook import Delivery
@@ -101,7 +102,7 @@ class Story:
             await self._until(self._errors_are_reported)
             self.errors.seen = True
             await clock.sleep_until(DUE - MINUTE)
-            self._note(f"The day's run is due at {DUE:%H:%M}")
+            self._note(f"The day's run is due at {clock_time(DUE, DUE)}")
             await self._until(lambda: self._slack_shows("has not started"))
             self.missed.seen = True
             await clock.sleep_until(clock.now() + 5 * MINUTE)

@@ -4,7 +4,6 @@ It shows what the relay's own `/api/state` says and what arrived at the stand-in
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,10 +11,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from relay.events.wording import clock_time, duration
 from relay.process.terminal import plain
 from relay.status.snapshot import PhaseView, RunView, Snapshot
 from tickstock_simulator.demo.notes import Note, Notes
-from tickstock_simulator.wire import NEW_YORK
 
 BAR = 10
 ALERTS = 4
@@ -54,10 +53,9 @@ class View:
         self._live.stop()
 
     def _picture(self, snapshot: Snapshot) -> RenderableType:
-        clock = snapshot.at.astimezone(NEW_YORK)
         head = Text.assemble(
             ("TickStock Relay demo", "bold"),
-            f"   {clock:%a} {clock.day} {clock:%b %Y} {clock:%H:%M %Z}   {self._real()}",
+            f"   {clock_time(snapshot.at, named=True)}   {self._real()}",
         )
         return Group(
             _short(head),
@@ -95,14 +93,13 @@ def _runs(snapshot: Snapshot) -> list[RenderableType]:
 
 
 def _run(run: RunView) -> Text:
-    began = run.began.astimezone(NEW_YORK)
-    lasted = f" {run.seconds / 60:.0f} min" if run.seconds is not None else ""
+    lasted = f" {duration(run.seconds)}" if run.seconds is not None else ""
     results = ""
     if run.patterns_detected is not None and not run.is_open:
         results = f"  {run.symbols_processed or 0:,} symbols, {run.patterns_detected:,} patterns"
     where = f"  {plain(run.last_symbol)}" if run.is_open and run.last_symbol else ""
     return Text.assemble(
-        f"{began:%H:%M} {plain(run.trigger or 'run')}  ",
+        f"{clock_time(run.began, run.began)} {plain(run.trigger or 'run')}  ",
         (run.state, STYLES.get(run.state, "")),
         f"{lasted}{results}{where}",
     )
@@ -131,8 +128,7 @@ def _alerts(alerts: list[Note]) -> list[RenderableType]:
 
 
 def _alert(note: Note) -> Text:
-    at: datetime = note.at.astimezone(NEW_YORK)
-    return _short(Text.assemble(("▌", note.color or ""), f"{at:%H:%M}  {note.text}"))
+    return _short(Text.assemble(("▌", note.color or ""), f"{clock_time(note.at, note.at)}  {note.text}"))
 
 
 def _sinks(snapshot: Snapshot) -> Table:

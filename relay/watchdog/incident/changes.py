@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from relay.events import SEVERITIES
-from relay.events.wording import lasting
+from relay.events.wording import duration
 from relay.watchdog.incident.lists import cut
 from relay.watchdog.incident.record import MAX_NOTES, Announced, Incident, Note, Stage
 from relay.watchdog.incident.state import State, Teller
@@ -88,7 +88,7 @@ def _news(incident: Incident, state: State, change: str, teller: Teller, now: da
     if change == "again" and state.again is not None:
         by_hand = "" if state.again.is_scheduled else " by hand"
         usual = teller.usual_seconds(state.again)
-        takes = f" It usually takes {lasting(usual)}." if usual else ""
+        takes = f" It usually takes {duration(usual)}." if usual else ""
         news.append((now, f"{second(now)}: run again{by_hand}.{takes}"))
     return sorted(news)
 

@@ -1,10 +1,10 @@
 """The errors of an incident, in groups that say the same: all are counted, the first forty groups shown. Pure."""
 
-import hashlib
 import re
 from datetime import datetime
 
 from relay.events import SEVERITIES, Event
+from relay.events.errors import error_code, error_group, error_message, error_place, error_symbol
 from relay.events.values import text
 from relay.runs.run import error_category
 from relay.watchdog.incident.record import MAX_SYMBOLS, ErrorGroup, Incident
@@ -13,24 +13,12 @@ MAX_GROUPS = 40
 MAX_OTHER_SHAPES = 500
 """Kinds of errors beyond the groups that are told apart, of which it is remembered that they differ."""
 MAX_MESSAGE = 1500
-MAX_COMPARED = 300
-_VARYING = re.compile(
-    r"0x[0-9a-f]+|\b(?=[a-z-]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,}){0,4}\b|\d+(?:[.,:]\d+)*", re.IGNORECASE
-)
-
-
-def error_shape(event: Event) -> str:
-    """What errors that say the same have in common."""
-    payload = event.payload
-    message = text(payload.get("message"), MAX_COMPARED) or error_category(event)
-    parts = (event.severity.label, _component(event), _code(event), _VARYING.sub("#", message))
-    return hashlib.sha256("\x00".join(parts).encode(errors="replace")).hexdigest()[:16]
 
 
 def error_id(event: Event) -> str:
     """The id of the incident of errors outside of any run: `error:BAD_RESPONSE-1f0c9a`."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", _code(event))[:40] or "error"
-    return f"error:{name}-{error_shape(event)[:6]}"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", error_code(event) or "error")[:40]
+    return f"error:{name}-{error_group(event)[:6]}"
 
 
 def count_error(incident: Incident, event: Event, now: datetime) -> None:
@@ -38,7 +26,7 @@ def count_error(incident: Incident, event: Event, now: datetime) -> None:
     incident.errors += 1
     incident.last_error_at = now
     incident.reach(event.severity, now)
-    shape = error_shape(event)
+    shape = error_group(event)
     group = next((group for group in incident.groups if group.shape == shape), None)
     if group is None and len(incident.groups) >= MAX_GROUPS:
         incident.other_errors += 1
@@ -60,8 +48,8 @@ def _new_group(name: str, shape: str, event: Event, now: datetime) -> ErrorGroup
     return ErrorGroup(
         id=name,
         shape=shape,
-        code=_code(event),
-        where=_component(event),
+        code=error_code(event) or "error",
+        where=error_place(event),
         severity=event.severity.label,
         message="",
         first=now,
@@ -73,19 +61,9 @@ def _count(group: ErrorGroup, event: Event, now: datetime) -> None:
     payload = event.payload
     group.count += 1
     group.last = now
-    group.message = text(payload.get("message"), MAX_MESSAGE) or error_category(event)
+    group.message = error_message(event, MAX_MESSAGE) or error_category(event)
     group.recovery = text(payload.get("recovery_action"), 300) or group.recovery
-    context = payload.get("context")
-    symbol = text(payload.get("symbol") or (context.get("symbol") if isinstance(context, dict) else None), 20)
+    symbol = error_symbol(event)
     if symbol is not None and symbol not in group.symbols:
         group.more_symbols = len(group.symbols) >= MAX_SYMBOLS
         group.symbols = [*group.symbols, symbol][:MAX_SYMBOLS]
-
-
-def _code(event: Event) -> str:
-    payload = event.payload
-    return text(payload.get("error_code"), 80) or text(payload.get("category"), 80) or "error"
-
-
-def _component(event: Event) -> str:
-    return text(event.payload.get("component"), 80) or event.source or ""

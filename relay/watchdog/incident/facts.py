@@ -1,10 +1,10 @@
 """Facts of an incident as its payload lists them, and the small print. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from relay.events import SEVERITIES, Severity, utc_text
-from relay.events.wording import NEW_YORK, day_name
+from relay.events.wording import NEW_YORK, clock_time, day_name
 from relay.runs.run import Run
 from relay.watchdog.incident.record import Incident, IncidentKind, Part, Stage
 from relay.watchdog.incident.text import Action, count_of, day_of, run_name, second, short_day
@@ -19,7 +19,7 @@ def by_name(run: Run, day: str | None) -> str:
     """`17:02 run`, of another day `run of Tue 28 Jan`."""
     of_day = day_of(run.run_date)
     if run.run_date == day or of_day is None:
-        return f"{run.began.astimezone(NEW_YORK):%H:%M} run"
+        return f"{clock_time(run.began, run.began)} run"
     return f"run of {day_name(of_day)}"
 
 
@@ -85,16 +85,16 @@ def run_facts(run: Run | None) -> dict[str, Any] | None:
 
 def _span(since: datetime, until: datetime) -> str:
     """`16:28:04 to 17:37:29 EST (21:28 to 22:37 UTC)`; with the days where they differ."""
-    here, there = since.astimezone(NEW_YORK), until.astimezone(NEW_YORK)
-    days = [f"{day_name(one.date())} " if here.date() != there.date() else "" for one in (here, there)]
-    local = f"{days[0]}{here:%H:%M:%S} to {days[1]}{there:%H:%M:%S %Z}"
-    return f"{local} ({since:%H:%M} to {until:%H:%M} UTC)"
+    here, there = (moment.astimezone(NEW_YORK).date() for moment in (since, until))
+    day = here if here == there else None
+    local = f"{clock_time(since, day, seconds=True)} to {clock_time(until, day, seconds=True, named=True)}"
+    return f"{local} ({clock_time(since, since, zone=UTC)} to {clock_time(until, until, zone=UTC, named=True)})"
 
 
 def small_print(incident: Incident, lead: Part | None, now: datetime) -> list[str]:
     """The small print: moments in both zones, counts, the alert's name."""
     at = incident.ended or now
-    moments = [f"{second(at)} ({at:%H:%M} UTC)"]
+    moments = [f"{second(at)} ({clock_time(at, at, zone=UTC, named=True)})"]
     if incident.is_over:
         moments = [_span(incident.began, at)]
     elif incident.number:

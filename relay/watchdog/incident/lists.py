@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay.events import Phase, utc_text
-from relay.events.wording import NEW_YORK, lasting
+from relay.events.wording import clock_time, duration
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
 from relay.watchdog.baseline import Baseline, Usual
@@ -93,13 +93,13 @@ def _phase(phase: Phase, course: PhaseRun | None, usual: Usual | None) -> dict[s
 
 def _span(course: PhaseRun, usual: Usual | None) -> str:
     """` 10 min`, ` 11 min (usually 4 min)`, ` since 16:21 (usually 4 min)`, ` 10 min, 250 of 505`."""
-    usually = f" (usually {lasting(usual.median)})" if usual else ""
+    usually = f" (usually {duration(usual.median)})" if usual else ""
     if course.state.is_open:
-        began = (course.started_at or course.first_seen).astimezone(NEW_YORK)
-        return f" since {began:%H:%M}{usually}"
+        began = course.started_at or course.first_seen
+        return f" since {clock_time(began, began)}{usually}"
     took = course.duration_seconds
     is_usual = usual is None or took is None or usual.low <= took <= usual.high
-    lasted = f" {lasting(took)}" if took is not None else ""
+    lasted = f" {duration(took)}" if took is not None else ""
     done = symbols_done(course) if course.state is not State.COMPLETED else ""
     return f"{lasted}{'' if is_usual or course.state is not State.COMPLETED else usually}{f', {done}' if done else ''}"
 

@@ -69,7 +69,7 @@ class ErrorGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
     id: str
     """Names the group within its incident."""
     shape: str
-    """What they have in common: see `error_shape`."""
+    """What they have in common: see `error_group`."""
     code: str
     where: str
     severity: str

@@ -6,7 +6,7 @@ One function an alert; each takes the alert as it fired and the run as it is now
 import re
 from collections.abc import Callable
 
-from relay.events.wording import lasting
+from relay.events.wording import duration
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.runs.signals import State
@@ -143,7 +143,7 @@ def _cancelled(_part: Part, run: Run, facts: Facts) -> Words:
         f"It was cancelled at {second(run.ended_at)}{_after(run)}." if run.ended_at else "It was cancelled.",
         of_result(run, facts),
         (Action("If nobody meant that, ask who cancelled it."), again(facts)),
-        f"it had run for {lasting(run.duration_seconds)}" if run.duration_seconds is not None else "",
+        f"it had run for {duration(run.duration_seconds)}" if run.duration_seconds is not None else "",
         run.ended_at,
     )
 
@@ -182,7 +182,7 @@ def _result(headline: str, *steps: Action) -> OfRun:
 
 
 def _after(run: Run) -> str:
-    return f" after {lasting(run.duration_seconds)}" if run.duration_seconds is not None else ""
+    return f" after {duration(run.duration_seconds)}" if run.duration_seconds is not None else ""
 
 
 def _in(run: Run) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from relay.config.watchdog import LearnedOptions
 from relay.events import SEVERITIES, utc_text
-from relay.events.wording import NEW_YORK, lasting
+from relay.events.wording import NEW_YORK, clock_time, duration
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -180,7 +180,7 @@ class Teller:
             "by_url": None,
             "seconds": seconds,
             "text": f"Cleared {f'by the {by_name(other, incident.day)} ' if other else ''}at {minute(incident.ended)},"
-            f" after {lasting(seconds)}.",
+            f" after {duration(seconds)}.",
             "reason": last.resolution if last is not None and by is None else "",
         }
 
@@ -231,8 +231,8 @@ class Teller:
     def _again_text(self, again: Run) -> str:
         by_hand = "" if again.is_scheduled else " by hand"
         usual = self.usual_seconds(again)
-        end = (again.began + timedelta(seconds=usual or 0)).astimezone(NEW_YORK)
-        ends = f"; ends about {end:%H:%M}" if usual else ""
+        end = again.began + timedelta(seconds=usual or 0)
+        ends = f"; ends about {clock_time(end, end)}" if usual else ""
         return f"Run again{by_hand} since {minute(again.began)}{ends}"
 
     def _facts(self, incident: Incident, run: Run | None, now: datetime) -> Facts:

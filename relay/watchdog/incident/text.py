@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from relay.events import Phase
-from relay.events.wording import NEW_YORK, day_name, figure, lasting
+from relay.events.wording import NEW_YORK, clock_time, day_name, duration, figure
 from relay.runs.findings import Usable
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
@@ -74,7 +74,7 @@ def run_name(run: Run) -> str:
     """`Run of Mon 27 Jan`, `Manual run of Mon 27 Jan 17:02`."""
     began = run.began.astimezone(NEW_YORK)
     day = day_of(run.run_date) or began.date()
-    return f"Run of {day_name(day)}" if run.is_scheduled else f"Manual run of {day_name(began.date())} {began:%H:%M}"
+    return f"Run of {day_name(day)}" if run.is_scheduled else f"Manual run of {clock_time(began)}"
 
 
 def day_of(text: object) -> date | None:
@@ -92,12 +92,12 @@ def short_day(day: date) -> str:
 
 def minute(moment: datetime) -> str:
     """`16:42 EST`."""
-    return f"{moment.astimezone(NEW_YORK):%H:%M %Z}"
+    return clock_time(moment, moment, named=True)
 
 
 def second(moment: datetime) -> str:
     """`16:42:00 EST`."""
-    return f"{moment.astimezone(NEW_YORK):%H:%M:%S %Z}"
+    return clock_time(moment, moment, seconds=True, named=True)
 
 
 def count_of(number: int, what: str) -> str:
@@ -158,7 +158,7 @@ def of_result(run: Run, facts: Facts) -> Data:
 
 def again(facts: Facts, text: str = "Run the day again.") -> Action:
     """Start the run by hand."""
-    usual = f" It usually takes {lasting(facts.usual)}." if facts.usual else ""
+    usual = f" It usually takes {duration(facts.usual)}." if facts.usual else ""
     return Action(f"{text}{usual}", TRIGGER)
 
 
