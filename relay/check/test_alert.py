@@ -117,7 +117,8 @@ async def _deliver(sink: QueuedSink, event: Event, delivery_id: str) -> Outcome:
 def _event(sink: QueuedSink, step: str, number: str, severity: Severity, sender: str, begun: datetime) -> Event:
     now = sink.context.now()
     over = step == _STEPS[1]
-    words = f"Sent by {sender} at {clock_time(begun, begun, utc=True)} with `tickstock-relay test-alert`, to see that alerts arrive."
+    at = clock_time(begun, begun, utc=True)
+    words = f"Sent by {sender} at {at} with `tickstock-relay test-alert`, to see that alerts arrive."
     if sink.renders_incidents:
         channel, name = "relay:alert:incident", "incident"
         payload = _incident(f"test:{number}", severity, words, begun, now, over=over)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from relay.events import Event, kind_of
+from relay.events import Event, KindFacts, kind_of
 from relay.events.incidents import CHANNEL, EVENT, incident_of
 from relay.lanes.lane import Lane
 from relay.routing import Routes, explain
@@ -43,5 +43,5 @@ def _about(event: Event) -> tuple[str, str]:
 
 def _reached(event: Event, channel: str, name: str, routes: Routes) -> set[str]:
     """The sinks that the routes give such an event; throttles are not asked, and count nothing."""
-    like = replace(event, kind=kind_of(channel, name, None, event.severity, event.source, event.version))
+    like = replace(event, kind=kind_of(KindFacts(channel, name, None, event.severity, event.source, event.version)))
     return {sink for verdict in explain(routes, like) if verdict.matches for sink in verdict.route.sinks}
