@@ -6,8 +6,6 @@ import asyncio
 import json
 import re
 import subprocess
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import pytest
 import yaml
 
 from tests.support import RelayProcess, Valkey, eventually, free_port, until
+from tests.support.prometheus import Prometheus, running
 from tickstock_simulator.ledger import RunRecord
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.tickstockpl import Simulator
@@ -31,30 +30,6 @@ SPEED = 300
 """A run of 35 minutes in seven seconds."""
 SELECTOR = re.compile(r"\b(?:tickstock\w*(?::\w+)*|up)\b(?:\{[^}]*\})?")
 PLACES = {"$job": "tickstock-relay", "$instance": ".*", "$__rate_interval": "1m", "$__range": "10m"}
-
-
-@dataclass
-class Prometheus:
-    """A running one."""
-
-    url: str
-
-    def ask(self, path: str, **parameters: str) -> Any:
-        """The `data` of an answer of its API."""
-        query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=10) as answer:  # noqa: S310 - our own http://
-            return json.load(answer)["data"]
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query."""
-        found: list[dict[str, Any]] = self.ask("/api/v1/query", query=expression)["result"]
-        return found
-
-    def value(self, expression: str) -> float | None:
-        """The value of its one sample; None while there is none."""
-        found = self.query(expression)
-        assert len(found) < 2, found
-        return float(found[0]["value"][1]) if found else None
 
 
 @dataclass
@@ -105,29 +80,9 @@ def _prometheus(directory: Path, relay_url: str) -> Iterator[Prometheus]:
     (job,) = config["scrape_configs"]
     job |= {"scrape_interval": "1s", "static_configs": [{"targets": [relay_url.removeprefix("http://")]}]}
     config["rule_files"] = [str(RULES)]
-    path = directory / "prometheus.yml"
-    path.write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_port()}"
-    storage = f"--storage.tsdb.path={directory / 'tsdb'}"
-    log_path = directory / "prometheus.log"
-    with log_path.open("wb") as log:
-        command = ["prometheus", f"--config.file={path}", storage, f"--web.listen-address={address}"]
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    found = Prometheus(f"http://{address}")
-    try:
-        until(lambda: _is_up(found, process, log_path), 30, what="Prometheus, and its first scrape")
-        yield found
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _is_up(prometheus: Prometheus, process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, log.read_text()[-2000:]
-    try:
-        return prometheus.value('up{job="tickstock-relay"}') == 1
-    except OSError:
-        return False
+    with running(directory, config) as prometheus:
+        until(lambda: prometheus.value('up{job="tickstock-relay"}') == 1, what="its first scrape")
+        yield prometheus
 
 
 async def _play(redis_url: str, ports: dict[str, int]) -> RunRecord:
