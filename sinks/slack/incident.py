@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from relay.events import SEVERITIES, Event, Severity
+from relay.events.incidents import CHANNEL
 
-CHANNEL = "relay:alert:incident"
 MAX_GROUPS = 40
 """Kinds of errors that get a reply of their own."""
 FIRING, EASED, OVER = "firing", "eased", "over"

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 from prometheus_client import Counter
 
 from relay.events import Event
+from relay.events.incidents import CHANNEL
 from sinks.base import Batching, Outcome, QueuedSink, SinkContext, SinkError
 from sinks.slack import mentions, runs
 from sinks.slack.access import check_access
 from sinks.slack.facts import alert_of
-from sinks.slack.incident import CHANNEL, Incident, incident_of
+from sinks.slack.incident import Incident, incident_of
 from sinks.slack.memory import Memory
 from sinks.slack.options import SlackOptions
 from sinks.slack.repeats import fingerprint

@@ -154,7 +154,7 @@ def test_on_a_terminal_a_whole_day_is_shown_and_ends_well(tmp_path: Path) -> Non
         for picture in reversed(pictures)
         if "TickStock Relay demo" in picture and "archive  demo-run" in picture
     )
-    for expected in ("Slack 6 messages", "has not started", "Resolved", "completed", "ops-slack", "archive"):
+    for expected in ("Slack 4 messages", "has not started", "Cleared", "completed", "ops-slack", "archive"):
         assert expected in last
     assert "MISSING" not in text.decode()
 

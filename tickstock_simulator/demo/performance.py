@@ -24,9 +24,9 @@ TickStock Relay demo: the afternoon of Monday 27 January 2025 in New York,
 Relay and Redis server are real; TickStockPL, Slack and the web app that gets
 webhooks are stand-ins, all on this machine. What will happen:
   1. An operator starts a run by hand: all goes well.
-  2. The data vendor refuses: {ERRORS} equal errors become a few Slack messages.
-  3. The run that is due at 16:10 never starts: an alert says so, and is
-     resolved when the operator starts the run by hand.
+  2. The data vendor refuses: {ERRORS} equal errors become one Slack message.
+  3. The run that is due at 16:10 never starts: a message says so, and turns
+     green when the run that the operator starts by hand has ended well.
 """
 PICTURES = 5
 """A second."""
