@@ -154,7 +154,9 @@ def test_on_a_terminal_a_whole_day_is_shown_and_ends_well(tmp_path: Path) -> Non
         for picture in reversed(pictures)
         if "TickStock Relay demo" in picture and "archive  demo-run" in picture
     )
-    for expected in ("Slack 4 messages", "has not started", "Cleared", "completed", "ops-slack", "archive"):
+    # How many lines a thread has depends on how many states a fast clock puts between two looks.
+    assert re.search(r"Slack [3-5] messages", last), last
+    for expected in ("has not started", "Cleared", "completed", "ops-slack", "archive"):
         assert expected in last
     assert "MISSING" not in text.decode()
 
