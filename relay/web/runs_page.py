@@ -32,6 +32,7 @@ def page(listed: RunList, chosen: ListFilter) -> str:
         l=listed,
         root="",
         stream="",
+        ended=False,
         live=False,
         now=listed.at,
         clock=Clock(listed.at, ZoneInfo(listed.timezone)),

@@ -62,6 +62,7 @@ def _facts(snapshot: Snapshot, *, live: bool) -> dict[str, Any]:
         "live": live,
         "root": "",
         "stream": "live",
+        "ended": False,
         "refresh": REFRESH,
         "now": snapshot.at,
         "clock": clock,
