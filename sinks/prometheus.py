@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from pydantic import Field
 
 from relay.events import LONGEST_LABEL, Event, Kind, PerKind, Phase
-from relay.redaction.redactor import Redactor
+from relay.redaction.built_in import without_secrets
 from sinks.base import DirectSink, SinkContext
 from sinks.options import Options
 
@@ -27,7 +27,6 @@ MAX_TALLIED = 4096
 MAX_TALLIED_BYTES = 4 << 20
 """Kinds in the tally at most, and what they may take: the wire can invent any number of any length."""
 OTHER = "other"
-_redact = Redactor().redact_text
 _ENDS = frozenset({"run_completed", "run_failed", "run_cancelled", "run_partial"})
 
 
@@ -164,4 +163,4 @@ def _label(value: object) -> str:
 @lru_cache(MAX_TALLIED)
 def _hidden(text: str) -> str:
     """A label without secrets: metrics are read from other machines."""
-    return _redact(text)
+    return without_secrets(text)

@@ -32,13 +32,22 @@ def decode_object(raw: bytes) -> dict[str, Any]:
         NotAnObjectError: `raw` is JSON of another type.
         ValueError: `raw` is not JSON by any reading.
     """
-    try:
-        value = decode_leniently(raw) if has_endless_number(raw) else _decode_any(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        value = decode_leniently(raw)
+    value = decode_any(raw)
     if type(value) is not dict:
         raise NotAnObjectError(f"a JSON {type(value).__name__}, not an object")
     return value
+
+
+def decode_any(raw: bytes) -> Any:
+    """The JSON value in `raw`.
+
+    Raises:
+        ValueError: `raw` is not JSON by any reading.
+    """
+    try:
+        return decode_leniently(raw) if has_endless_number(raw) else _decode_any(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return decode_leniently(raw)
 
 
 def has_endless_number(raw: bytes) -> bool:

@@ -151,6 +151,16 @@ RULES = (
         rf"\g<1>{REDACTED}",
         also=_NEEDLES,
     ),
+    Rule(  # ["Authorization", "hidden"], ("password", "hidden")
+        (*_NEEDLES, "auth", "cookie"),
+        re.compile(
+            rf"""([\[(]\s{{0,3}}+{_QUOTE}[\w .-]{{0,40}}?(?:{_NAMES}|authorization|cookie){_QUOTE}{_BETWEEN}{_QUOTE})"""
+            rf"""(?!\[redacted\])[^"'\\]{{1,2048}}+(?={_QUOTE}\s{{0,3}}+[\])])""",
+            re.IGNORECASE,
+        ),
+        rf"\g<1>{REDACTED}",
+        also=("[", "("),
+    ),
     Rule(  # <name>password</name><value>hidden</value>
         _NEEDLES,
         re.compile(

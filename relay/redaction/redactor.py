@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from relay.events import Event, Kind, PerKind, kind_of
-from relay.events.lenient_json import decode_object
+from relay.events.lenient_json import decode_any, decode_object
 from relay.events.patterns import Pattern
 from relay.redaction.long_texts import substituted
 from relay.redaction.patterns import REDACTED, RULES, Rule, assigned
@@ -99,7 +99,7 @@ class Redactor:
         if self._needles and not escaped and not any(needle in lowered for needle in self._needles):
             return data
         try:
-            value = decode_object(data)
+            value = decode_any(data)
         except ValueError:
             text = data.decode(errors="replace")
             redacted = self.redact_text(text)
@@ -107,10 +107,20 @@ class Redactor:
         redacted = self._redact_value(value, 0)
         return data if redacted is value else _encode(redacted)
 
+    def _redact_json(self, text: str) -> str:
+        """A text that holds a JSON object, from who encodes twice, stays one; any other is redacted as a text."""
+        try:
+            value = decode_object(text.encode())
+        except ValueError:
+            return self.redact_text(text)
+        redacted = self._redact_value(value, 0)
+        return text if redacted is value else _encode(redacted).decode()
+
     def _redact_value(self, value: Any, depth: int) -> Any:
         """`value` without secrets: the same object when nothing in it changed."""
         if isinstance(value, str):
-            redacted = self.redact_text(value)
+            is_json = value[:1] == "{" and len(value) <= MAX_JSON_TEXT
+            redacted = self._redact_json(value) if is_json else self.redact_text(value)
             return value if redacted == value else redacted
         if depth > MAX_DEPTH:
             return REDACTED if isinstance(value, dict | list) else value
@@ -126,6 +136,8 @@ class Redactor:
 
     def _without_named_value(self, value: dict[str, Any]) -> dict[str, Any]:
         """`{"name": "password", "value": "hidden"}` without that value; the same object when it is not so."""
+        if value.get("action") == "auth" and "params" in value:  # how one logs in at the vendor's websocket
+            value = value | {"params": REDACTED}
         values = [name for name in value if self._key(name).is_for_value]
         if not values or not any(
             isinstance(item, str) and self._key(name).is_for_name and _is_secret_name(item)
@@ -171,6 +183,8 @@ class _Key(NamedTuple):
 
 MAX_KNOWN_KEYS = 4096
 MAX_KEY = 200
+MAX_JSON_TEXT = 1 << 16
+"""Characters of a text that is decoded if it can be: longer ones are looked through as texts."""
 _MISSING = object()
 _encode = msgspec.json.Encoder().encode
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from relay.events import PHASE_NAMES, Event, Phase
-from relay.events.values import amount, count, moment, percent, text
+from relay.events.values import amount, count, moment, percent
+from relay.redaction.built_in import shortened
 from relay.runs.findings import Finding
 from relay.runs.signals import State
 
@@ -83,7 +84,7 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
             if self.percent is not None and reached < self.percent - 1:
                 self.setbacks += 1
             self.percent = reached
-        symbol = text(payload.get("current_symbol") or payload.get("symbol"))
+        symbol = shortened(payload.get("current_symbol") or payload.get("symbol"))
         self.last_symbol = symbol or self.last_symbol
         self.eta = _eta(payload, now)
         says_nothing = reached is None and symbol is None
@@ -175,8 +176,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     def describe(self, payload: Mapping[str, Any]) -> None:
         """Take over what a start says about the run."""
         self.take_date(payload)
-        self.trigger_type = text(payload.get("trigger_type"), 40) or self.trigger_type
-        self.universe = text(payload.get("universe"), 100) or self.universe
+        self.trigger_type = shortened(payload.get("trigger_type"), 40) or self.trigger_type
+        self.universe = shortened(payload.get("universe"), 100) or self.universe
         names = payload.get("phases")
         if isinstance(names, list):
             known = {PHASE_NAMES.get(name.lower()) for name in names if isinstance(name, str)}
@@ -184,7 +185,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     def take_date(self, payload: Mapping[str, Any]) -> None:
         """Take over the day that the payload names, if it does."""
-        if reported := text(payload.get("run_date"), 10):
+        if reported := shortened(payload.get("run_date"), 10):
             self.run_date, self.has_reported_date = reported, True
 
     def conclude(self, payload: Mapping[str, Any]) -> None:
@@ -210,7 +211,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
         category = error_category(event)
         if category in self.categories or len(self.categories) < MAX_CATEGORIES:
             self.categories[category] = self.categories.get(category, 0) + 1
-        self.last_error = text(event.payload.get("message"), 500) or category
+        self.last_error = shortened(event.payload.get("message"), 500) or category
 
     def surprise(self, what: str) -> None:
         """Remember something out of the contract's order."""
@@ -222,7 +223,7 @@ def error_category(event: Event) -> str:
     """What errors are grouped by: category, else code, else component."""
     payload = event.payload
     for key in ("category", "error_code", "component"):
-        if found := text(payload.get(key), 80):
+        if found := shortened(payload.get(key), 80):
             return found
     return "unknown"
 

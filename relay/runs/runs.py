@@ -11,6 +11,7 @@ from typing import Any
 
 from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
 from relay.events.values import text
+from relay.redaction.built_in import shortened
 from relay.runs.attribution import YOUNG, begins_run, meant
 from relay.runs.claims import NEW_YORK, STALE, claimed_at, is_stale
 from relay.runs.ledger import GIVEN_UP, Ledger
@@ -292,6 +293,6 @@ def _reopen(run: Run) -> list[Announcement]:
 
 def _reason(claims: Mapping[str, Any]) -> str | None:
     for key in ("error", "error_message", "reason", "message"):
-        if found := text(claims.get(key), 500):
+        if found := shortened(claims.get(key), 500):
             return found
     return None

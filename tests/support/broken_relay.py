@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.relay_process import RelayProcess
 
-BROKEN = "TEST_BROKEN"
+BROKEN, TEXT = "TEST_BROKEN", "TEST_BROKEN_TEXT"
 SECRET = "a-secret-in-an-error"  # noqa: S105 - which must not be shown
 
 
@@ -22,10 +22,14 @@ class BrokenRelay(RelayProcess):
 
     program = (sys.executable, str(Path(__file__)))
 
-    def choose(self, method: str) -> None:
-        """Which method it is."""
+    def choose(self, method: str, text: str = SECRET) -> None:
+        """Which method it is, and the text of the error that it raises."""
         switch = self.directory / "broken"
-        self._environment |= {BROKEN: f"{method} {switch}", "PYTHONPATH": str(Path(__file__).parents[2])}
+        self._environment |= {
+            BROKEN: f"{method} {switch}",
+            TEXT: text,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
 
     def set_broken(self, how: str | None) -> None:
         """`raises`, `hangs` (a coroutine function), or None: it works."""
@@ -51,13 +55,13 @@ def _break() -> None:
     @functools.wraps(works)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if is_broken() == "raises":
-            raise TypeError(SECRET)
+            raise TypeError(os.environ[TEXT])
         return works(*args, **kwargs)
 
     @functools.wraps(works)
     async def wrapped_coroutine(*args: Any, **kwargs: Any) -> Any:
         if is_broken() == "raises":
-            raise TypeError(SECRET)
+            raise TypeError(os.environ[TEXT])
         if is_broken() == "hangs":
             await asyncio.Event().wait()
         return await works(*args, **kwargs)
@@ -70,6 +74,7 @@ def _main(config: Path) -> None:
 
     from relay.config.load import load  # noqa: PLC0415
     from relay.daemon import Daemon  # noqa: PLC0415
+    from relay.process import early_signals  # noqa: PLC0415
     from relay.process.logs import set_up  # noqa: PLC0415
     from relay.watchdog import poll  # noqa: PLC0415
 
@@ -78,6 +83,7 @@ def _main(config: Path) -> None:
     async def run() -> None:
         await Daemon(settings, config).run()
 
+    early_signals.install()
     settings = load(config)
     set_up(settings.log)
     _break()

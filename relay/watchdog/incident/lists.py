@@ -5,6 +5,7 @@ from typing import Any
 
 from relay.events import Phase, utc_text
 from relay.events.wording import clock_time, duration
+from relay.redaction.built_in import without_secrets
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
 from relay.watchdog.baseline import Baseline, Usual
@@ -30,7 +31,7 @@ WAITING = "–"  # noqa: RUF001 - typography
 def lock_screen(headline: str, cause: str, data: str = "", joint: str = "") -> str:
     """Headline, cause, and whether the data is usable, as plain text; cut at a word, the cause first."""
     joint = joint or (", " if ": " in headline else ": ")
-    clause = _ADDRESS.sub(r"\1", " ".join(cause.split())).rstrip(".")
+    clause = _ADDRESS.sub(r"\1", without_secrets(" ".join(cause.split()))).rstrip(".")
     whole = f"{headline}{joint}{clause}." if clause else f"{headline}."
     if data and len(whole) + 1 + len(data) <= LONGEST_TEXT:
         return f"{whole} {data}"
