@@ -34,6 +34,7 @@ STATE_STYLES = {
     "partial": "yellow",
     "cancelled": "yellow",
 }
+TONE_STYLES = {"good": "green", "busy": "bold cyan", "warn": "yellow", "bad": "bold red"}
 LOUD = ("error", "critical", "emergency")
 PHASE_STYLES = {"import": "blue", "cache": "magenta", "indicators": "cyan", "patterns": "yellow"}
 BAR = 20
@@ -168,8 +169,8 @@ def _past_run(run: RunView, longest: float, zone: ZoneInfo) -> Text:
         f"  {cell(clock_time(run.began, zone=zone), 17)}",
         bar(100 * (run.seconds or 0.0) / longest, BAR, "dim cyan"),
         f" {cell(took, 11, right=True)}  ",
-        (cell(run.state, 10), STATE_STYLES.get(run.state, "")),
-        "" if run.is_scheduled else (" manual", "dim"),
+        (plain(run.result), TONE_STYLES[run.tone]),
+        "" if run.is_scheduled else ("  manual", "dim"),
     )
 
 

@@ -38,8 +38,10 @@ _VERBS = {
     State.COMPLETED: "completed",
     State.FAILED: "failed",
     State.CANCELLED: "was cancelled",
-    State.PARTIAL: "completed in part",
+    State.PARTIAL: "completed partially",
 }
+_ENDED_MOODS: dict[str, Mood] = {"bad": "bad", "warn": "warning"}
+"""By the tone of an ended run's result."""
 
 
 def today(
@@ -65,11 +67,11 @@ def today(
     excused = current is not None and current.is_excused and run is None
     mood: Mood = "waiting" if excused else _MOODS.get(state, "waiting")
     if run is not None:
-        mood = _darker(mood, alerts, run.run_id)
+        mood = _darker(mood, alerts, run)
     return Today(
         state=state,
         mood=mood,
-        headline=_headline(about, state, excused=excused),
+        headline=_headline(about, state, run, excused=excused),
         detail=_of_run(run, zone, now) if run else _of_scheduled(current, zone, now, excused=excused),
         day=day,
         due=current.due if current else None,
@@ -106,12 +108,13 @@ def _run_of(current: ScheduledRun | None, runs: Sequence[RunView]) -> RunView | 
     return None if is_waited_for else going
 
 
-def _darker(mood: Mood, alerts: Iterable[Alert], run_id: str) -> Mood:
-    """A run about which alerts fire is not simply good."""
-    worst = max((SEVERITIES.get(one.severity, Severity.ERROR) for one in alerts if one.run_id == run_id), default=None)
-    if worst is None or mood == "bad":
-        return mood
-    return "bad" if worst >= Severity.ERROR else "warning"
+def _darker(mood: Mood, alerts: Iterable[Alert], run: RunView) -> Mood:
+    """A run about which alerts fire, or whose result is not sound, is not simply good."""
+    worst = max((SEVERITIES.get(one.severity, Severity.ERROR) for one in alerts if one.run_id == run.run_id), default=0)
+    moods: list[Mood] = [mood]
+    moods += ["bad" if worst >= Severity.ERROR else "warning"] if worst else []
+    moods += [_ENDED_MOODS[run.tone]] if run.findings and run.tone in _ENDED_MOODS else []
+    return next((each for each in ("bad", "warning") if each in moods), mood)
 
 
 def _about(run: RunView | None, current: ScheduledRun | None, day: date | None, here: date) -> str:
@@ -130,11 +133,13 @@ def _whose(day: date, here: date) -> str:
     return f"{day:%A}’s" if 0 < days < A_WEEK else f"The {day.day} {day:%b}"  # noqa: RUF001
 
 
-def _headline(about: str, state: str, *, excused: bool) -> str:
+def _headline(about: str, state: str, run: RunView | None, *, excused: bool) -> str:
     if state == "unknown":
         return "No run is known yet"
     if excused:
         return f"{about} was not planned"
+    if run is not None and state == State.COMPLETED and run.findings:
+        return f"{about} {run.result}"
     return f"{about} {_VERBS.get(State(state), state)}"
 
 

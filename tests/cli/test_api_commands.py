@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -162,7 +163,29 @@ def test_history_has_one_line_for_each_run(api: TickStockPLStand) -> None:
 
 def test_history_as_json_is_one_object(api: TickStockPLStand) -> None:
     api.answers["GET /history"] = {"runs": [DONE]}
-    assert json.loads(run("history", "--json").stdout) == {"runs": [DONE]}
+    assert json.loads(run("history", "--json").stdout) == {"runs": [DONE | {"result": "completed"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"symbols_processed": 0, "patterns_detected": 0, "indicators_calculated": 0}, "completed, no results"),
+        ({"symbols_failed": 200}, "completed, low success rate"),
+        ({"patterns_detected": 0, "run_id": None}, "completed, no results"),
+        ({"status": "failed"}, "failed"),
+        ({"status": "cancelled"}, "cancelled"),
+        ({"status": "completed_with_errors"}, "partial"),
+        ({"status": "running", "end_time": None}, "running"),
+        ({"status": "odd", "end_time": None}, "odd"),
+    ],
+)
+def test_history_shows_a_run_s_result_with_what_is_wrong_with_it(
+    api: TickStockPLStand, changes: dict[str, Any], expected: str
+) -> None:
+    api.answers["GET /history"] = {"runs": [DONE | changes]}
+    assert re.search(rf" {re.escape(expected)} +automatic ", run("history").stdout)
+    (row,) = json.loads(run("history", "--json").stdout)["runs"]
+    assert row.get("result", row["status"]) == expected
 
 
 def test_an_empty_history_says_so(api: TickStockPLStand) -> None:

@@ -45,13 +45,28 @@ def answer(
         ("completed", "good", "completed"),
         ("failed", "bad", "failed"),
         ("cancelled", "warning", "was cancelled"),
-        ("partial", "warning", "completed in part"),
+        ("partial", "warning", "completed partially"),
     ],
 )
 def test_the_days_run_decides(state: str, mood: str, words: str) -> None:
     result = answer(scheduled(State.RUNNING, run_id="r1"), [run(state)])
     assert (result.mood, result.headline) == (mood, f"Today’s run {words}")  # noqa: RUF001
     assert result.next_due == NEXT
+
+
+@pytest.mark.parametrize(
+    ("finding", "tone", "result", "mood"),
+    [
+        ("zero_results", "bad", "completed, no results", "bad"),
+        ("phase_missing", "warn", "completed, no cache", "warning"),
+        ("too_slow", "warn", "completed, slow", "warning"),
+    ],
+)
+def test_a_completed_run_is_shown_with_what_is_wrong_with_it(finding: str, tone: Any, result: str, mood: str) -> None:
+    """Also when the alert about it was cleared, silenced, or never fired."""
+    ended = run(findings=[finding], tone=tone, result=result)
+    shown = answer(scheduled(State.RUNNING, run_id="r1"), [ended])
+    assert (shown.mood, shown.headline) == (mood, f"Today’s run {result}")  # noqa: RUF001
 
 
 @pytest.mark.parametrize(
