@@ -18,10 +18,10 @@ from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.incident.changes import announced, change_of, digest_of, notes_of
+from relay.watchdog.incident.ends import settle
 from relay.watchdog.incident.errors import count_error, error_id
-from relay.watchdog.incident.record import Incident, IncidentKind, Note, Part, Stage
+from relay.watchdog.incident.record import Incident, IncidentKind, Note, Part
 from relay.watchdog.incident.state import STARTS, Teller
-from relay.watchdog.result_check import is_sound
 
 WAIT = timedelta(seconds=5)
 """How long the first state of a run's incident waits for more of the same run, and every update after the last one."""
@@ -273,46 +273,10 @@ class Incidents:
 
     def _settle(self, incident: Incident, now: datetime) -> None:
         """Whether it fires, has eased, or is over."""
-        if incident.is_over:
-            return
-        before = incident.stage
-        if incident.kind is IncidentKind.ERROR:
-            last = incident.last_error_at or incident.began
-            if not incident.firing and (now - last).total_seconds() >= self._errors_end_after():
-                self._end(incident, now)
-        elif incident.firing:
-            incident.stage = Stage.FIRING
-        elif incident.is_of_a_day:
-            self._settle_day(incident, now)
-        else:
-            self._end(incident, now)
-        if incident.stage is not before:
+        before = incident.stage, incident.run_id
+        settle(incident, self._runs, now, self._errors_end_after())
+        if before != (incident.stage, incident.run_id):
             self._touch(incident)
-
-    def _settle_day(self, incident: Incident, now: datetime) -> None:
-        """Nothing fires: a sound result ends it, or that no run of the day will ever come."""
-        runs = [run for run in self._runs.newest_first() if run.run_date == incident.day]
-        if incident.run_id is None and runs:
-            incident.run_id = runs[-1].run_id
-            self._touch(incident)
-        never_ran = any(part.facts.get("never_ran") for part in incident.parts.values())
-        if sound := self._sound(incident):
-            incident.cleared_by = sound.run_id
-            self._end(incident, now)
-        elif never_ran or (incident.kind is IncidentKind.DAY and not runs):
-            incident.is_lasting = never_ran
-            self._end(incident, now)
-        elif incident.parts:
-            incident.stage = Stage.EASED
-
-    def _sound(self, incident: Incident) -> Run | None:
-        """The newest run with a sound result, of its day or a later one, since it began."""
-        later = (run for run in self._runs.newest_first() if (run.run_date or "") >= (incident.day or ""))
-        ended = [run for run in later if not run.state.is_open and _last_of(run) >= incident.began]
-        return max((run for run in ended if run.is_whole and is_sound(run)), key=_last_of, default=None)
-
-    def _end(self, incident: Incident, now: datetime) -> None:
-        incident.stage, incident.ended = Stage.OVER, now
 
     def _read(self, key: str, value: str) -> None:
         try:
@@ -321,11 +285,6 @@ class Incidents:
             self._shelf.put(key, None)
             return
         self._changed.add(key)
-
-
-def _last_of(run: Run) -> datetime:
-    """When it ended: by its own word, or by the last that was heard of it."""
-    return max(run.ended_at or run.last_seen, run.last_seen)
 
 
 def _with_incident(announcement: Announcement, incident: Incident) -> Announcement:

@@ -157,7 +157,7 @@ def test_a_run_that_starts_late_eases_the_day_and_its_sound_result_ends_it() -> 
     good_run(around, DUE + 30 * MINUTE, "late")
     assert [state for _, _, state in states(around)][-2:] == ["eased", "over"]
     eased = next(one.payload for _, one in around.incident_events if one.payload["state"] == "eased")
-    assert eased["title"] == "Manual run of Mon 27 Jan 16:40 started late"
+    assert eased["title"] == "Run of Mon 27 Jan started late"
     assert {incident for incident, _, _ in states(around)} == {"day:2025-01-27"}
     assert not last(around)["lasting"]
 
@@ -169,6 +169,18 @@ def test_a_late_run_that_fails_stays_in_the_days_incident() -> None:
     assert {incident for incident, _, _ in states(around)} == {"day:2025-01-27"}
     assert last(around)["title"].startswith("Manual run of Mon 27 Jan 16:40 failed")
     assert last(around)["state"] == "firing"
+
+
+def test_a_run_by_hand_before_the_due_time_does_not_end_the_days_incident() -> None:
+    around = world("2025-01-27 19:00")
+    around.until(DUE - 15 * MINUTE)
+    early = a_run(around.now, "early", start_with={"trigger_type": "manual"}, steps=20)
+    around.play(early, step=30)
+    around.until(DUE + 30 * MINUTE)
+    assert [incident.id for incident in around.incidents.open] == ["day:2025-01-27"]
+    good_run(around, DUE + 40 * MINUTE, "late")
+    assert last(around)["state"] == "over"
+    assert last(around)["cleared"]["by_run_id"] in (None, "late")
 
 
 def test_a_day_that_was_never_run_is_over_with_the_next_one_and_stays_red() -> None:

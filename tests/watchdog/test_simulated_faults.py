@@ -64,6 +64,23 @@ def due_at(fault: str, name: str) -> datetime:
     return DUE + timedelta(minutes=moments.get(name, 35))
 
 
+# What a phone shows of the incident when it begins.
+TEXTS = {
+    "never-starts": "Run of Mon 27 Jan has not started: due 16:10 EST, TickStockPL is idle."
+    " Start it: tickstock-relay trigger.",
+    "stall:indicators:1200": "Run of Mon 27 Jan is stalled in indicators: no progress since 16:22:55 EST, at CBV,"
+    " 241 of 505. The day's data is not complete yet.",
+    "error-burst": "Run of Mon 27 Jan: high error rate, 50 \N{MULTIPLICATION SIGN} RATE_LIMIT_EXCEEDED in data_import."
+    " The day's data is not complete yet.",
+    "fails-at:patterns": "Run of Mon 27 Jan failed in patterns at 16:35 EST: could not connect to db:5432."
+    " The day's data is not usable.",
+    "zero-results": "Run of Mon 27 Jan completed without results at 16:45 EST: 0 symbols, 0 indicators and 0 patterns."
+    " The day's data is not usable.",
+    "cancelled": "Run of Mon 27 Jan was cancelled in patterns at 16:27 EST: it had run for 18 min."
+    " The day's data is not usable.",
+}
+
+
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
     around = world("2025-01-27 20:00")
@@ -86,6 +103,8 @@ def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
         announcement.payload["state"] for _, announcement in around.announcements if _is_alert(announcement.channel)
     ]
     assert states == ["firing", "resolved"] * len(fired)
+    begins = [one.payload["text"] for _, one in around.incident_events if one.payload["change"] == "begins"]
+    assert fault not in TEXTS or begins == [TEXTS[fault]]
 
 
 def test_an_api_that_is_down_for_half_an_hour_is_back_after_it() -> None:

@@ -1,6 +1,7 @@
 """What is new in an incident's state against the one announced before, and the story of it in notes. Pure."""
 
 import hashlib
+import re
 from datetime import datetime
 
 import msgspec
@@ -15,6 +16,9 @@ from relay.watchdog.incident.text import second, sentence
 LONGEST_NOTE = 300
 _MOMENTARY = frozenset({"changed", "context"})
 """What differs between two looks at the same state."""
+
+_AT = re.compile(r"^At \d\d:\d\d(:\d\d)?( [A-Z]{3})?,? ")
+"""The moment stands before it already."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -83,7 +87,7 @@ def _news(incident: Incident, state: State, change: str, teller: Teller, now: da
             title = teller.words_of(incident, part, now).title
             news.append((part.fired_at, f"{second(part.fired_at)}: {sentence(title)}"))
         if part.cleared_at is not None and part.cleared_at > since:
-            ended = part.resolution or f"No more: {part.title}"
+            ended = _AT.sub("", part.resolution) or f"No more: {part.title}"
             news.append((part.cleared_at, f"{second(part.cleared_at)}: {sentence(ended)}"))
     if change == "again" and state.again is not None:
         by_hand = "" if state.again.is_scheduled else " by hand"

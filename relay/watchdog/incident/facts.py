@@ -23,12 +23,6 @@ def by_name(run: Run, day: str | None) -> str:
     return f"run of {day_name(of_day)}"
 
 
-def uncapitalised(title: str) -> str:
-    """`run of Mon 27 Jan failed`; names stay as they are."""
-    first = title.partition(" ")[0]
-    return title if first.startswith("TickStock") or first[1:] != first[1:].lower() else title[:1].lower() + title[1:]
-
-
 def severity_of(incident: Incident) -> Severity:
     """How bad it is now."""
     if incident.stage is not Stage.FIRING:

@@ -9,9 +9,8 @@ from relay.redaction.built_in import without_secrets
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
 from relay.watchdog.baseline import Baseline, Usual
-from relay.watchdog.incident.facts import uncapitalised
 from relay.watchdog.incident.record import ErrorGroup, Incident
-from relay.watchdog.incident.text import joined, second, sentences, symbols_done
+from relay.watchdog.incident.text import error_name, joined, second, sentences, symbols_done
 
 LONGEST_TEXT = 150 - len("@channel ")
 """Characters of the text that a phone shows, with room for a mention."""
@@ -42,8 +41,8 @@ def lock_screen(headline: str, cause: str, data: str = "", joint: str = "") -> s
 
 
 def first_clause(text: str) -> str:
-    """Its first sentence, to stand behind a colon."""
-    return uncapitalised(re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0].rstrip("."))
+    """Its first sentence, without the full stop."""
+    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
 
 
 def cut(text: str, longest: int) -> str:
@@ -67,7 +66,7 @@ def error_list(incident: Incident) -> dict[str, Any]:
         "groups": len(incident.groups),
         "more_groups": len(incident.other_shapes),
         "more_errors": incident.other_errors,
-        "first": f"{_named(first)}: {first.message}" if first is not None else None,
+        "first": f"{error_name(first)}: {first.message}" if first is not None else None,
         "list": [_group(group) for group in incident.groups],
     }
 
@@ -105,12 +104,8 @@ def _span(course: PhaseRun, usual: Usual | None) -> str:
     return f"{lasted}{'' if is_usual or course.state is not State.COMPLETED else usually}{f', {done}' if done else ''}"
 
 
-def _named(group: ErrorGroup) -> str:
-    return f"{group.code}{f' in {group.where}' if group.where else ''}"
-
-
 def _group(group: ErrorGroup) -> dict[str, Any]:
-    title = f"{group.count} \N{MULTIPLICATION SIGN} {_named(group)}" if group.count > 1 else _named(group)
+    title = error_name(group)
     first, last = second(group.first), second(group.last)
     when = f"first {first.rpartition(' ')[0]}, last {last}" if group.count > 1 else first
     symbols = f"symbol {joined(group.symbols)}{' and others' if group.more_symbols else ''}" if group.symbols else ""
@@ -122,7 +117,7 @@ def _group(group: ErrorGroup) -> dict[str, Any]:
         "severity": group.severity,
         "message": group.message,
         "title": title,
-        "text": lock_screen(title, first_clause(group.message)),
+        "text": lock_screen(title, first_clause(group.message), joint=": ").removesuffix("."),
         "context": " · ".join(filter(None, [when, group.severity, symbols, recovery])),
         "count": group.count,
         "first": utc_text(group.first),

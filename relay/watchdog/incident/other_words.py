@@ -6,7 +6,7 @@ from relay.events.wording import day_name
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.watchdog.incident.errors import worst
-from relay.watchdog.incident.record import Incident, Part
+from relay.watchdog.incident.record import ErrorGroup, Incident, Part
 from relay.watchdog.incident.text import (
     Action,
     Data,
@@ -14,6 +14,7 @@ from relay.watchdog.incident.text import (
     Words,
     again,
     count_of,
+    error_name,
     minute,
     moment_of,
     not_yet,
@@ -21,6 +22,7 @@ from relay.watchdog.incident.text import (
     second,
     sentence,
     sentences,
+    uncapitalised,
 )
 
 CONNECT = Action("Try the connections.", "tickstock-relay check --connect")
@@ -89,17 +91,16 @@ def of_alert(part: Part) -> Words:
     title = _TITLES.get(part.name, part.title)
     if part.name == "error_rate" and isinstance(number := part.facts.get("errors_per_minute"), int):
         title = f"High error rate: {count_of(number, 'error')} in 1 min"
-    return Words(title, part.message, Data(Usable.NOT_AFFECTED, data), actions, part.message)
+    return Words(title, part.message, Data(Usable.NOT_AFFECTED, data), actions, uncapitalised(part.message))
 
 
-def of_error_rate(part: Part, run: Run) -> Words:
-    """Too many errors while a run goes on."""
-    words = of_alert(part)
-    look = Action(
-        "Look at the component that reports them, and at the limits at the vendor. The run may still end well."
-    )
-    data = not_yet(run) if run.state.is_open else Data(Usable.UNKNOWN, "The run's own result decides.")
-    return Words(f"{run_name(run)}: high error rate", part.message, data, (look,), words.short)
+def of_error_rate(part: Part, run: Run, error: ErrorGroup | None) -> Words:
+    """Too many errors while a run goes on; `error` is the worst of them."""
+    most = error_name(error) if error is not None else ""
+    look = Action("Look at the component that reports them, and at the vendor's limits. The run may still end well.")
+    cause = sentences(sentence(most), part.message)
+    short = most or uncapitalised(part.message)
+    return Words(f"{run_name(run)}: high error rate", cause, _until_result(run), (look,), short)
 
 
 def of_day(part: Part, facts: Facts) -> Words:
@@ -150,25 +151,18 @@ def of_errors(incident: Incident, run: Run | None) -> Words:
     group = worst(incident.groups)
     if group is None:
         return Words("Errors", "", Data(Usable.UNKNOWN))
-    times = f"{group.count} \N{MULTIPLICATION SIGN} " if group.count > 1 else ""
-    where = f" in {group.where}" if group.where else ""
+    name = error_name(group)
     look = Action(sentence(group.recovery or f"Look at {group.where or 'what reports it'}"))
     if run is None:
         span = f"{second(group.first)} to {second(group.last)}, outside any run."
         cause = span if group.count > 1 else "Once, outside any run."
-        return Words(
-            f"{times}{group.code}{where}",
-            cause,
-            Data(Usable.NOT_AFFECTED),
-            (look,),
-            "outside any run",
-            quote=group.message,
-        )
-    count = count_of(incident.errors, "error")
-    title = f"{run_name(run)}: {count}"
-    most = f"{times}{group.code}{where}"
-    data = not_yet(run) if run.state.is_open else Data(Usable.UNKNOWN, "The run's own result decides.")
-    return Words(title, f"{most}.", data, (look,), f"{most}: {group.message}", quote=group.message)
+        return Words(name, cause, Data(Usable.NOT_AFFECTED), (look,), "outside any run", quote=group.message)
+    title = f"{run_name(run)}: {count_of(incident.errors, 'error')}"
+    return Words(title, f"{name}.", _until_result(run), (look,), f"{name}: {group.message}", quote=group.message)
+
+
+def _until_result(run: Run) -> Data:
+    return not_yet(run) if run.state.is_open else Data(Usable.UNKNOWN, "The run's own result decides.")
 
 
 def _schedule_disabled(part: Part) -> Words:

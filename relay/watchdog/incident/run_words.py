@@ -6,7 +6,7 @@ One function an alert; each takes the alert as it fired and the run as it is now
 import re
 from collections.abc import Callable
 
-from relay.events.wording import duration
+from relay.events.wording import day_name, duration
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.runs.signals import State
@@ -30,6 +30,7 @@ from relay.watchdog.incident.text import (
     sentence,
     sentences,
     symbols_done,
+    uncapitalised,
     where_of,
 )
 
@@ -174,7 +175,7 @@ def _result(headline: str, *steps: Action) -> OfRun:
             cause,
             not_yet(run) if run.state.is_open else of_result(run, facts),
             steps or (Action("Look at the errors of this run."), again(facts)),
-            of_this.sentence if of_this is not None else part.message,
+            uncapitalised(of_this.sentence if of_this is not None else part.message),
             run.ended_at,
         )
 
@@ -229,9 +230,10 @@ def eased(part: Part, run: Run | None, facts: Facts) -> Words:
         return Words(f"Cleared: {part.title}", resolution, Data(Usable.UNKNOWN), short=resolution)
     data = not_yet(run) if run.state.is_open else of_result(run, facts)
     name, phase = run_name(run), where_of(run)
+    day = day_name(facts.day) if facts.day else "the day"
     title = {
-        "never_started": f"{name} started late",
-        "run_not_planned": f"{name} started",
+        "never_started": f"Run of {day} started late",
+        "run_not_planned": f"Run of {day} started",
         "run_stalled": f"{name} goes on{f' in {phase}' if phase else ''}",
         "run_no_events": f"{name} is heard again",
         "events_missing": f"{name} is heard again",
@@ -242,7 +244,9 @@ def eased(part: Part, run: Run | None, facts: Facts) -> Words:
         resolution = _was_stalled(part, run)
     step = Action("Nothing, unless it stalls again." if part.name == "run_stalled" else "Nothing yet. Watch it.", TOP)
     is_open = run.state is State.RUNNING
-    return Words(title, resolution, data, (step,) if is_open else (again(facts),), resolution.rstrip("."))
+    return Words(
+        title, resolution, data, (step,) if is_open else (again(facts),), uncapitalised(resolution).rstrip(".")
+    )
 
 
 def _was_stalled(part: Part, run: Run) -> str:

@@ -26,13 +26,12 @@ from relay.watchdog.incident.facts import (
     severity_of,
     silence_command,
     small_print,
-    uncapitalised,
 )
 from relay.watchdog.incident.lists import error_list, first_clause, lock_screen, phase_list
 from relay.watchdog.incident.other_words import of_alert, of_day, of_error_rate, of_errors
 from relay.watchdog.incident.record import Face, Incident, IncidentKind, Part, Stage
 from relay.watchdog.incident.run_words import OF_RUN, eased
-from relay.watchdog.incident.text import Data, Facts, Words, day_of, minute
+from relay.watchdog.incident.text import Data, Facts, Words, day_of, minute, uncapitalised
 from relay.watchdog.result_check import data_usable, last_good
 
 STARTS = ("never_started", "run_not_planned")
@@ -87,7 +86,7 @@ class Teller:
         if part.name in STARTS:
             return of_day(part, facts)
         if run is not None and part.name == "error_rate":
-            return of_error_rate(part, run)
+            return of_error_rate(part, run, worst(incident.groups))
         if run is not None and part.name in OF_RUN:
             return OF_RUN[part.name](part, run, facts)
         return of_alert(part)

@@ -105,6 +105,12 @@ def count_of(number: int, what: str) -> str:
     return f"{figure(number)} {what}{'' if number == 1 else 's'}"
 
 
+def error_name(group: ErrorGroup) -> str:
+    """`40 x RATE_LIMIT_EXCEEDED in data_import`; without the number where there is one."""
+    times = f"{figure(group.count)} \N{MULTIPLICATION SIGN} " if group.count > 1 else ""
+    return f"{times}{group.code}{f' in {group.where}' if group.where else ''}"
+
+
 def joined(names: Sequence[str]) -> str:
     """`import, cache and indicators`."""
     return " and ".join([*filter(None, [", ".join(names[:-1])]), *names[-1:]])
@@ -114,6 +120,12 @@ def sentence(text: str) -> str:
     """With a capital and a full stop."""
     text = text.strip()
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
+
+
+def uncapitalised(title: str) -> str:
+    """`run of Mon 27 Jan failed`; names stay as they are."""
+    first = title.partition(" ")[0]
+    return title if first.startswith("TickStock") or first[1:] != first[1:].lower() else title[:1].lower() + title[1:]
 
 
 def sentences(*texts: str) -> str:

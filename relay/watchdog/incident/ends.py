@@ -1,0 +1,72 @@
+"""Whether an incident fires, has eased or is over. Pure; the one place that decides it.
+
+A run's incident ends with a sound result of its day or a later one; an alert's when it clears; errors outside of any
+run when they have not come for a while.
+"""
+
+from datetime import datetime, timedelta
+
+from relay.runs.run import Run
+from relay.runs.runs import Runs
+from relay.watchdog.incident.record import Incident, IncidentKind, Stage
+from relay.watchdog.incident.text import moment_of
+from relay.watchdog.result_check import is_sound
+
+EARLY = timedelta(minutes=5)
+"""How long before it is due a day's run may begin."""
+
+
+def settle(incident: Incident, runs: Runs, now: datetime, errors_end_after: float) -> None:
+    """Bring an incident's stage up to date. `errors_end_after` is in seconds without a repeat."""
+    if incident.is_over:
+        return
+    if incident.firing:
+        incident.stage = Stage.FIRING
+    elif incident.is_of_a_day:
+        _settle_day(incident, runs, now)
+    elif incident.kind is not IncidentKind.ERROR or _is_quiet(incident, now, errors_end_after):
+        _end(incident, now)
+
+
+def _settle_day(incident: Incident, runs: Runs, now: datetime) -> None:
+    """None of its alerts fires: a sound result ends it, or that no run of the day will ever come."""
+    of_day = [run for run in runs.newest_first() if run.run_date == incident.day]
+    if incident.run_id is None and of_day:
+        incident.run_id = of_day[0].run_id
+    never_ran = any(part.facts.get("never_ran") for part in incident.parts.values())
+    if sound := _sound_since(incident, runs):
+        incident.cleared_by = sound.run_id
+        _end(incident, now)
+    elif never_ran or (incident.kind is IncidentKind.DAY and not of_day):
+        incident.is_lasting = never_ran
+        _end(incident, now)
+    elif incident.parts:
+        incident.stage = Stage.EASED
+
+
+def _sound_since(incident: Incident, runs: Runs) -> Run | None:
+    """The newest run with a sound result, of its day or a later one, since it began."""
+    later = (run for run in runs.newest_first() if (run.run_date or "") >= (incident.day or ""))
+    ended = [run for run in later if not run.state.is_open and _last_of(run) >= incident.began]
+    if incident.kind is IncidentKind.DAY and (due := _due_of(incident)) is not None:
+        ended = [run for run in ended if run.began >= due - EARLY]  # one before that has no data of the close
+    return max((run for run in ended if run.is_whole and is_sound(run)), key=_last_of, default=None)
+
+
+def _is_quiet(incident: Incident, now: datetime, errors_end_after: float) -> bool:
+    return (now - (incident.last_error_at or incident.began)).total_seconds() >= errors_end_after
+
+
+def _end(incident: Incident, now: datetime) -> None:
+    incident.stage, incident.ended = Stage.OVER, now
+
+
+def _due_of(incident: Incident) -> datetime | None:
+    """When the run of its day was due."""
+    due = (moment_of(part.facts.get("due_at")) for part in incident.parts.values())
+    return next((moment for moment in due if moment is not None), None)
+
+
+def _last_of(run: Run) -> datetime:
+    """When it ended: by its own word, or by the last that was heard of it."""
+    return max(run.ended_at or run.last_seen, run.last_seen)
