@@ -19,7 +19,6 @@ from relay.check.route_tests import failed_tests
 from relay.config.links import Links
 from relay.config.settings import Settings
 from relay.events import Announcement, Event
-from relay.events.matching import predicate
 from relay.intake import Intake
 from relay.lanes.build import LaneSet, SinkEnvironment, make_lanes
 from relay.lanes.lane import Lane
@@ -51,7 +50,7 @@ from relay.schedule.exchange_holidays import closings
 from relay.status.collect import Viewpoint
 from relay.status.line import StatusLine
 from relay.store.outbox import Outbox
-from relay.store.store import Store
+from relay.store.store import FILE_NAME, Store
 from relay.subscription.connection import Batch
 from relay.subscription.handover import Handover
 from relay.subscription.poison import PoisonSearch, notice
@@ -100,7 +99,7 @@ class Daemon:
         """Lanes that a reload has replaced and that have not ended yet."""
         self.reloads = Reloads(config_path, self._apply, now)
         self.reloads.failed_tests = failed_tests(settings, now())
-        self.store = Store(settings.state_dir / "relay.db", is_first_start=is_first_start)
+        self.store = Store(settings.state_dir / FILE_NAME, is_first_start=is_first_start)
         self.outbox = Outbox(self.store, settings.outbox)
         self.alerts = Alerts(self.store.shelf("alerts"))
         self.runs = Runs(self.store.shelf("runs"))
@@ -110,7 +109,7 @@ class Daemon:
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
-        self.silences = Silences(self._silenced, predicate)
+        self.silences = Silences(self._silenced)
         self.quiet = Quiet(self.silences, lambda: self.settings.watchdog, self.store.shelf("quiet"))
         self.incidents = Incidents(
             self.store.shelf("incidents"),

@@ -19,7 +19,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from relay.config.settings import OutboxOptions
-from relay.events import Event, kind_of
+from relay.events import Event, KindFacts, kind_of
 from relay.lanes.queued import QueuedLane
 from relay.process.clock import Clock
 from relay.redaction.redactor import Redactor
@@ -32,7 +32,9 @@ WARM_UP = 200
 BATCH = 100
 """Events that the intake hands over and commits at once."""
 SECRET = "whsec_YmVuY2htYXJrLW9ubHktbm90LWEtc2VjcmV0"  # noqa: S105 - signs requests to our own receiver on loopback
-KINDS = [kind_of(f"tickstock:job:{name}", f"{name}_progress") for name in ("import", "indicators", "patterns")]
+KINDS = [
+    kind_of(KindFacts(f"tickstock:job:{name}", f"{name}_progress")) for name in ("import", "indicators", "patterns")
+]
 OPTIONS = OutboxOptions(max_rows=10**6, max_bytes=1 << 30)
 
 

@@ -20,7 +20,7 @@ import hiredis
 from relay.config.settings import RedisOptions, Settings
 from relay.lanes.build import SinkEnvironment, make_sink
 from relay.store.outbox import Outbox
-from relay.store.store import Store
+from relay.store.store import FILE_NAME, Store
 from relay.subscription.connect import ConnectError, Connector
 from relay.tickstockpl.client import ApiError, TickStockPL
 from sinks.base import QueuedSink, SinkError
@@ -139,7 +139,7 @@ def _try_directory(directory: Path) -> str:
         raise TrialError(f"{parent} is not a directory")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise TrialError(f"{directory} is not writable by {_user()}")
-    store = directory / "relay.db"
+    store = directory / FILE_NAME
     if store.exists() and not os.access(store, os.R_OK | os.W_OK):
         raise TrialError(f"{store} is not writable by {_user()}")
     return f"{directory} is writable, {shutil.disk_usage(parent).free >> 20:,} MiB are free"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from relay.cli.store import StoreShelf, store_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from relay.config.settings import Settings
     from relay.events import Event
@@ -70,28 +72,12 @@ def _is_alerting(options: Any) -> bool:
 
 def _quiet(settings: Settings) -> Quiet:
     """Maintenance windows, and the silences on the relay's store, as far as there is one that can be read."""
-    from relay.events.matching import predicate
     from relay.store.shelf import MemoryShelf
     from relay.watchdog.quiet import Quiet
-    from relay.watchdog.silences import Silences
+    from relay.watchdog.silences import SHELF, Silences
 
     shelf = MemoryShelf()
-    with suppress(sqlite3.Error):
-        for key, value in _stored(settings.state_dir):
+    with suppress(click.ClickException), store_in(settings.state_dir) as db:
+        for key, value in StoreShelf(db, SHELF).items().items():
             shelf.put(key, value)
-    return Quiet(Silences(shelf, predicate), lambda: settings.watchdog, MemoryShelf())
-
-
-def _stored(state_dir: Path) -> list[tuple[str, str]]:
-    """What is on the shelf of silences.
-
-    Raises:
-        sqlite3.Error: there is no store, or it cannot be read.
-    """
-    from relay.store.store import open_for_tools
-
-    db = open_for_tools(state_dir / "relay.db")
-    try:
-        return db.execute("SELECT key, value FROM shelf WHERE name = 'silences'").fetchall()
-    finally:
-        db.close()
+    return Quiet(Silences(shelf), lambda: settings.watchdog, MemoryShelf())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sqlite3
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relay.cli.api import BadConfig
 from relay.cli.outbox_lines import listed
 from relay.cli.recording import recorded
+from relay.cli.store import opened_store
 from relay.process.terminal import console, fact_table, plain
 from relay.store.short_id import row_id_of, short_id
 
@@ -97,28 +96,10 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _opened(config: Path) -> Iterator[Undelivered]:
     """The outbox of the relay with that configuration."""
-    from relay.config.load import ConfigError, load
     from relay.store.outbox_admin import Undelivered
-    from relay.store.store import open_for_tools
 
-    try:
-        path = load(config, only=("state_dir",)).state_dir / "relay.db"
-    except ConfigError as wrong:
-        raise BadConfig(plain(str(wrong))) from wrong
-    if not path.exists():
-        raise click.ClickException(
-            f"there is no store {path}: check state_dir, and the directory that this command runs in"
-        )
-    try:
-        db = open_for_tools(path)
-    except sqlite3.Error as error:
-        raise click.ClickException(f"cannot open the relay's store {path}: {error}") from error
-    try:
+    with opened_store(config) as db:
         yield Undelivered(db)
-    except sqlite3.Error as error:
-        raise click.ClickException(f"cannot use the relay's store {path}: {error}") from error
-    finally:
-        db.close()
 
 
 @command.command(name="list", help="List waiting events and dead letters, oldest first.")

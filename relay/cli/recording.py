@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 import msgspec
 
 from relay.cli.running import ask, places
+from relay.cli.store import StoreShelf, opened_store
 from relay.process.operations import SHELF, Operation, who_am_i
 from relay.process.terminal import plain
 
@@ -88,20 +88,10 @@ def _may_be_there(path: Path) -> bool:
 
 def _on_the_shelf(operation: Operation, config: Path) -> bool:
     """Leave it in the store for the next relay; whether that could be done."""
-    from relay.config.load import ConfigError, load
-    from relay.store.store import open_for_tools
-
+    key = f"{time.time():017.6f}-{secrets.token_hex(4)}"
     try:
-        path = load(config, only=("state_dir",)).state_dir / "relay.db"
-        db = open_for_tools(path)
-    except (ConfigError, OSError, sqlite3.Error):
+        with opened_store(config) as db:
+            StoreShelf(db, SHELF).put(key, msgspec.json.encode(operation).decode())
+    except (click.ClickException, OSError):
         return False
-    try:
-        key = f"{time.time():017.6f}-{secrets.token_hex(4)}"
-        text = msgspec.json.encode(operation).decode()
-        db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (SHELF, key, text))
-    except sqlite3.Error:
-        return False
-    finally:
-        db.close()
     return True

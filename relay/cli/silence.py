@@ -1,8 +1,7 @@
 """`tickstock-relay silence add|list|expire`: keep alerts quiet for a while, also while the relay runs."""
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, read_matchers
 from relay.cli.recording import recorded
+from relay.cli.store import StoreShelf, opened_store
 from relay.process.operations import who_am_i
 from relay.process.terminal import console, moment_text, plain, shown
 
 if TYPE_CHECKING:
     from relay.watchdog.silences import Silence, Silences
 
-SHELF = "silences"
 INCIDENTS = ("incidents", "alerts", "runs")
 """The shelves whose keys are ids that an incident may have."""
 LEAST_OF_AN_ID = 4
@@ -27,59 +25,13 @@ LEAST_OF_AN_ID = 4
 MATCH_HELP = f"{MATCHERS}; severity>=error, say, or payload.component=data_import."
 
 
-class _Shelf:
-    """A shelf of the store's file, each put committed at once; the daemon reads it again within seconds."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def get(self, key: str) -> str | None:
-        return self.items().get(key)
-
-    def put(self, key: str, value: str | None) -> None:
-        if value is None:
-            self._db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (SHELF, key))
-        else:
-            self._db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (SHELF, key, value))
-
-    def items(self) -> Mapping[str, str]:
-        return dict(self._db.execute("SELECT key, value FROM shelf WHERE name = ?", (SHELF,)).fetchall())
-
-
 @contextmanager
 def _silences(config: Path) -> Iterator["Silences"]:
     """The silences of the relay with that config."""
-    from relay.events.matching import predicate
-    from relay.watchdog.silences import Silences
+    from relay.watchdog.silences import SHELF, Silences
 
-    with _store(config) as db:
-        yield Silences(_Shelf(db), predicate)
-
-
-@contextmanager
-def _store(config: Path) -> Iterator[sqlite3.Connection]:
-    """The store of the relay with that config."""
-    from relay.config.load import ConfigError, load
-    from relay.store.store import open_for_tools
-
-    try:
-        path = load(config, only=("state_dir",)).state_dir / "relay.db"
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
-    if not path.exists():
-        raise click.ClickException(
-            f"there is no store {path}: check state_dir, and the directory that this command runs in"
-        )
-    try:
-        db = open_for_tools(path)
-    except sqlite3.Error as error:
-        raise click.ClickException(f"cannot open the relay's store {path}: {error}") from error
-    try:
-        yield db
-    except sqlite3.Error as error:
-        raise click.ClickException(f"cannot use the relay's store {path}: {error}") from error
-    finally:
-        db.close()
+    with opened_store(config) as db:
+        yield Silences(StoreShelf(db, SHELF))
 
 
 def _options(body: Callable[..., None]) -> Callable[..., None]:
@@ -132,7 +84,7 @@ def _known_incident(config: Path, given: str) -> str:
     """
     from relay.config.messages import nearest
 
-    with _store(config) as db:
+    with opened_store(config) as db:
         names = ", ".join("?" * len(INCIDENTS))
         rows = db.execute(f"SELECT DISTINCT key FROM shelf WHERE name IN ({names})", INCIDENTS)  # noqa: S608 - marks
         known = sorted(str(key) for (key,) in rows)

@@ -21,6 +21,8 @@ from sinks.append_file import make_directory
 
 log = structlog.get_logger(__name__)
 
+FILE_NAME = "relay.db"
+"""Of the store, in the state directory."""
 RETURN_EVERY = 5.0
 """Seconds between two attempts to go back to the disk."""
 BUSY_SECONDS = 1.0

@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from relay.events import Event
+from relay.events.matching import predicate
 from relay.store.shelf import Shelf
 
+SHELF = "silences"
 Predicate = Callable[[Event], bool]
 MAX_SILENCES = 200
 LONGEST = timedelta(days=366)
@@ -64,11 +66,10 @@ _decode = msgspec.json.Decoder(Silence).decode
 
 
 class Silences:
-    """The silences on a shelf. `compile_match` turns a match into a predicate (`relay.events.matching.predicate`)."""
+    """The silences on a shelf."""
 
-    def __init__(self, shelf: Shelf, compile_match: Callable[[Mapping[str, Any]], Predicate]) -> None:
+    def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._compile = compile_match
         self._known: dict[str, tuple[str, Silence, Predicate]] = {}
         self.refresh()
 
@@ -114,7 +115,7 @@ class Silences:
             comment=" ".join(comment.split())[:500],
             who=who[:100],
         )
-        self._compile(silence.match)
+        predicate(silence.match)
         self._put(silence)
         return silence
 
@@ -163,6 +164,6 @@ class Silences:
         """What cannot be read keeps nothing quiet: an alert too many is better than one too few."""
         try:
             silence = _decode(text)
-            self._known[silence_id] = (text, silence, self._compile(silence.match))
+            self._known[silence_id] = (text, silence, predicate(silence.match))
         except (msgspec.MsgspecError, ValueError):
             self._known.pop(silence_id, None)

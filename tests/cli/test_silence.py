@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli.silence import command
-from relay.events.matching import predicate
 from relay.store.store import Store
 from relay.watchdog.silences import Silences
 from tests.support.wire import event, utc
@@ -29,7 +28,7 @@ def run(config: Path, *arguments: str) -> Result:
 def test_a_silence_is_added_listed_seen_by_the_relay_and_expired(config: Path) -> None:
     store = Store(config.parent / "relay.db")
     shelf = store.shelf("silences")
-    daemon = Silences(shelf, predicate)
+    daemon = Silences(shelf)
     added = run(config, "add", "event=error", "severity=>=error", "--until", "2h", "--comment", "<known>", "--json")
     assert added.exit_code == 0, added.output
     silence = json.loads(added.output)

@@ -10,7 +10,6 @@ from typing import Any
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Event
-from relay.events.matching import predicate
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from relay.tickstockpl.models import HistoryRun, Schedule, Status
@@ -72,7 +71,7 @@ class World:
         self.runs = Runs(shelf("runs", MemoryShelf()))
         self.alerts = Alerts(shelf("alerts", MemoryShelf()))
         self.watchdog = Watchdog(self.options, self.runs, self.alerts, shelf("watchdog", MemoryShelf()), self.now)
-        self.silences = Silences(shelf("silences", MemoryShelf()), predicate)
+        self.silences = Silences(shelf("silences", MemoryShelf()))
         self.quiet = Quiet(self.silences, lambda: self.options, shelf("quiet", MemoryShelf()))
         self.incidents = Incidents(
             shelf("incidents", MemoryShelf()),

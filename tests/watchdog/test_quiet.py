@@ -8,7 +8,6 @@ import pytest
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Event, Mark, Severity
-from relay.events.matching import predicate
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.quiet import Quiet
@@ -34,7 +33,7 @@ class Rig:
     def start(self) -> None:
         """A new process on the same shelves."""
         self.alerts = Alerts(self.shelves["alerts"])
-        self.silences = Silences(self.shelves["silences"], predicate)
+        self.silences = Silences(self.shelves["silences"])
         self.quiet = Quiet(self.silences, lambda: self.options, self.shelves["quiet"])
 
     def fire(self, name: str, now: datetime, run_id: str | None = None) -> None:

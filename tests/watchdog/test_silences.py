@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.events import Event
-from relay.events.matching import MatchError, predicate
+from relay.events.matching import MatchError
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.silences import KEPT, MAX_SILENCES, Silences
 from tests.support.wire import event, utc
@@ -20,7 +20,7 @@ def error(**payload: Any) -> Event:
 
 
 def silences(shelf: MemoryShelf | None = None) -> Silences:
-    return Silences(shelf or MemoryShelf(), predicate)
+    return Silences(shelf or MemoryShelf())
 
 
 def test_what_matches_is_quiet_until_the_silence_ends() -> None:

@@ -1,0 +1,83 @@
+"""The store of a relay that may be running, for the commands that work on it: opened, and put on, in one way."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from relay.cli.api import BadConfig
+from relay.process.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+@contextmanager
+def opened_store(config: Path) -> Iterator[sqlite3.Connection]:
+    """The store of the relay with that configuration; what SQLite says against it within the block is said of it.
+
+    Raises:
+        BadConfig: the configuration cannot be used.
+        click.ClickException: there is no store, or it cannot be used.
+    """
+    from relay.config.load import ConfigError, load
+
+    try:
+        state_dir = load(config, only=("state_dir",)).state_dir
+    except ConfigError as wrong:
+        raise BadConfig(plain(str(wrong))) from wrong
+    with store_in(state_dir) as db:
+        yield db
+
+
+@contextmanager
+def store_in(state_dir: Path) -> Iterator[sqlite3.Connection]:
+    """The store in that state directory.
+
+    Raises:
+        click.ClickException: there is none, or it cannot be used.
+    """
+    from relay.store.store import FILE_NAME, open_for_tools
+
+    path = state_dir / FILE_NAME
+    if not path.exists():
+        raise click.ClickException(
+            f"there is no store {path}: check state_dir, and the directory that this command runs in"
+        )
+    try:
+        db = open_for_tools(path)
+    except sqlite3.Error as error:
+        raise click.ClickException(f"cannot open the relay's store {path}: {error}") from error
+    try:
+        yield db
+    except sqlite3.Error as error:
+        raise click.ClickException(f"cannot use the relay's store {path}: {error}") from error
+    finally:
+        db.close()
+
+
+class StoreShelf:
+    """A shelf of an opened store, each put committed at once; the daemon reads it again within seconds."""
+
+    def __init__(self, db: sqlite3.Connection, name: str) -> None:
+        self._db = db
+        self._name = name
+
+    def get(self, key: str) -> str | None:
+        """The value under `key`."""
+        return self.items().get(key)
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep `value`; None forgets it."""
+        if value is None:
+            self._db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (self._name, key))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (self._name, key, value))
+
+    def items(self) -> Mapping[str, str]:
+        """Everything on the shelf."""
+        return dict(self._db.execute("SELECT key, value FROM shelf WHERE name = ?", (self._name,)).fetchall())
