@@ -30,13 +30,13 @@ from relay.lifecycle.journal import started_line
 from relay.lifecycle.parts import Parts
 from relay.lifecycle.reload import SINK_START_TIMEOUT, Reloads, restart_needed
 from relay.lifecycle.tick_parts import TickParts
-from relay.lifecycle.ticking import TICK, Ticker
+from relay.lifecycle.ticking import Ticker
 from relay.lifecycle.verbs import Verbs
 from relay.metrics.relay import RelayMetrics
 from relay.metrics.runs import RunMetrics
 from relay.normalize.normalize import Normalizer
 from relay.process import early_signals, log_secrets, systemd
-from relay.process.clock import Clock, since_boot, utc_now
+from relay.process.clock import USUAL_PACE, Clock, Pace, since_boot, utc_now
 from relay.process.control import ControlSocket, control_path
 from relay.process.health import Health
 from relay.process.operations import SHELF as OPERATIONS
@@ -84,11 +84,13 @@ class Daemon:
         is_first_start: bool = True,
         now: Callable[[], datetime] = utc_now,
         boot: Callable[[], float] = since_boot,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         """Build what must not fail; `run` starts what may. `inherited` are `systemd.inherited()`'s descriptors."""
         self.settings = settings
         log_secrets.also(settings.redaction.patterns, settings.redaction.keys)
         self.clock = Clock(now, boot)
+        self._pace = pace
         now = self.now = self.clock.now
         self._stop = asyncio.Event()
         self._reexec = False
@@ -104,7 +106,7 @@ class Daemon:
         self.alerts = Alerts(self.store.shelf("alerts"))
         self.runs = Runs(self.store.shelf("runs"))
         self.links = Links(settings.links, settings.name)
-        self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock)
+        self.watch = Watch(settings, self.runs, self.alerts, self.store, self.clock, pace)
         self.recent = Recent(self.store.shelf("recent"))
         self.link_since: datetime | None = None
         """When the subscription last began or ended."""
@@ -158,6 +160,7 @@ class Daemon:
             self.health,
             self._announce,
             self.intake.announce,
+            pace.tick,
         )
         self.web = WebServer(settings.http, self.parts)
         self.verbs = Verbs(self.reloads, self.store.shelf(OPERATIONS), self._announce, now)
@@ -306,7 +309,7 @@ class Daemon:
                 await self.watch.run(self._announce, lambda: self.health.worked(API))
             except Exception as error:  # noqa: BLE001 - counted, logged and announced like a part of the tick
                 self.health.failed(API, error)
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(self._pace.tick)
 
     async def _tick(self) -> None:
         await asyncio.to_thread(closings, self.now().year)  # it takes a moment, for which intake would wait

@@ -73,10 +73,9 @@ class StoreShelf:
 
     def put(self, key: str, value: str | None) -> None:
         """Keep `value`; None forgets it."""
-        if value is None:
-            self._db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (self._name, key))
-        else:
-            self._db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (self._name, key, value))
+        from relay.store.store import shelve
+
+        shelve(self._db, self._name, key, value)
 
     def items(self) -> Mapping[str, str]:
         """Everything on the shelf."""

@@ -13,10 +13,8 @@ import structlog
 
 from relay.events import Announcement
 from relay.process import systemd
+from relay.process.clock import USUAL_PACE
 from relay.process.health import Health
-
-TICK = 1.0
-"""Seconds between two looks at everything that time alone can change."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +32,14 @@ class Ticker:
         health: Health,
         announce: Callable[[list[Announcement], datetime], None],
         publish: Callable[[list[Announcement], datetime], None],
+        tick: float = USUAL_PACE.tick,
     ) -> None:
         """`publish` is the shortest way to the sinks: it must need none of the parts."""
         self._parts = parts
         self._health = health
         self._announce = announce
         self._publish = publish
+        self._tick = tick
 
     async def run(self, now: Callable[[], datetime]) -> None:
         """Tick for ever."""
@@ -51,7 +51,7 @@ class Ticker:
             is_time = feed and time.monotonic() - fed > feed * 0.75  # not at each tick, and never one tick too late
             if is_time and not self._health.faulty and systemd.alive():
                 fed = time.monotonic()
-            await asyncio.sleep(min(TICK, feed or TICK))
+            await asyncio.sleep(min(self._tick, feed or self._tick))
 
     def once(self, now: datetime) -> None:
         """One tick."""

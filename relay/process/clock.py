@@ -19,6 +19,19 @@ STEP = 1.5
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast things are looked at; another one is for a clock that runs faster than the machine's."""
+
+    tick: float = 1.0
+    """Real seconds between two looks at everything that time alone can change."""
+    disputed_after: timedelta = timedelta(minutes=5)
+    """By the relay's clock: events came for so long after the API had become idle; they are of another TickStockPL."""
+
+
+USUAL_PACE = Pace()
+
+
 def utc_now() -> datetime:
     """What the wall clock shows."""
     return datetime.now(UTC)

@@ -167,7 +167,7 @@ class Store:
             for statement, rows in staged.items():
                 db.executemany(statement, rows)
             for (name, key), value in shelved.items():
-                _shelve(db, name, key, value)
+                shelve(db, name, key, value)
 
         self.write(write)
 
@@ -282,7 +282,7 @@ class Store:
         if not self._changed and now.rows == self._noted.rows:
             return
         serial = self._noted.serial + 1
-        self.write(lambda db: _shelve(db, census.SHELF, census.KEY, str(serial)))
+        self.write(lambda db: shelve(db, census.SHELF, census.KEY, str(serial)))
         if not self.trouble:
             self._noted, self._changed = msgspec.structs.replace(now, serial=serial), False
             self._note.write(self._noted)
@@ -298,7 +298,7 @@ class Store:
             save_rows(self._db, memory, SHELVES)
             for shelf in self.shelves:
                 for key, value in shelf.items().items():
-                    _shelve(memory, shelf.name, key, value)
+                    shelve(memory, shelf.name, key, value)
             saved = census.count(memory)
             self._lost("the file was damaged", self._noted.less(saved), saved=saved.rows)
         with contextlib.suppress(sqlite3.Error):
@@ -384,7 +384,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         _check(db)
         with _transaction(db):  # also finds out whether the file can be written
             schema.prepare(db)
-            _shelve(db, "store", "opened", str(int(time.time())))
+            shelve(db, "store", "opened", str(int(time.time())))
         _let_it_shrink(db)
     except sqlite3.Error:
         db.close()
@@ -419,7 +419,8 @@ def _let_it_shrink(db: sqlite3.Connection) -> None:
         db.set_progress_handler(None, 0)
 
 
-def _shelve(db: sqlite3.Connection, name: str, key: str, value: str | None) -> None:
+def shelve(db: sqlite3.Connection, name: str, key: str, value: str | None) -> None:
+    """Put `value` on a shelf of the file, or take it off for None."""
     if value is None:
         db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (name, key))
     else:

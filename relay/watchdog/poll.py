@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from relay.config.settings import Settings
 from relay.events import Announcement, Event, Kind, PerKind
-from relay.process.clock import Clock
+from relay.process.clock import USUAL_PACE, Clock, Pace
 from relay.runs.runs import Runs
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
@@ -33,7 +33,9 @@ LONGEST_TURN = 60.0
 class Watch:
     """One watchdog, and the API that it looks at."""
 
-    def __init__(self, settings: Settings, runs: Runs, alerts: Alerts, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, runs: Runs, alerts: Alerts, store: Store, clock: Clock, pace: Pace = USUAL_PACE
+    ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -44,7 +46,7 @@ class Watch:
         self._history_wanted = False
         self._turn = asyncio.Event()
         self._wanted = PerKind(Watchdog.wants)
-        self.dog = Watchdog(settings.watchdog, runs, alerts, store.shelf("watchdog"), clock.now())
+        self.dog = Watchdog(settings.watchdog, runs, alerts, store.shelf("watchdog"), clock.now(), pace)
 
     @property
     def api(self) -> ApiState:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement
 from relay.events.wording import clock_time
+from relay.process.clock import Pace
 from relay.runs.reconstruction import SAME_START
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -28,8 +29,6 @@ WHILE_RUNNING = (*STUCK, "run_overdue", "phase_slow", "run_disputed")
 API_AHEAD = timedelta(minutes=1)
 """The API's progress must have moved so long after the last event to show that events are missing."""
 HISTORY_AGAIN = timedelta(seconds=30)
-DISPUTED_AFTER = timedelta(minutes=5)
-"""Events came for so long after the API had become idle: they do not speak of the same TickStockPL."""
 BEGAN_AGAIN = timedelta(seconds=10)
 """The API names another run for so long, and the old one is silent: it has broken off."""
 UNREPORTED_END = timedelta(minutes=3)
@@ -40,13 +39,19 @@ class ProgressCheck:
     """Watches the open runs."""
 
     def __init__(
-        self, run_schedule: RunSchedule, runs: Runs, alerts: Alerts, connected_since: Callable[[], datetime | None]
+        self,
+        run_schedule: RunSchedule,
+        runs: Runs,
+        alerts: Alerts,
+        connected_since: Callable[[], datetime | None],
+        pace: Pace,
     ) -> None:
         """`connected_since` tells since when the relay is subscribed without a gap; None when it is not."""
         self._run_schedule = run_schedule
         self._runs = runs
         self._alerts = alerts
         self._connected_since = connected_since
+        self._disputed_after = pace.disputed_after
         self._api_progress: object = None
         self._api_moved_at: datetime | None = None
         self._idle_since: datetime | None = None
@@ -109,9 +114,9 @@ class ProgressCheck:
         if idle is None or not run.events:
             return []
         differs_since = max(idle, run.first_seen)
-        if run.last_seen - differs_since < DISPUTED_AFTER:
+        if run.last_seen - differs_since < self._disputed_after:
             return []
-        if api.history_at is None or api.history_at < differs_since + DISPUTED_AFTER / 2 or api.history_failures:
+        if api.history_at is None or api.history_at < differs_since + self._disputed_after / 2 or api.history_failures:
             self.wants_history = True
             return []
         return self._announce(run, progress_messages.disputed(run), now)

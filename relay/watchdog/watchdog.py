@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, Kind, Severity
 from relay.events.wording import clock_time
+from relay.process.clock import USUAL_PACE, Pace
 from relay.runs.reconstruction import reconstruct, seed
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
@@ -32,7 +33,9 @@ _CONNECTED_SINCE = "connected_since"
 class Watchdog:
     """The whole watch. Its alerts are on `alerts`, its runs in `runs`, the little else on `shelf`."""
 
-    def __init__(self, options: WatchdogOptions, runs: Runs, alerts: Alerts, shelf: Shelf, now: datetime) -> None:
+    def __init__(
+        self, options: WatchdogOptions, runs: Runs, alerts: Alerts, shelf: Shelf, now: datetime, pace: Pace = USUAL_PACE
+    ) -> None:
         """Go on from what is on the shelves; `now` is when the watch begins, or goes on after a restart."""
         self.options = options
         self.runs = runs
@@ -43,7 +46,7 @@ class Watchdog:
         self.auto_trigger = AutoTrigger(self.run_schedule, shelf)
         self._link = Link()
         self._start_check = StartCheck(self.run_schedule, runs, alerts, lambda: self._link, now)
-        self._progress_check = ProgressCheck(self.run_schedule, runs, alerts, self._connected_since)
+        self._progress_check = ProgressCheck(self.run_schedule, runs, alerts, self._connected_since, pace)
         self._result_check = ResultCheck(runs, alerts)
         self._levels = Levels(alerts)
         self._rates = ErrorRates(alerts)

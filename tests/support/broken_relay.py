@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.relay_process import RelayProcess
+from tickstock_simulator.other_clock import run_relay
 
 BROKEN, TEXT = "TEST_BROKEN", "TEST_BROKEN_TEXT"
 SECRET = "a-secret-in-an-error"  # noqa: S105 - which must not be shown
@@ -70,24 +71,12 @@ def _break() -> None:
 
 
 def _main(config: Path) -> None:
-    import uvloop  # noqa: PLC0415 - for the process of its own only
-
-    from relay.config.load import load  # noqa: PLC0415
-    from relay.daemon import Daemon  # noqa: PLC0415
-    from relay.process import early_signals  # noqa: PLC0415
-    from relay.process.logs import set_up  # noqa: PLC0415
+    from relay.process import early_signals  # noqa: PLC0415 - for the process of its own only
     from relay.watchdog import poll  # noqa: PLC0415
 
     poll.LONGEST_TURN = -15.0  # a hang of the API's questions is noticed after five seconds, not after minutes
-
-    async def run() -> None:
-        await Daemon(settings, config).run()
-
     early_signals.install()
-    settings = load(config)
-    set_up(settings.log)
-    _break()
-    uvloop.run(run())
+    run_relay(config, prepare=_break)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.support.relay_process import RelayProcess
+from tickstock_simulator.other_clock import run_relay
 
 OFFSET_FILE = "TEST_CLOCK_OFFSET"
 
@@ -28,23 +29,8 @@ class SteppedRelay(RelayProcess):
 
 
 def _main(config: Path) -> None:
-    import uvloop  # noqa: PLC0415 - for the process of its own only
-
-    from relay.config.load import load  # noqa: PLC0415
-    from relay.daemon import Daemon  # noqa: PLC0415
-    from relay.process.logs import set_up  # noqa: PLC0415
-
     offset = Path(os.environ[OFFSET_FILE])
-
-    def now() -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=float(offset.read_text()))
-
-    async def run() -> None:
-        await Daemon(settings, config, now=now).run()
-
-    settings = load(config)
-    set_up(settings.log)
-    uvloop.run(run())
+    run_relay(config, now=lambda: datetime.now(UTC) + timedelta(seconds=float(offset.read_text())))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from relay.runs.runs import Runs
 from relay.store.store import Store
 from tests.support.relay_process import RelayProcess
 from tests.support.wire import a_run
+from tickstock_simulator.other_clock import run_relay
 
 CLOCK = "TEST_CLOCK"
 
@@ -43,23 +44,12 @@ class WarpedRelay(RelayProcess):
 
 
 def _main(config: Path) -> None:
-    import uvloop  # noqa: PLC0415 - for the process of its own only
-
-    from relay.config.load import load  # noqa: PLC0415
-    from relay.daemon import Daemon  # noqa: PLC0415
-    from relay.process.logs import set_up  # noqa: PLC0415
-
     real, begins, speed = map(float, os.environ[CLOCK].split())
 
     def now() -> datetime:
         return datetime.fromtimestamp(begins, UTC) + timedelta(seconds=(time.time() - real) * speed)
 
-    async def run() -> None:
-        await Daemon(settings, config, now=now, boot=lambda: time.monotonic() * speed).run()
-
-    settings = load(config)
-    set_up(settings.log)
-    uvloop.run(run())
+    run_relay(config, now=now, boot=lambda: time.monotonic() * speed)
 
 
 if __name__ == "__main__":

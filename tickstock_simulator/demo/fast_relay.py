@@ -1,8 +1,6 @@
 """The real relay on a clock that runs faster, in step with the stand-ins'.
 
 Run as `python -m tickstock_simulator.demo.fast_relay`.
-
-All that differs from `tickstock-relay run` is the clock that is passed in, and what is measured against real time.
 """
 
 import sys
@@ -11,9 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from relay import daemon
-from relay.lifecycle import ticking
-from relay.watchdog import progress_check
+from relay.process.clock import Pace
+from tickstock_simulator.other_clock import run_relay
 
 PATIENT = timedelta(minutes=30)
 """An answer of the API that a busy machine delays by a second is five minutes old on this clock: no contradiction."""
@@ -36,20 +33,8 @@ def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
     Raises:
         relay.config.load.ConfigError: the configuration has mistakes.
     """
-    import uvloop  # noqa: PLC0415 - for this process only
-
-    from relay.config.load import load  # noqa: PLC0415
-    from relay.process.logs import set_up  # noqa: PLC0415
-
-    ticking.TICK = min(1.0, LOOK_EVERY / speed)
-    progress_check.DISPUTED_AFTER = PATIENT
-    settings = load(config)
-    set_up(settings.log)
-
-    async def run() -> None:
-        await daemon.Daemon(settings, config, now=clock, boot=lambda: time.monotonic() * speed).run()
-
-    uvloop.run(run())
+    pace = Pace(tick=min(1.0, LOOK_EVERY / speed), disputed_after=PATIENT)
+    run_relay(config, now=clock, boot=lambda: time.monotonic() * speed, pace=pace)
 
 
 if __name__ == "__main__":
