@@ -35,6 +35,7 @@ COMMANDS = {
     "replay": "Read an archive again: to Redis, to the sinks or to standard output.",
     "outbox": "Events that wait for delivery, and dead letters.",
     "silence": "Mute alerts for a while.",
+    "report": "All about one run: what happened, is the day's data usable, what to do.",
     "top": "Live view of the current run, errors, sinks and lag.",
     "status": "What TickStockPL is doing now.",
     "history": "TickStockPL's last runs.",

@@ -17,8 +17,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from relay.cli.api import BadConfig
 from relay.cli.board import board, fitted, trouble
+from relay.cli.relay_http import DEFAULT_URL, NOT_FOUND, UnreachableError, client_of, fetch, where
 from relay.process.terminal import PIPED_WIDTH, plain
 
 if TYPE_CHECKING:
@@ -28,15 +28,7 @@ if TYPE_CHECKING:
 
     from relay.status.snapshot import Snapshot
 
-DEFAULT_URL = "http://127.0.0.1:9108"
-TOKEN_VARIABLE = "TICKSTOCK_RELAY_TOKEN"  # noqa: S105 - the variable's name
-TIMEOUT = 2.0
-UNAUTHORIZED = 401
 QUIT = b"qQ\x03\x04"
-
-
-class UnreachableError(Exception):
-    """The relay does not answer; one line for people."""
 
 
 @dataclass(slots=True)
@@ -82,55 +74,19 @@ def command(url: str | None, config: Path | None, interval: float, *, once: bool
 
     A token is taken from the config, else from the environment variable TICKSTOCK_RELAY_TOKEN.
     """
-    found, token = _where(url, config)
-    with _client(found, token) as client:
+    found, token = where(url, config)
+    with client_of(found, token) as client:
         if once or as_json:
             _print_once(client, as_json=as_json)
         else:
             _watch(client, plain(found), interval)
 
 
-def _where(url: str | None, config: Path | None) -> tuple[str, str | None]:
-    """Address and token: what was typed goes before the config file, and that before the environment."""
-    token = os.environ.get(TOKEN_VARIABLE) or None
-    if config is None:
-        return (url or DEFAULT_URL).rstrip("/"), token
-    from relay.config.load import ConfigError, load
-
-    try:
-        http = load(config, only=("http",)).http
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
-    host, port = http.address
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what the config may say
-    at = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    return (url or at).rstrip("/"), http.token.get_secret_value() if http.token else token
-
-
-def _client(url: str, token: str | None) -> httpx.Client:
-    import httpx
-
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        return httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
-    except (httpx.InvalidURL, ValueError) as wrong:
-        raise click.UsageError(f"--url {plain(url)}: {plain(str(wrong))}") from None
-
-
 def _fetch(client: httpx.Client) -> bytes:
-    import httpx
-
-    try:
-        answer = client.get("/api/state")
-    except httpx.TimeoutException:
-        raise UnreachableError(f"no answer within {TIMEOUT:.0f} s") from None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise UnreachableError(plain(str(error)) or type(error).__name__) from None
-    if answer.status_code == UNAUTHORIZED:
-        raise UnreachableError(f"it asks for a token: give --config or set {TOKEN_VARIABLE}")
-    if not answer.is_success:
-        raise UnreachableError(f"it answers HTTP {answer.status_code}")
-    return answer.content
+    status, body = fetch(client, "/api/state")
+    if status == NOT_FOUND:
+        raise UnreachableError("it answers HTTP 404")
+    return body
 
 
 def _snapshot(client: httpx.Client) -> Snapshot:
