@@ -15,7 +15,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from relay.process import log_secrets, log_text
-from relay.process.log_limit import LineLimit
 from relay.process.log_writer import LogWriter
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def _hidden(name: str) -> Iterator[None]:
 # structlog takes `rich` along for tracebacks with local variables, which nobody shall see; a daemon would carry 3.5 MB.
 with _hidden("rich"):
     import structlog
+
+    from relay.process.log_limit import LineLimit
 
 
 _writers: list[LogWriter] = []
