@@ -12,7 +12,7 @@ from relay.config.watchdog import LevelOptions, RateOptions
 from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Severity
 from relay.events.errors import error_symbol
 from relay.events.values import amount
-from relay.events.wording import duration, figure
+from relay.events.wording import clock_time, duration, figure
 from relay.runs.run import error_category
 from relay.schedule.timetable import market_is_open
 from relay.watchdog.alerts import Alerts
@@ -120,10 +120,10 @@ class ErrorRates:
             bool(found),
             now,
             severity=Severity.ERROR,
-            title=f"Errors come often: {found[0]}" if found else "",
-            message=f"{'; '.join(found)}. Look at the component that reports them."
+            title=f"High error rate: {found[0]}" if found else "",
+            message=f"At {clock_time(now, now, utc=True)}: {'; '.join(found)}. Look at the component that reports them."
             if found
-            else "Errors have become rare.",
+            else f"Below the limits since {clock_time(now, now, utc=True)}.",
             facts={"errors_per_minute": self._last_minute(now)},
             resolve_after=limits.resolved_after,
         )
@@ -132,14 +132,14 @@ class ErrorRates:
         recent = [one for one in self._errors if (now - one[0]).total_seconds() <= limits.window]
         found = []
         if (rate := self._last_minute(now)) > limits.per_minute:
-            found.append(f"{rate} within a minute ({limits.per_minute} are usual at most)")
-        span = f"within {duration(limits.window)}"
+            found.append(f"{rate} errors in 1 min (limit {limits.per_minute})")
+        span = f"in {duration(limits.window)}"
         for category, number in Counter(category for _, category, _ in recent).most_common(1):
             if number > limits.per_category:
-                found.append(f"{number} of category {category} {span}")
+                found.append(f"{number} of category {category} {span} (limit {limits.per_category})")
         for symbol, number in Counter(symbol for _, _, symbol in recent if symbol).most_common(1):
             if number > limits.per_symbol:
-                found.append(f"{number} for symbol {symbol} {span}")
+                found.append(f"{number} for symbol {symbol} {span} (limit {limits.per_symbol})")
         return found
 
     def _last_minute(self, now: datetime) -> int:

@@ -13,7 +13,7 @@ def test_errors_that_come_often_are_one_alert_whatever_rate_they_pass() -> None:
         )
     day.pass_(30)
     assert day.alerts_announced == ["error_rate firing", "error_rate resolved"]
-    assert "50 within a minute" in day.alert("error_rate")["message"]
+    assert "50 errors in 1 min (limit 10)" in day.alert("error_rate")["message"]
     assert "50 of category RATE_LIMIT" in day.alert("error_rate")["message"]
 
 

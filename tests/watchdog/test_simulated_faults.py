@@ -4,14 +4,18 @@ The stand-in's own steps and disturbances go through the real normaliser, runs a
 """
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from relay.redaction.redactor import Redactor
 from tests.support.days import DUE, world
 from tests.support.stand_in import StandIn, past_runs
-from tests.support.world import IDLE
+from tests.support.world import IDLE, World
 from tickstock_simulator.faults import FAULTS
 
+PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
+HIDE = Redactor((), ()).redact_text
 TOMORROW = DUE + timedelta(days=1)
 
 # fault: the alerts of that day, each with the seconds after the moment at which it was due, to a look of 30 s.
@@ -105,6 +109,24 @@ def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
     assert states == ["firing", "resolved"] * len(fired)
     begins = [one.payload["text"] for _, one in around.incident_events if one.payload["change"] == "begins"]
     assert fault not in TEXTS or begins == [TEXTS[fault]]
+    assert row_of(fault, around) in PAGE.read_text(encoding="utf-8").splitlines(), (
+        "docs/alerts.md says it word for word"
+    )
+
+
+def row_of(fault: str, around: World) -> str:
+    """The row of docs/alerts.md: what was said on this day, secrets hidden as for every sink that is elsewhere."""
+    alerts = [one for _, one in around.announcements if _is_alert(one.channel)]
+    if not alerts:
+        return f"| `{fault}` | none: nothing is wrong with the run | | |"
+    firing, resolved = ({one.payload["state"]: one for one in alerts}[state] for state in ("firing", "resolved"))
+    at = next(at for at, one in around.announcements if one is firing)
+    late = (at - due_at(fault, firing.event)).total_seconds()
+    more = " ([when, and in which words](missed-run.md))" if firing.event == "never_started" else ""
+    title, message, end = (
+        HIDE(text) for text in (firing.payload["title"], firing.payload["message"], resolved.payload["message"])
+    )
+    return f"| `{fault}` | **{title}.** {message}{more} | {late:.0f} s | {end} |"
 
 
 def test_an_api_that_is_down_for_half_an_hour_is_back_after_it() -> None:
