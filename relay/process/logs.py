@@ -52,7 +52,7 @@ def write_in_background() -> None:
     _writers.append(writer)
     sys.stderr = writer
     writer.report = _report_dropped
-    atexit.register(writer.finish)
+    atexit.register(finish)
 
 
 def finish() -> None:

@@ -80,12 +80,14 @@ _PORT = re.compile(r"\d{1,5}(?!\w)|\[redacted\]")
 
 
 def _without_password(match: re.Match[str]) -> str:
-    """An address without its password, also when the text was cut off in the middle of that."""
+    """An address without its password, also when the text, or the quoted one in it, ends in the middle of that."""
     if match[2]:
         return f"{match[1]}{REDACTED}@"
     rest = match[0][len(match[1]) :]
-    is_cut_off = match.end() >= len(match.string.rstrip("…")) and "[" not in match[1]
-    return f"{match[1]}{REDACTED}" if is_cut_off and rest.strip("…") and not _PORT.match(rest) else match[0]
+    is_cut_off = match[1] == "://:" or match.string[match.end() : match.end() + 1] in ("", "…", '"', "'")
+    if not is_cut_off or "[" in match[1] or not rest.strip("…\\") or _PORT.match(rest):
+        return match[0]
+    return match[1] + REDACTED + "\\" * rest.endswith("\\")
 
 
 _PASSWORD_IN_ENCODED_URL = re.compile(

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from relay.process.log_limit import FIRST
 from tests.redaction.canaries import SEEN, canaries, carriers, envelope, failed_run, joined
 from tests.support import Valkey, free_port, until
 from tests.support.broken_relay import BrokenRelay
@@ -19,6 +20,8 @@ CANARIES = canaries()
 TEXTS = [text for canary in CANARIES for text in canary.texts]
 SLACK_TOKEN = "xoxb-CANARY9000000000"  # noqa: S105 - opens nothing
 WEBHOOK_SECRET = "whsec_CANARY91aaaaaaaaaaaaaaaaaaaaaaaa"  # noqa: S105
+
+PAGES = ("/", "/api/state", "/metrics", "/runs", *(f"/runs/canary-run{of}" for of in ("", ".json", "/events.ndjson")))
 
 
 def leaks(text: str) -> list[str]:
@@ -81,7 +84,7 @@ class Day:
 
     def outputs(self) -> dict[str, str]:
         """Everything that can be seen from outside."""
-        pages = {path: self.relay.get(path) for path in ("/", "/api/state", "/metrics")}
+        pages = {path: self.relay.get(path) for path in PAGES}
         emits = [each["data"] for each in iter(self.subscription.get_message, None) if each["type"] == "message"]
         return pages | {
             "slack": json.dumps([asdict(message) for message in self.slack.messages]),
@@ -113,8 +116,9 @@ async def test_no_canary_comes_out_of_a_day(tmp_path: Path, valkey: Valkey) -> N
         day = Day(tmp_path, valkey, slack, app)
         with closing(day.subscription):
             found = await asyncio.to_thread(day.play)
-    for place in ("slack", "webhooks", "socketio", "log", "/", "/api/state", "/metrics"):
+    for place in ("slack", "webhooks", "socketio", "log", *PAGES[:3], *PAGES[4:]):
         assert "[redacted]" in found[place], f"it had something to hide: {place}"
     assert {place: leaks(text) for place, text in found.items() if leaks(text)} == {}
+    assert found["log"].count('"message quarantined"') == FIRST, "and no line for each of them"
     kept = b"".join(day.relay.archive_lines()).decode()
     assert all(f"CANARY{number:02}" in kept for number in range(len(CANARIES))), "the archive keeps what came"

@@ -89,6 +89,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhidden+/=\nhidden\n-----END RSA PRIV
         ('exec ["tool","--password","hidden","-v"]', 'exec ["tool","--password","[redacted]","-v"]'),
         ("cannot reach postgresql://tick:hid…", "cannot reach postgresql://tick:[redacted]"),
         ("cannot reach postgresql://tick:hidden", "cannot reach postgresql://tick:[redacted]"),
+        (r"{\"url\": \"redis://:hidden\"}", r"{\"url\": \"redis://:[redacted]\"}"),
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text: str, expected: str) -> None:
