@@ -77,10 +77,11 @@ def report(relay: RelayProcess, *arguments: str, code: int = 0) -> Result:
 def test_the_relay_is_asked_and_its_store_when_it_does_not_run(tmp_path: Path, valkey: Valkey) -> None:
     with RelayProcess(tmp_path, valkey.url) as relay:
         run_id = "2ec03b4d-4377-4f80-ab12-03488823563f"
+        page = f"/runs/{run_id}.json"
         for name in ("processing_started", "processing_completed"):
             message = {"event": name, "payload": {"run_id": run_id, "status": "failed", "trigger_type": "manual"}}
             valkey.publish("tickstock:processing:status", json.dumps(message))
-        until(lambda: relay.metric("data_usable") == 0 and relay.metric("run_last_status", status="failed"), what="it")
+        until(lambda: relay.answers(page) and '"usable":"no"' in relay.get(page), what="the check of the run")
         asked = json.loads(report(relay, run_id, "--json").stdout)
         assert (asked["run_id"], asked["usable"]) == (run_id, "no")
         assert "failed" in report(relay, run_id[:8]).stdout.splitlines()[0], "its first signs are enough"
