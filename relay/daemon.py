@@ -249,20 +249,31 @@ class Daemon:
             await self.web.start()
         await self.control.start()
         systemd.ready("started")
-        self._log_start()
+        await self._log_start()
 
-    def _log_start(self) -> None:
-        settings, coming = self.settings, self.watch.dog.run_schedule.coming
-        number = version("tickstock-relay")
+    async def _log_start(self) -> None:
+        settings, number, now = self.settings, version("tickstock-relay"), self.now()
+        next_due = await asyncio.to_thread(self._next_due, now)  # the exchange's calendar takes a moment
         log.info(
             "started",
-            text=started_line(settings, number, self.lanes, coming.due if coming else None, self.now()),
+            text=started_line(settings, number, self.lanes, next_due, now),
             version=number,
             patterns=settings.redis.patterns,
             sinks=list(self.lanes),
             state=str(settings.state_dir),
             http=self.web.address,
         )
+
+    def _next_due(self, now: datetime) -> datetime | None:
+        """When the next run is due, as far as that is known before the API is asked."""
+        run_schedule = self.watch.dog.run_schedule
+        coming = run_schedule.coming
+        if coming is not None and coming.due > now:
+            return coming.due
+        try:
+            return run_schedule.timetable.next_due(now)
+        except Exception:  # noqa: BLE001 - the tick meets it too, and reports it
+            return None
 
     def _feed_watchdog(self) -> None:
         """Start and end may take longer than the manager waits; nothing ticks then."""
