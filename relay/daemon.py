@@ -57,12 +57,14 @@ from relay.subscription.poison import PoisonSearch, notice
 from relay.subscription.subscription import Link, Subscription
 from relay.tracking import Tracker
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.day_log import DayCounts
 from relay.watchdog.incidents import ERRORS_END_AFTER, Incidents
 from relay.watchdog.linking import linked
 from relay.watchdog.poll import Watch
 from relay.watchdog.quiet import Quiet
 from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
+from relay.watchdog.summary import Summary
 from relay.web.server import WebServer
 from sinks.base import QueuedSink, SinkError
 
@@ -122,7 +124,18 @@ class Daemon:
             errors_end_after=self._errors_end_after,
         )
         self.run_logs = RunLogs(self.store.shelf("run_logs"), self.runs)
-        self.tracker = Tracker(self.runs, self.run_logs, self.watch, self.incidents, self.recent, self.quiet)
+        self.summary = Summary(
+            self.store.shelf("summary"),
+            DayCounts(self.store.shelf("day")),
+            self.runs,
+            self.alerts,
+            self.watch.dog.run_schedule,
+            lambda: self.settings.watchdog.learned,
+            lambda: self.settings.summary,
+        )
+        self.tracker = Tracker(
+            self.runs, self.run_logs, self.watch, self.incidents, self.recent, self.quiet, self.summary.counts
+        )
         self.self_check = SelfCheck(self.alerts)
         self.health = Health(self.store.shelf("faults"))
         self.gaps = Gaps(self.store.shelf("gaps"))
@@ -199,6 +212,7 @@ class Daemon:
             watch=self.watch,
             alerts=self.alerts,
             incidents=self.incidents,
+            summary=self.summary,
             quiet=self.quiet,
             silences=self.silences,
             silenced=self._silenced,

@@ -11,16 +11,24 @@ from relay.runs.recent import Recent
 from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
 from relay.runs.signals import without_superseded
+from relay.watchdog.day_log import DayCounts
 from relay.watchdog.incidents import Incidents
 from relay.watchdog.poll import Watch
 from relay.watchdog.quiet import Quiet
 
 
 class Tracker:
-    """Keeps runs, their logs, watchdog, incidents and recent history up to date."""
+    """Keeps runs, their logs, watchdog, incidents, recent history and the day's counts up to date."""
 
     def __init__(
-        self, runs: Runs, run_logs: RunLogs, watch: Watch, incidents: Incidents, recent: Recent, quiet: Quiet
+        self,
+        runs: Runs,
+        run_logs: RunLogs,
+        watch: Watch,
+        incidents: Incidents,
+        recent: Recent,
+        quiet: Quiet,
+        day: DayCounts,
     ) -> None:
         self._runs = runs
         self._run_logs = run_logs
@@ -28,6 +36,7 @@ class Tracker:
         self._incidents = incidents
         self._recent = recent
         self._quiet = quiet
+        self._day = day
 
     def wants(self, kind: Kind) -> bool:
         """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
@@ -44,6 +53,7 @@ class Tracker:
         announcements += self._watch.observe(events, now)
         self._recent.observe(events, now)
         self._quiet.observe(events, now)
+        self._day.observe(events, now)
         return self.announced(announcements, now)
 
     def announced(self, announcements: Sequence[Announcement], now: datetime) -> list[Announcement]:
@@ -55,4 +65,5 @@ class Tracker:
         self._recent.announced(seen, now)
         self._run_logs.announced(seen, now)
         self._quiet.announced(seen, now)
+        self._day.announced(seen, now)
         return seen

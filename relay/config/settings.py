@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from relay.config.links import LinksOptions
-from relay.config.watchdog import WatchdogOptions
+from relay.config.watchdog import Clock, WatchdogOptions
 from relay.events.patterns import Pattern, PatternError
 from relay.redaction.redactor import plain_key
 from sinks.options import Duration, Options, Size
@@ -272,6 +272,9 @@ class Settings(Options):
     state_dir: Path = Field(Path("/var/lib/tickstock-relay"), description="The outbox and all other state.")
     http: HttpOptions = Field(HttpOptions(), description="Metrics, health, status page.")
     links: LinksOptions = Field(LinksOptions(), description="Links in alerts and webhooks.")
+    summary: Clock | None = Field(
+        None, description="Local time at which the day's summary (`relay:summary`) is announced, HH:MM; default: none."
+    )
     limits: LimitOptions = Field(LimitOptions(), description="What a message may be.")
     outbox: OutboxOptions = Field(OutboxOptions(), description="Durable delivery.")
     quarantine: QuarantineOptions = Field(QuarantineOptions(), description="Where unreadable messages go.")

@@ -7,6 +7,8 @@ from relay.events.model import NOT_REAL, Event, Severity
 
 CHANNEL = "relay:alert:incident"
 EVENT = "incident"
+SUMMARY = "relay:summary"
+"""The channel of the day's summary."""
 PART_SEVERITY = Severity.ERROR
 """An error event below it begins no incident and belongs to none."""
 

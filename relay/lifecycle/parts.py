@@ -34,6 +34,7 @@ from relay.watchdog.quiet import Quiet
 from relay.watchdog.run_schedule import RunSchedule
 from relay.watchdog.self_check import SelfCheck
 from relay.watchdog.silences import Silences
+from relay.watchdog.summary import Summary
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +61,7 @@ class Parts:
     watch: Watch
     alerts: Alerts
     incidents: Incidents
+    summary: Summary
     quiet: Quiet
     """Of what nobody is told now: silences and maintenance windows."""
     silences: Silences

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SINK_START_TIMEOUT = 15.0
 """Seconds for the new sinks to start; systemd allows the whole command 30."""
-RELOADABLE = frozenset({"sinks", "routes", "tests", "watchdog", "redaction", "outbox", "links", "name"})
+RELOADABLE = frozenset({"sinks", "routes", "tests", "watchdog", "redaction", "outbox", "links", "name", "summary"})
 """Sections of the configuration; the others need a restart."""
 
 log = structlog.get_logger(__name__)

@@ -44,6 +44,7 @@ class TickParts:
         )
         yield "configuration's tests", lambda now: parts.self_check.tests(parts.reloads.failed_tests, now)
         yield "incidents", parts.incidents.tick
+        yield "summary", self._summary
         yield "status line", lambda _: self._say_status()
         yield "commit", lambda _: parts.store.commit()
         yield "log", lambda _: logs.sum_up()
@@ -57,6 +58,10 @@ class TickParts:
     def _reception(self, now: datetime) -> list[Announcement]:
         parts = self._get_parts()
         return parts.self_check.reception.tick(now, parts.subscription, parts.gaps, parts.runs, parts.watch.api)
+
+    def _summary(self, now: datetime) -> list[Announcement]:
+        parts = self._get_parts()
+        return [] if parts.watch.waits_for_clock else parts.summary.tick(now)
 
     def _self_check(self, now: datetime) -> list[Announcement]:
         parts = self._get_parts()

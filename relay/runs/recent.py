@@ -13,12 +13,15 @@ import msgspec
 from relay.events import NOT_REAL, Announcement, Event
 from relay.events.errors import error_group, error_message
 from relay.events.incidents import CHANNEL as INCIDENT
+from relay.events.incidents import SUMMARY
 from relay.events.values import text
 from relay.runs.run import error_category
 from relay.store.shelf import Shelf
 
 MAX_GROUPS = 100
 MAX_ALERTS = 50
+NO_NOTICES = (INCIDENT, SUMMARY)
+"""They tell of alerts that are kept already."""
 MAX_SAMPLES = 61
 """Counts of events, one a second: a minute of rates."""
 RATE_OVER = 10
@@ -93,8 +96,8 @@ class Recent:
         """See what the relay itself says; only alerts and notices count."""
         for announcement in announcements:
             payload = announcement.payload
-            if announcement.channel == INCIDENT:
-                continue  # its alerts are here
+            if announcement.channel in NO_NOTICES:
+                continue
             if "alert" in payload:
                 self._alert(announcement, str(payload["alert"]), now)
             elif "title" in payload:

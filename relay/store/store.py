@@ -36,7 +36,7 @@ LOG_BYTES = 8 << 20
 VACUUM_SECONDS = 20.0
 """How long the one VACUUM of a file of 0.1 may keep the relay from starting; see docs/decisions/outbox.md."""
 
-SHELVES = ("alerts", "gaps", "intake", "poison", "recent", "runs", "silences")
+SHELVES = ("alerts", "gaps", "incidents", "intake", "poison", "recent", "runs", "silences", "summary")
 """What is looked for in a damaged file, beside what is found there."""
 
 Change = Callable[[sqlite3.Connection], object]
