@@ -1,4 +1,4 @@
-"""What operators do to a relay that runs: silences, a maintenance window, commands; and what everybody is told of it."""
+"""What operators do to a relay that runs: silences, a maintenance window, commands; and who is told what of it."""
 
 import asyncio
 import json
