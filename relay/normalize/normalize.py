@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from relay.events import Event, Mark, Message
-from relay.events.lenient_json import NotAnObjectError, decode_leniently, decode_object, has_endless_number
+from relay.events.lenient_json import MOST_DIGITS, NotAnObjectError, decode_leniently, decode_object, has_endless_number
 from relay.normalize.kinds import Channel, Channels
 from relay.normalize.shapes import ENVELOPE, NESTED, TEST_FLAGS, TICK
 from relay.normalize.structure import depth_of as depth_of  # noqa: PLC0414 - also asked for here
@@ -88,7 +88,7 @@ class Normalizer:
             for channel, data, offset in group:
                 known = channels[channel]
                 usual = None
-                if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_usual(data)):
+                if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_within_limits(data)):
                     try:
                         usual = known.shape(data)
                     except (msgspec.MsgspecError, RecursionError):
@@ -173,17 +173,14 @@ class Normalizer:
                 return True
         return False
 
-    def _is_usual(self, data: bytes) -> bool:
-        """Whether the quick readers may have it: within limits, and with no number that the plain way reads as null."""
-        return self._is_within_limits(data) and not has_endless_number(data)
-
     def _is_within_limits(self, data: bytes) -> bool:
-        """Surely: what may be too deep, or too many values, is for `read` to find out."""
+        """Surely: what may be too deep, of too many values, or hold an endless number, is for `read` to find out."""
         opened = data.count(b"{") + data.count(b"[")
         return (
             len(data) <= self._max_bytes
             and opened <= self._max_depth
             and (len(data) <= self._max_values or data.count(b",") + opened <= self._max_values)
+            and (len(data) <= MOST_DIGITS or not has_endless_number(data))
         )
 
     def _object(self, data: bytes) -> dict[str, Any]:

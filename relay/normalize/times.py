@@ -29,7 +29,7 @@ def claimed_time(claim: object) -> datetime | None:
     """A claimed time in UTC (a naive one is UTC already); None for what is no time in any of these forms."""
     try:
         if isinstance(claim, str):
-            return _of_text(claim.strip())
+            return _of_text(claim)
         if isinstance(claim, int | float) and not isinstance(claim, bool) and 0 < claim < LATEST:
             return utc(_of_digits(str(claim)) if isinstance(claim, int) else _since_epoch(claim))
     except (ValueError, OverflowError, OSError, IndexError, TypeError):  # the last two are of `email.utils`
@@ -38,14 +38,26 @@ def claimed_time(claim: object) -> datetime | None:
 
 
 def _of_text(text: str) -> datetime | None:
+    try:
+        return utc(msgspec.convert(text, datetime))  # as the hot path reads it, so that both round alike
+    except msgspec.ValidationError:
+        return utc(_odd(text.strip()))
+
+
+def _odd(text: str) -> datetime:
+    """What is not as usual.
+
+    Raises:
+        ValueError: it is no time.
+    """
     if len(text) > LONGEST:
-        return None
+        raise ValueError("too long")
     ordinary = _LEAP_SECOND.sub("59", text, count=1)
     if _NUMBER.fullmatch(ordinary):
         read = _of_digits(ordinary)
     else:
-        read = _rfc2822(ordinary) if _MONTH.search(ordinary) else _iso(ordinary)
-    return utc(read if ordinary == text else read + timedelta(seconds=1))
+        read = _rfc2822(ordinary) if _MONTH.search(ordinary) else datetime.fromisoformat(ordinary)
+    return read if ordinary == text else read + timedelta(seconds=1)
 
 
 def _of_digits(text: str) -> datetime:
@@ -55,14 +67,6 @@ def _of_digits(text: str) -> datetime:
             if read.year >= EPOCH.year:
                 return read
     return _since_epoch(float(text) if "." in text else int(text))
-
-
-def _iso(text: str) -> datetime:
-    """The hot path's reading where it has one, so that both round alike; else the wider one of the standard library."""
-    try:
-        return msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        return datetime.fromisoformat(text)
 
 
 def _rfc2822(text: str) -> datetime:

@@ -145,13 +145,13 @@ RULES = (
         also=("value", "content", "data"),
     ),
     Rule(  # "value": "hidden", "name": "password"
-        ("value",),
+        _NEEDLES,
         re.compile(
             rf"""(value{_QUOTE}?{_OPENED})(?!\[redacted\])[^"'\\]{{1,2048}}+(?={_QUOTE}{_BETWEEN}{_NAMED})""",
             re.IGNORECASE,
         ),
         rf"\g<1>{REDACTED}",
-        also=_NEEDLES,
+        also=("value",),
     ),
     Rule(  # ["Authorization", "hidden"], ("password", "hidden")
         (*_NEEDLES, "auth", "cookie"),
