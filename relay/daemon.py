@@ -163,7 +163,6 @@ class Daemon:
             tracker=self.tracker,
             prepared=self._prepared,
             boot=f"r{secrets.token_hex(6)}",
-            commit_delay=float(os.environ.get("TICKSTOCK_RELAY_COMMIT_DELAY_MS", "0")) / 1000,
         )
         self.subscription = Subscription(
             settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed

@@ -5,7 +5,6 @@ reads a socket or delivers.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -43,12 +42,8 @@ class Intake:
         tracker: Tracker,
         boot: str,
         prepared: Callable[[Announcement], Announcement] = lambda announcement: announcement,
-        commit_delay: float = 0.0,
     ) -> None:
-        """`boot` names this process in the ids of relay events, `prepared` makes one ready to travel.
-
-        `commit_delay` (seconds) is for crash tests only.
-        """
+        """`boot` names this process in the ids of relay events, `prepared` makes one ready to travel."""
         self._normalizer = normalizer
         self._store = store
         self._quarantine = quarantine
@@ -58,7 +53,6 @@ class Intake:
         self._prepared = prepared
         self._worker = Worker("decoding")
         self._announced = 0
-        self._commit_delay = commit_delay
         self._progress = store.shelf("intake")
         self._committed = _position(self._progress.get("position"))
         self.use(routes, lanes)
@@ -103,8 +97,6 @@ class Intake:
         self.received += len(batch.messages)
         self.batches += 1
         self.last_size = len(batch.messages)
-        if self._commit_delay:
-            time.sleep(self._commit_delay)
 
     def set_aside(self, batch: Batch) -> None:
         """Put messages that have ended processes into the quarantine instead."""

@@ -209,7 +209,3 @@ class WatchdogOptions(Options):
     @classmethod
     def _beside_the_usual(cls, given: Any) -> Any:
         return {**_usual_levels(), **given} if isinstance(given, dict) else given
-
-    def in_maintenance(self, now: datetime) -> bool:
-        """Whether any window covers `now`."""
-        return any(window.covering(now) for window in self.maintenance)

@@ -63,9 +63,9 @@ def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_a_maintenance_window_covers_its_hours_in_its_zone(window: dict[str, Any], inside: str, outside: str) -> None:
-    options = read(maintenance=[window])
-    assert options.in_maintenance(utc(inside))
-    assert not options.in_maintenance(utc(outside))
+    (read_window,) = read(maintenance=[window]).maintenance
+    assert read_window.covering(utc(inside))
+    assert not read_window.covering(utc(outside))
 
 
 def test_every_option_says_what_it_is() -> None:

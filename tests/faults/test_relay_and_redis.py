@@ -9,6 +9,7 @@ import pytest
 from tests.faults.conftest import Report
 from tests.support import Numbered, RelayProcess, ServiceManager, TcpProxy, Valkey, until
 from tests.support.relay_process import drained
+from tests.support.slow_relay import SlowRelay
 
 pytestmark = pytest.mark.faults
 
@@ -38,12 +39,12 @@ def twice(relay: RelayProcess) -> int:
     return sum(count - 1 for count in relay.numbers().values())
 
 
-@pytest.mark.parametrize("delay", ["0", "20"])
+@pytest.mark.parametrize("delay", [0, 20])
 def test_a_killed_relay_loses_nothing_and_repeats_nothing(
-    tmp_path: Path, valkey: Valkey, manager: ServiceManager, report: Report, delay: str
+    tmp_path: Path, valkey: Valkey, manager: ServiceManager, report: Report, delay: int
 ) -> None:
-    relay = RelayProcess(tmp_path, valkey.url, manager=manager, environment={"TICKSTOCK_RELAY_COMMIT_DELAY_MS": delay})
-    moments = random.Random(int(delay))
+    relay = SlowRelay(tmp_path, valkey.url, delay, manager=manager)
+    moments = random.Random(delay)
     slowest = 0.0
     with relay, Numbered(valkey.port, 2000) as traffic:
         for _ in range(6):

@@ -14,6 +14,7 @@ from tests.faults.accounts import assert_counters_add_up, missing_and_repeated, 
 from tests.faults.conftest import Report
 from tests.support import Numbered, RelayProcess, ServiceManager, Valkey, eventually
 from tests.support.relay_process import drained
+from tests.support.slow_relay import SlowRelay
 from tickstock_simulator.webhook import WebhookStandIn
 
 pytestmark = pytest.mark.faults
@@ -49,8 +50,7 @@ async def test_sigkill_with_handover_loses_and_repeats_nothing(
             "routes": [TO_APP],
             "outbox": QUICK_RETRIES,
         }
-        environment = {"TICKSTOCK_RELAY_COMMIT_DELAY_MS": str(delay)}
-        with RelayProcess(tmp_path, valkey.url, config=config, manager=manager, environment=environment) as relay:
+        with SlowRelay(tmp_path, valkey.url, delay, config=config, manager=manager) as relay:
             with Numbered(valkey.port, 3000) as ticks, Numbered(valkey.port, 40, channel=ERRORS) as errors:
                 dice = random.Random(delay)
                 recovered = await asyncio.to_thread(kill_at_random_moments, relay, KILLS, signal.SIGKILL, dice)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zstandard
 
+from tests.support.slow_commit import DELAY, PROGRAM
 from tests.system.lab import wait_until
 from tests.system.machine import STATE, UNIT, Machine
 from tests.system.publisher import URGENT_EVERY
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, pytest.mark.parametrize("machine", ["bookworm"], indirect=True)]
 
 HERE = Path(__file__).parent
+SLOW = "/opt/slow_commit.py"
 RATE = 10_000
 AT_LEAST = 200_000
 TIMES = 10
@@ -117,7 +119,9 @@ def receiver(machine: Machine, attempts: Path) -> Iterator[None]:
 def relay(machine: Machine, config: str, delay: int = 0) -> Iterator[None]:
     """A relay that runs and is subscribed; gone afterwards, with all that it kept."""
     machine.configure(config)
-    machine.drop_in("delay", f"[Service]\nEnvironment=TICKSTOCK_RELAY_COMMIT_DELAY_MS={delay}\n")
+    machine.lab.write(SLOW, PROGRAM.read_text())
+    command = f"/opt/tickstock-relay/bin/python {SLOW} run --config /etc/tickstock-relay/config.yaml"
+    machine.drop_in("delay", f"[Service]\nEnvironment={DELAY}={delay}\nExecStart=\nExecStart={command}\n")
     try:
         machine.start()
         machine.wait_until_subscribed()
