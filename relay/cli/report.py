@@ -6,8 +6,6 @@ Asked of the running relay; when it does not answer, out of its store.
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ import msgspec
 from relay.cli.api import BadConfig
 from relay.cli.relay_http import DEFAULT_URL, UnreachableError, client_of, fetch, where
 from relay.cli.report_lines import WIDTH, report_lines
+from relay.cli.store import store_in
 from relay.process.terminal import console, plain
 
 if TYPE_CHECKING:
@@ -120,19 +119,18 @@ def _key(what: str, now: datetime, timezone: str, ids: Sequence[str]) -> str:
 def _out_of_store(what: str, config: Path) -> _Answer:
     from relay.status.run_reports import report
     from relay.status.stored import stored_sources, written_at
-    from relay.store.store import open_for_tools
+    from relay.store.store import FILE_NAME
 
     settings = _settings(config)
-    store = settings.state_dir / "relay.db"
     try:
-        with closing(open_for_tools(store)) as db:
+        with store_in(settings.state_dir) as db:
             sources: Sources = stored_sources(settings, db, datetime.now(UTC))
-    except sqlite3.Error as error:
-        raise click.ClickException(
-            f"the relay does not answer, and its store {store} cannot be read: {error}"
-        ) from None
+    except click.ClickException as error:
+        raise click.ClickException(f"the relay does not answer, and {error.message}") from None
     ids = [run.run_id for run in sources.runs.newest_first()]
-    return _Answer(report(sources, _key(what, sources.now, sources.zone.key, ids)), written_at(store))
+    return _Answer(
+        report(sources, _key(what, sources.now, sources.zone.key, ids)), written_at(settings.state_dir / FILE_NAME)
+    )
 
 
 def _settings(config: Path) -> Settings:

@@ -104,4 +104,4 @@ def test_without_relay_and_configuration_it_says_what_to_do(tmp_path: Path, monk
     missing = ["report", "--url", "http://127.0.0.1:9", "--config", str(tmp_path / "config.yaml")]
     result = CliRunner().invoke(main, missing)
     assert result.exit_code == 1
-    assert "cannot be read" in result.stderr
+    assert "there is no store" in result.stderr
