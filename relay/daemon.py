@@ -455,6 +455,7 @@ class Daemon:
         self._feed_watchdog()
         self.gaps.heartbeat(self.subscription.known_until)
         self.run_logs.save()
+        self.recent.save_errors(self.now())
         self.quarantine.close()
         self.watched_deliveries.end()
         self.store.close()

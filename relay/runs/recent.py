@@ -1,7 +1,7 @@
 """What was lately: errors in groups, alerts fired and resolved, events a second. For people; it decides nothing.
 
 Bounded, and next to free on the hot path: only error events and the relay's own announcements are looked at. Alerts
-outlive a restart; errors and rates do not.
+and errors outlive a restart, rates do not.
 """
 
 from collections import deque
@@ -24,6 +24,8 @@ NO_NOTICES = (INCIDENT, SUMMARY)
 """They tell of alerts that are kept already."""
 MAX_SAMPLES = 61
 """Counts of events, one a second: a minute of rates."""
+SAVE_EVERY = timedelta(seconds=10)
+"""Between two times that the groups of errors are put on the shelf."""
 RATE_OVER = 10
 """Seconds that the rate of now is taken over."""
 
@@ -56,8 +58,17 @@ class PastAlert(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_notice: bool = False
 
 
+class _KeptErrors(msgspec.Struct, kw_only=True):
+    """The groups of errors as they are on the shelf."""
+
+    since: datetime
+    groups: list[ErrorGroup]
+
+
+_ERRORS = "errors"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(PastAlert).decode
+_decode_errors = msgspec.json.Decoder(_KeptErrors).decode
 
 
 class Recent:
@@ -71,9 +82,17 @@ class Recent:
         self._samples: deque[tuple[datetime, int]] = deque(maxlen=MAX_SAMPLES)
         self.errors = 0
         """Error events since the start."""
+        self.errors_since: datetime | None = None
+        """Since when errors are remembered; None before the first look at the clock."""
+        self._saved_errors: tuple[datetime, int] | None = None
+        """When the groups were put on the shelf, and how many errors there had been by then."""
         for key, value in sorted(shelf.items().items()):
             try:
-                self._alerts[int(key)] = _decode(value)
+                if key == _ERRORS:
+                    kept = _decode_errors(value)
+                    self.errors_since, self._groups = kept.since, {group.group: group for group in kept.groups}
+                else:
+                    self._alerts[int(key)] = _decode(value)
             except (ValueError, msgspec.MsgspecError):
                 shelf.put(key, None)
 
@@ -83,7 +102,7 @@ class Recent:
         return list(reversed(self._alerts.values()))
 
     def error_groups(self, most: int = 20) -> list[ErrorGroup]:
-        """The groups of errors heard since the start, the one heard last first."""
+        """The groups of errors, the one received last first."""
         return list(reversed(self._groups.values()))[:most]
 
     def observe(self, events: Iterable[Event], now: datetime) -> None:
@@ -106,6 +125,16 @@ class Recent:
     def count(self, now: datetime, received: int) -> None:
         """Note how many messages have been received in all; about once a second."""
         self._samples.append((now, received))
+        self.errors_since = self.errors_since or now
+        saved_at, saved = self._saved_errors or (None, 0)
+        if self.errors != saved and (saved_at is None or not timedelta(0) <= now - saved_at < SAVE_EVERY):
+            self.save_errors(now)
+
+    def save_errors(self, now: datetime) -> None:
+        """Put the groups of errors on the shelf."""
+        kept = _KeptErrors(since=self.errors_since or now, groups=list(self._groups.values()))
+        self._shelf.put(_ERRORS, _encode(kept).decode())
+        self._saved_errors = now, self.errors
 
     def rates(self) -> list[float]:
         """Events a second between each two of the last notes, the oldest first: about a minute."""

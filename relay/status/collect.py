@@ -14,15 +14,19 @@ from relay.redaction.redactor import Redactor
 from relay.status.hidden import without_secrets
 from relay.status.run_list import ListFilter, RunList, run_list
 from relay.status.run_report import NoReport, RunReport
-from relay.status.run_reports import Sources, report
+from relay.status.run_reports import Sources, report, words_of_day, words_of_run
 from relay.status.run_view import run_view
 from relay.status.snapshot import FiringAlert, IntakeView, QuietView, RunView, SinkView, Snapshot, Today
-from relay.status.today import scheduled_runs, today
+from relay.status.today import scheduled_runs, shown_run, today
 from relay.store.outbox import Depth
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.start_evidence import StartWindow, days_run
 
 RUNS = 20
+KEPT_BACK = ("silenced", "test", "replayed")
+"""Reasons for which an event is kept from a sink that wakes people."""
+NOT_LOST = frozenset({*KEPT_BACK, "in_incident", "superseded", "not_wanted"})
+"""Reasons for not delivering by which nothing is lost: it is said elsewhere, or nobody wants it."""
 MOST_TEXTS = 4096
 """Texts of which it is remembered what of them is hidden."""
 
@@ -75,6 +79,7 @@ class Viewpoint:
             quiet=self._quiet(now),
             alerts=parts.recent.alerts,
             errors=parts.recent.error_groups(),
+            errors_since=parts.recent.errors_since or parts.started,
             sinks=self._sinks(),
             intake=self._intake(),
             trouble=self._trouble(),
@@ -154,8 +159,14 @@ class Viewpoint:
             found = days_run(parts.runs, StartWindow(current, now), ApiState()) if current is not None else None
             if current is not None and found is not None:
                 current.run_id = found.run_id
-        firing = parts.alerts.firing()
-        return zone, today(current, coming, runs, firing, now, timezone=zone, enabled=run_schedule.enabled)
+        shown = shown_run(current, runs)
+        known = parts.runs.get(shown.run_id) if shown is not None else None
+        sources, words = self.sources(), None
+        if known is not None:
+            words = words_of_run(sources, known)
+        elif current is not None:
+            words = words_of_day(sources, current.day, current)
+        return zone, today(current, coming, shown, words, now, timezone=zone, enabled=run_schedule.enabled)
 
     def _sinks(self) -> list[SinkView]:
         depths = self._parts().outbox.depths()
@@ -175,6 +186,8 @@ class Viewpoint:
             delivered=lane.delivered,
             waiting=max(0, lane.waiting),
             dropped=sum(lane.dropped.values()),
+            lost=sum(count for reason, count in lane.dropped.items() if reason not in NOT_LOST),
+            kept_back={reason: count for reason in KEPT_BACK if (count := lane.dropped[reason])},
             dead=depth.dead,
             oldest=oldest,
             breaker=breaker,

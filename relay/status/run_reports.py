@@ -20,6 +20,7 @@ from relay.status import run_course, run_verdict
 from relay.status.archive_command import archive_command
 from relay.status.hidden import without_secrets
 from relay.status.run_report import Check, Link, NoReport, OtherRun, RunReport
+from relay.status.run_verdict import Words
 from relay.status.run_view import band_of, result_words, run_view
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Baseline
@@ -89,20 +90,36 @@ def day_of(run: Run, zone: ZoneInfo) -> date:
         return run.began.astimezone(zone).date()
 
 
+def words_of_run(sources: Sources, run: Run) -> Words:
+    """How the run reads: as its incident says, if it has one."""
+    log = sources.logs.log_of(run)
+    if log is not None and log.incident:
+        return run_verdict.of_incident(log.incident)
+    remembered = list(sources.runs.newest_first())
+    band = band_of(Baseline(sources.options.learned, remembered, run).duration())
+    others = remembered if run.state.is_open else []
+    view, coming = run_view(run, others, sources.now, sources.options.learned, sources.api), sources.schedule.coming
+    return run_verdict.of_run(run, name(run), band, view.eta, coming.due if coming else None)
+
+
+def words_of_day(sources: Sources, day: date, slot: ScheduledRun | None) -> Words:
+    """How a day reads whose run has not started."""
+    called = f"Run of {day_name(day)}"
+    if incident := sources.logs.incident_of_day(day.isoformat()):
+        return run_verdict.of_incident(incident)
+    if slot is None:
+        return run_verdict.unknown_day(called)
+    return run_verdict.of_day(slot, called, sources.now, slot.due + timedelta(seconds=sources.options.start_grace))
+
+
 def of_run(sources: Sources, run: Run) -> RunReport:
     """The report of a run that is known."""
     remembered = list(sources.runs.newest_first())
     baseline, log = Baseline(sources.options.learned, remembered, run), sources.logs.log_of(run)
     day, called, band = day_of(run, sources.zone), name(run), band_of(baseline.duration())
-    view = run_view(run, remembered if run.state.is_open else [], sources.now, sources.options.learned, sources.api)
     course = run_course.timeline(run, log, baseline, sources.now)
     incident = log.incident if log else None
-    coming = sources.schedule.coming
-    words = (
-        run_verdict.of_incident(incident)
-        if incident
-        else run_verdict.of_run(run, called, band, view.eta, coming.due if coming else None)
-    )
+    words = words_of_run(sources, run)
     place = remembered.index(run)
     ended = None if run.state.is_open else run.ended_at
     slot = sources.schedule.current
@@ -188,13 +205,7 @@ def _without_run(sources: Sources, day: date) -> RunReport | NoReport:
 def _of_day(sources: Sources, day: date, slot: ScheduledRun | None, due: datetime, before: list[Run]) -> RunReport:
     called = f"Run of {day_name(day)}"
     incident = sources.logs.incident_of_day(day.isoformat())
-    grace_ends = due + timedelta(seconds=sources.options.start_grace)
-    if incident:
-        words = run_verdict.of_incident(incident)
-    elif slot is not None:
-        words = run_verdict.of_day(slot, called, sources.now, grace_ends)
-    else:
-        words = run_verdict.unknown_day(called)
+    words = words_of_day(sources, day, slot)
     like = before[0] if before else None
     baseline = Baseline(sources.options.learned, before, _at(like, due)) if like else None
     made = RunReport(

@@ -109,6 +109,8 @@ def _look(incident: Mapping[str, Any]) -> tuple[str, Mood]:
     firing = [alert for alert in alerts if alert.get("state") == "firing"] or alerts
     ranked = sorted(firing, key=lambda alert: (alert.get("severity") in _LOUD, alert.get("fired") or ""))
     icon = ALERT_ICONS.get(str(ranked[-1].get("name")), "warn") if ranked else "warn"
+    if icon == "never" and str((incident.get("data") or {}).get("word")) == Usable.UNKNOWN and not incident.get("run"):
+        return "unknown", "warning"  # there is no sign of it, which is no proof
     if incident.get("state") == "eased":
         return "warn", "warning"
     is_loud = str(incident.get("severity")) in _LOUD or bool(incident.get("lasting"))

@@ -107,6 +107,11 @@ class Today(msgspec.Struct, kw_only=True, omit_defaults=True):
     day: date | None = None
     due: datetime | None = None
     run_id: str | None = None
+    icon: str = "waiting"
+    """The sign's name, as on the page of a run."""
+    data: str = ""
+    """Whether the day's data is usable: `Yes`, `No`, `Not yet`, `Partly`, `Unknown`, `Not affected`."""
+    data_sentence: str = ""
     next_due: datetime | None = None
     next_note: str = ""
     """Why there may be no next run: the schedule is off, say."""
@@ -152,6 +157,11 @@ class SinkView(msgspec.Struct, kw_only=True, omit_defaults=True):
     delivered: int
     waiting: int
     dropped: int = 0
+    """All that was accepted and will not be delivered, for whatever reason."""
+    lost: int = 0
+    """Of these, what should have been delivered."""
+    kept_back: dict[str, int] = {}
+    """Of these, what was kept from the sink on purpose: `silenced`, `test`, `replayed`."""
     dead: int = 0
     oldest: datetime | None = None
     breaker: str | None = None
@@ -205,6 +215,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     """Silences and maintenance windows that hold now."""
     alerts: list[PastAlert]
     errors: list[ErrorGroup]
+    errors_since: datetime
+    """Since when errors are remembered, over restarts."""
     sinks: list[SinkView]
     intake: IntakeView
     trouble: list[str]

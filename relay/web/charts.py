@@ -71,7 +71,6 @@ class GanttRow:
     cut: float | None
     whole: float
     words: str
-    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,6 @@ def _row(run: RunView, longest: float) -> GanttRow:
         cut=_x(run.seconds or 0, longest) if broke_off else None,
         whole=0.0 if bars or run.seconds is None else _x(run.seconds, longest),
         words=words,
-        look=look_of(run.state),
     )
 
 
@@ -139,7 +137,6 @@ class Dot:
 
     x: float
     y: float
-    look: Look
     run: RunView
 
 
@@ -177,9 +174,7 @@ def trend(runs: Sequence[RunView], usual: Band | None) -> Trend | None:
     step = 100 / len(ended)
     minutes = next((step for step in STEPS if most / 60 / step <= 3), STEPS[-1])
     return Trend(
-        dots=[
-            Dot(round(step * (n + 0.5), 1), y(run.seconds or 0), look_of(run.state), run) for n, run in enumerate(ended)
-        ],
+        dots=[Dot(round(step * (n + 0.5), 1), y(run.seconds or 0), run) for n, run in enumerate(ended)],
         levels=[Level(y(at * 60), f"{at} min") for at in range(0, math.floor(most / 60) + 1, minutes)],
         band=(y(usual.high), round(y(usual.low) - y(usual.high), 1)) if usual else None,
         median=y(usual.median) if usual else 0.0,

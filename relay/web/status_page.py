@@ -1,6 +1,7 @@
 """The status page: a snapshot made into the template's facts, whole or part by part for the stream of live updates."""
 
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from relay.status.run_view import icon_of
@@ -11,7 +12,6 @@ from relay.web.rendering import Clock, render
 REFRESH = 30
 """Seconds between reloads for a browser without JavaScript."""
 MOOD_COLOURS = {"good": "#1a8f4c", "bad": "#c4332b", "warning": "#c27c0e", "busy": "#2f6fd0", "waiting": "#66758a"}
-MOOD_ICONS = {"good": "ok", "bad": "failed", "warning": "warn", "busy": "running", "waiting": "waiting"}
 MOOD_WORDS = {
     "good": "All is well",
     "bad": "Trouble",
@@ -19,7 +19,7 @@ MOOD_WORDS = {
     "busy": "Running",
     "waiting": "Waiting",
 }
-PARTS = ("verdict", "current", "alerts", "runs", "trend", "errors", "sinks", "intake")
+PARTS = ("verdict", "current", "alerts", "quiet", "runs", "trend", "errors", "sinks", "intake")
 """Each part's name is its template's, and the id of its section."""
 CALM = frozenset({"sinks", "intake"})
 """Parts whose numbers move with every event: nobody needs them each second."""
@@ -69,9 +69,9 @@ def _facts(snapshot: Snapshot, *, live: bool) -> dict[str, Any]:
         "version": snapshot.version,
         "mood": snapshot.today.mood,
         "current": "now",
-        "mood_icons": MOOD_ICONS,
         "mood_words": MOOD_WORDS,
         "look_of": charts.look_of,
+        "page_of": _page_of,
         "icon_of": icon_of,
         "severity_icon": severity_icon,
         "phase_words": charts.phase_words,
@@ -80,9 +80,15 @@ def _facts(snapshot: Snapshot, *, live: bool) -> dict[str, Any]:
         "announcement": _announcement(snapshot),
         "is_loud": bool(snapshot.trouble) or any(one.severity in LOUD for one in snapshot.firing),
         "past": past[:SHOWN_ALERTS],
+        "page_of_today": snapshot.today.run_id or (snapshot.today.day and snapshot.today.day.isoformat()),
         "gantt": charts.gantt(snapshot.runs[:SHOWN_RUNS], snapshot.usual),
         "trend": charts.trend(scheduled[:TREND][::-1], snapshot.usual),
     }
+
+
+def _page_of(run_id: str | None) -> str:
+    """The page of an alert's run; of one about no run, the intake."""
+    return f"runs/{quote(run_id, safe='')}" if run_id else "#intake"
 
 
 def _announcement(snapshot: Snapshot) -> str:

@@ -96,3 +96,22 @@ def test_the_rate_is_taken_over_ten_seconds_and_survives_a_clock_that_was_set_ba
     assert len(recent.rates()) == 29
     recent.count(NOW - timedelta(hours=1), 5000)
     assert recent.rate() == 0
+
+
+def test_errors_outlive_a_restart_and_so_does_since_when_there_were_none() -> None:
+    shelf = MemoryShelf()
+    first = Recent(shelf)
+    first.count(NOW, 0)
+    first.observe(
+        [event("errors", "error", NOW, message="try 1 failed"), event("errors", "error", NOW, message="x")], NOW
+    )
+    first.count(NOW + timedelta(seconds=11), 2)
+    first.observe([event("errors", "error", NOW, message="try 2 failed")], NOW)
+    first.save_errors(NOW)
+    again = Recent(shelf)
+    assert again.errors_since == NOW
+    assert [(group.message, group.count) for group in again.error_groups()] == [("try 2 failed", 2), ("x", 1)]
+    again.observe([event("errors", "error", NOW, message="try 3 failed")], NOW)
+    assert again.error_groups()[0].count == 3
+    shelf.put("errors", "{")
+    assert Recent(shelf).error_groups() == []

@@ -63,6 +63,7 @@ def snapshot(text: str = "words", **more: Any) -> Snapshot:
                 key=text, severity="error", title=text, message="", fired_at=NOW, resolved_at=NOW, resolution=text
             ),
         ],
+        "errors_since": NOW - timedelta(days=3),
         "errors": [
             ErrorGroup(
                 group="0a1b2c3d4e5f",
