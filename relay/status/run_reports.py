@@ -25,6 +25,7 @@ from relay.status.run_view import band_of, result_words, run_view
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Baseline
 from relay.watchdog.progress_messages import name
+from relay.watchdog.result_check import is_sound
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
 
 RUNS_BEFORE = 3
@@ -91,15 +92,18 @@ def day_of(run: Run, zone: ZoneInfo) -> date:
 
 
 def words_of_run(sources: Sources, run: Run) -> Words:
-    """How the run reads: as its incident says, if it has one."""
+    """How the run reads: as its incident says, if it has one that the run itself has not ended by a sound result."""
     log = sources.logs.log_of(run)
-    if log is not None and log.incident:
-        return run_verdict.of_incident(log.incident)
+    incident = log.incident if log is not None else None
+    is_past = incident is not None and incident.get("state") == "over" and is_sound(run)
+    if incident and not is_past:
+        return run_verdict.of_incident(incident)
     remembered = list(sources.runs.newest_first())
     band = band_of(Baseline(sources.options.learned, remembered, run).duration())
     others = remembered if run.state.is_open else []
     view, coming = run_view(run, others, sources.now, sources.options.learned, sources.api), sources.schedule.coming
-    return run_verdict.of_run(run, name(run), band, view.eta, coming.due if coming else None)
+    words = run_verdict.of_run(run, name(run), band, view.eta, coming.due if coming else None)
+    return run_verdict.after(words, incident) if incident else words
 
 
 def words_of_day(sources: Sources, day: date, slot: ScheduledRun | None) -> Words:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from relay.events.wording import clock_time, day_name, duration, percent, usually
 from relay.runs.findings import Usable
 from relay.runs.run import Run
@@ -92,6 +94,13 @@ def of_incident(incident: Mapping[str, Any]) -> Words:
         DataAnswer(word=_word(data.get("word")), sentence=str(data.get("sentence") or "")),
         [Step(text=str(one.get("text", "")), command=one.get("command")) for one in incident.get("actions") or ()],
     )
+
+
+def after(words: Words, incident: Mapping[str, Any]) -> Words:
+    """The same, with what had been wrong before."""
+    cleared = incident.get("cleared") or {}
+    past = f"{incident.get('title', '')}. {cleared.get('text') or ''}".strip()
+    return Words(replace(words.verdict, cleared=past), words.data, words.steps)
 
 
 def _word(word: object) -> Usable:

@@ -173,3 +173,20 @@ def test_events_of_two_runs_at_once_are_kept_apart() -> None:
     assert world.report("r1").event_count == world.report("r2").event_count == len(a_run(DUE))
     world.logs.observe([event("errors", "error", world.now, message="x", context={"run_id": "r1"})], world.now)
     assert (len(world.report("r1").errors), len(world.report("r2").errors)) == (1, 0)
+
+
+def test_a_trouble_that_a_sound_end_has_cleared_is_told_beside_the_run_s_own_words() -> None:
+    world = world_of_days()
+    start = upto(a_run(DUE), "import_started")
+    world.play(start, step=60)
+    for number in range(15):
+        world.tell("errors", "error", message=f"try {number}", error_code="LIMIT", run_id="r1")
+    world.pass_(1)
+    assert "high error rate" in world.report("r1").verdict.headline
+    world.play(a_run(DUE)[len(start) :], step=60)
+    world.pass_(30)
+    verdict = world.report("r1").verdict
+    assert (verdict.headline.endswith("completed"), verdict.mood) == (True, "good")
+    assert verdict.cleared is not None
+    assert "high error rate" in verdict.cleared
+    assert "Cleared" in verdict.cleared
