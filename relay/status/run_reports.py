@@ -92,9 +92,12 @@ def day_of(run: Run, zone: ZoneInfo) -> date:
 
 
 def words_of_run(sources: Sources, run: Run) -> Words:
-    """How the run reads: as its incident says, if it has one that the run itself has not ended by a sound result."""
+    """How the run reads: as its incident says, if it has one that the run itself has not ended by a sound result.
+
+    Single errors alone, about which nothing fires, do not change what a run is.
+    """
     log = sources.logs.log_of(run)
-    incident = log.incident if log is not None else None
+    incident = log.incident if log is not None and (log.incident or {}).get("alerts") else None
     is_past = incident is not None and incident.get("state") == "over" and is_sound(run)
     if incident and not is_past:
         return run_verdict.of_incident(incident)

@@ -56,7 +56,7 @@ def today(
 def _as_today(headline: str, day: date | None, here: date) -> str:
     """`Today's run failed` for `Run of Mon 27 Jan failed`, on that day."""
     called = f"Run of {day_name(here)}"
-    is_todays = day == here and headline.startswith(f"{called} ")
+    is_todays = day == here and headline.startswith((f"{called} ", f"{called}:"))
     return f"Today’s run{headline.removeprefix(called)}" if is_todays else headline  # noqa: RUF001 - typography
 
 

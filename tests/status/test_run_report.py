@@ -190,3 +190,13 @@ def test_a_trouble_that_a_sound_end_has_cleared_is_told_beside_the_run_s_own_wor
     assert verdict.cleared is not None
     assert "high error rate" in verdict.cleared
     assert "Cleared" in verdict.cleared
+
+
+def test_one_error_does_not_change_what_a_run_is() -> None:
+    world = world_of_days()
+    world.play(upto(a_run(DUE), "import_started"), step=60)
+    world.tell("errors", "error", message="odd answer", run_id="r1", severity="error")
+    world.pass_(1)
+    made = world.report("r1")
+    assert made.verdict.headline.endswith("is in progress")
+    assert made.error_count == 1

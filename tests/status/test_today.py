@@ -49,6 +49,7 @@ def answer(headline: str, minutes: float = 60, shown: RunView | None = None, **m
         ("Run of Mon 27 Jan failed in patterns", 60, "Today’s run failed in patterns"),  # noqa: RUF001
         ("Run of Mon 27 Jan has not started", 60, "Today’s run has not started"),  # noqa: RUF001
         ("Run of Mon 27 Jan failed in patterns", 60 + 24 * 60, "Run of Mon 27 Jan failed in patterns"),
+        ("Run of Mon 27 Jan: high error rate", 60, "Today’s run: high error rate"),  # noqa: RUF001
         ("Manual run of Mon 27 Jan 17:02 completed", 60, "Manual run of Mon 27 Jan 17:02 completed"),
         ("No sign of the run of Mon 27 Jan", 60, "No sign of the run of Mon 27 Jan"),
     ],
