@@ -15,6 +15,7 @@ from relay.runs.findings import Finding, Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import State
+from relay.runs.transitions import of_run
 from relay.watchdog import data_sentences
 from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.baseline import Baseline
@@ -98,12 +99,13 @@ class ResultCheck:
     def tick(self, now: datetime, options: WatchdogOptions) -> list[Announcement]:
         """Check what has ended since the last time; a restart in between announces nothing twice.
 
-        With the watchdog switched off nothing is announced, and the results are known all the same.
+        With the watchdog switched off there are no alerts; the results are known and announced all the same.
         """
         unannounced = self._check_results(now, options)
+        announcements = [_checked(run) for run in unannounced]
         if not options.enabled:
-            return []
-        announcements = self._end_refuted(now)
+            return announcements
+        announcements += self._end_refuted(now)
         for run in unannounced:
             findings = run.findings or []
             announcements += self._resolve_made_good(run, now)
@@ -212,6 +214,12 @@ class ResultCheck:
             return f"{words} {data_usable(run).word.short}"
         of_day = (other for other in self._runs.newest_first() if _day(other) == day)
         return words if any(map(is_sound, of_day)) else f"{words} {_named(day)} was not run again."
+
+
+def _checked(run: Run) -> Announcement:
+    """`relay:run:checked`: the run's state with what the check of its result found, soon after its end."""
+    findings = [finding.name for finding in run.findings or ()]
+    return of_run(run, "checked", sound=is_sound(run), findings=findings, data_usable=data_usable(run).word.value)
 
 
 def _day(run: Run) -> str:

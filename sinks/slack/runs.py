@@ -11,7 +11,8 @@ from relay.events import Event, Severity
 from relay.events.wording import clock_time, day_name, duration, figure
 from sinks.slack.incident import COMPLETED, RUNNING, Incident
 
-RUN_STARTED, RUN_COMPLETED = "relay:run:started", "relay:run:completed"
+RUN_STARTED, RUN_CHECKED = "relay:run:started", "relay:run:checked"
+"""That a run has completed is no good news before its result was checked."""
 CHANNELS = "relay:run:"
 """How the channels begin on which the relay tells of runs and phases."""
 
@@ -21,9 +22,11 @@ def state_of(event: Event, zone: ZoneInfo, label: str = "") -> Incident | None:
 
     `label` is the installation's name, where it stands in titles.
     """
-    if event.channel not in {RUN_STARTED, RUN_COMPLETED} or not event.run_id:
+    if event.channel not in {RUN_STARTED, RUN_CHECKED} or not event.run_id:
         return None
     payload = event.payload
+    if event.channel == RUN_CHECKED and (payload.get("sound") is not True or payload.get("findings")):
+        return None  # its incident tells of it
     name = _name(event, zone)
     began = _clock(payload.get("started_at"), zone) or _clock(event.time, zone)
     if event.channel == RUN_STARTED:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from relay.config.watchdog import WatchdogOptions
 from relay.events import Event
 from tests.support.days import DUE, a_run, world
 from tests.support.wire import event, upto
@@ -188,3 +189,23 @@ def test_a_day_of_eight_manual_runs_is_told_as_it_was() -> None:
         ("m2", "failed", 1),
         ("m1", "completed", 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "sound", "word"),
+    [("", True, "Yes"), ("run_failed", False, "No"), ("zero_results", False, "No"), ("run_partial", False, "Partly")],
+)
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_result_of_each_run_is_announced_once_it_was_checked(
+    name: str, sound: bool, word: str, *, watched: bool
+) -> None:
+    day = world(options=WatchdogOptions(enabled=watched))
+    played: Callable[..., list[Event]] = TROUBLES.get(name, a_run)
+    day.play(played(DUE, "r1"))
+    day.pass_(5)
+    day.start_relay()
+    day.pass_(5)
+    (checked,) = [one for _, one in day.announcements if one.channel == "relay:run:checked"]
+    assert (checked.payload["sound"], checked.payload["data_usable"]) == (sound, word)
+    assert checked.payload["findings"][:1] == ([name] if name else [])
+    assert day.alerts_announced == ([f"{name} firing"] if name and watched else [])
