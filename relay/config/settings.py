@@ -183,7 +183,9 @@ class LogOptions(Options):
     """The relay's own log, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
-    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, sentences in systemd's journal, else JSON."
+    )
 
 
 class ThrottleOptions(Options):

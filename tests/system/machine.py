@@ -68,7 +68,7 @@ class Machine:
 
     def wait_until_subscribed(self) -> None:
         """READY comes before that: the relay starts without Redis too."""
-        wait_until(lambda: self.show("StatusText") == "subscribed", "the relay is subscribed")
+        wait_until(lambda: self.show("StatusText").startswith("subscribed"), "the relay is subscribed")
 
     def clean(self) -> None:
         """Stop it and forget all that it kept."""

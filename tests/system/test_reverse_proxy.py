@@ -52,7 +52,8 @@ def caddy(directory: Path, port: int, relay_port: int) -> list[str]:
     """The page's block; as the name is not on the Internet, the certificate is given."""
     site = block("caddy").replace("127.0.0.1:9108", f"127.0.0.1:{relay_port}")
     site = site.replace(f"{NAME} {{", f"https://{NAME}:{port} {{\n    tls {TLS / 'server.pem'} {TLS / 'server.pem'}")
-    text = f"{{\n    admin off\n    grace_period 1s\n    auto_https disable_redirects\n    storage file_system {directory}\n}}\n{site}"
+    ours = ["admin off", "grace_period 1s", "auto_https disable_redirects", f"storage file_system {directory}"]
+    text = "\n    ".join(["{", *ours]) + f"\n}}\n{site}"
     (directory / "Caddyfile").write_text(text, encoding="utf-8")
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(directory / "Caddyfile")]
 
