@@ -156,7 +156,7 @@ def _label(value: object) -> str:
     """A text that is too long to be a label is no label: what invents such must not take the places of others."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else OTHER
+    text = str(value) if isinstance(value, str | int | float) else OTHER
     return _hidden(text) if len(text) <= LONGEST_LABEL else OTHER
 
 

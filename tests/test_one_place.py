@@ -73,7 +73,7 @@ def test_the_relay_on_another_clock_is_run_in_one_place() -> None:
             made = node.value if isinstance(node, ast.Attribute) and node.attr == "run" else None
             if isinstance(made, ast.Call) and ast.unparse(made.func).split(".")[-1] == "Daemon":
                 runners.append(str(path.relative_to(ROOT)))
-    assert sorted(runners) == ["relay/cli/run.py", "tickstock_simulator/other_clock.py"]
+    assert sorted(runners) == ["relay/cli/run.py", "tickstock_simulator/demo/other_clock.py"]
 
 
 def test_the_demo_patches_no_constant_of_the_relay() -> None:

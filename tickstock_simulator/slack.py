@@ -15,12 +15,12 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from relay.events.wording import NEW_YORK
 from tickstock_simulator.served import Served, Trouble
 from tickstock_simulator.slack_channels import RefusedError, SlackChannels
 from tickstock_simulator.slack_limits import refusal
 from tickstock_simulator.slack_messages import SlackMessage, posted
 from tickstock_simulator.slack_page import as_html
+from tickstock_simulator.wire import NEW_YORK
 
 Json = dict[str, Any]
 _Handler = Callable[[Request], Awaitable[Response]]

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from relay.events.wording import clock_time
 from tickstock_simulator.slack_messages import CIRCLES, SlackMessage
 
 Json = dict[str, Any]
@@ -49,8 +48,7 @@ def _with_thread(message: SlackMessage, messages: Iterable[SlackMessage], zone: 
 
 
 def _row(message: SlackMessage, zone: tzinfo) -> str:
-    received = datetime.fromtimestamp(message.received, zone)
-    at = clock_time(received, received, zone=zone, seconds=True)
+    at = f"{datetime.fromtimestamp(message.received, zone):%H:%M:%S}"
     facts = [at, message.channel_name, message.ts, message.via]
     if message.edits:
         facts.append(f"{len(message.edits)} edits")

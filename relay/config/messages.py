@@ -88,7 +88,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that looks most like `word`, as a question, else all of them."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else "one of " + ", ".join(known) if known else ""
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"one of {', '.join(known)}" if known else ""
 
 
 def is_tag(part: str | int) -> bool:

@@ -87,7 +87,7 @@ def predicate(match: Mapping[str, Any]) -> Callable[[Event], bool]:
 
 def _condition(key: str, spec: Any) -> Condition:
     getter = field_getter(key)
-    make = _severity_test if key == "severity" else _phase_test if key == "phase" else _value_test
+    make = {"severity": _severity_test, "phase": _phase_test}.get(key, _value_test)
     one_of = _lookup_keys(spec) if make is _value_test else ()
     return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, one_of, _payload_path(key))
 

@@ -13,7 +13,6 @@ import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from relay.events.wording import clock_time
 from relay.process.plain_text import plain
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ def with_priority(text: str, level: str) -> str:
 def for_terminal(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
     """`16:28:04 ✗ alert: …` in local time, within 120 columns."""
     sign = _SIGNS.get(str(line.get("level", "info")), " ")
+    from relay.events.wording import clock_time  # noqa: PLC0415 - needs time zone data, which `check` reports missing
+
     now = datetime.now().astimezone()
     head = f"{clock_time(now, now, zone=now.tzinfo or UTC, seconds=True)} {sign} "
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from relay.events.wording import clock_time, duration
 from relay.process.plain_text import plain as plain  # noqa: PLC0414 - from here for all commands
 
 if TYPE_CHECKING:
@@ -46,11 +45,15 @@ def fact_table(facts: Mapping[str, object]) -> Table:
 
 def moment_text(moment: datetime | None) -> str | None:
     """A moment as all commands show it: `Mon 27 Jan 16:10:00 EST (21:10:00 UTC)`; without the day if it is today."""
+    from relay.events.wording import clock_time  # noqa: PLC0415 - needs time zone data, which `check` reports missing
+
     return None if moment is None else clock_time(moment, datetime.now(UTC), seconds=True, utc=True)
 
 
 def duration_text(seconds: float | None) -> str | None:
     """A duration as all commands show it."""
+    from relay.events.wording import duration  # noqa: PLC0415
+
     return None if seconds is None else duration(seconds)
 
 

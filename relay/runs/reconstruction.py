@@ -66,15 +66,14 @@ def _from_status(runs: Runs, status: Status, now: datetime) -> list[Announcement
         return []
     if _same(runs, status.run_id, status.start_time) is not None or _just_ended(runs, now):
         return []
-    unnamed = f"unnamed-{runs.ledger.next_number}-{status.start_time or now:%Y%m%dT%H%M%SZ}"
     known = {"is_reconstructed": True, "is_unnamed": status.run_id is None, "had_gap": True}
-    run = runs.begin(status.run_id or unnamed, now, status.start_time, **known)
+    run = runs.begin(status.run_id or runs.unnamed_id(status.start_time or now), now, status.start_time, **known)
     return [of_run(run, "started", reconstructed=True)]
 
 
 def _just_ended(runs: Runs, now: datetime) -> bool:
     """The status may lag behind the events by a little."""
-    last = runs.ledger.latest
+    last = runs.latest
     return last is not None and last.ended_at is not None and now - last.last_seen < LAG
 
 
@@ -87,15 +86,14 @@ def _same(runs: Runs, run_id: str | None, start: datetime | None) -> Run | None:
         close = abs(run.began - start) <= SAME_START or (run.state.is_open and not run.start_seen)
         if close and (run.is_unnamed or run_id is None):
             if run_id:
-                runs.ledger.rename(run, run_id)
+                runs.rename(run, run_id)
             return run
     return None
 
 
 def _enter(runs: Runs, row: HistoryRun, now: datetime) -> Run:
-    unnamed = f"unnamed-{runs.ledger.next_number}-{_start(row):%Y%m%dT%H%M%SZ}"
     run = runs.begin(
-        row.run_id or unnamed,
+        row.run_id or runs.unnamed_id(_start(row)),
         now,
         row.start_time,
         is_reconstructed=True,

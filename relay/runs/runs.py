@@ -33,7 +33,7 @@ class Runs:
 
     def __init__(self, shelf: Shelf, *, keep: int = 260) -> None:
         """Go on from what is on `shelf`; `keep` runs are remembered: a year of trading days."""
-        self.ledger = Ledger(shelf, keep)
+        self._ledger = Ledger(shelf, keep)
         self.last_event_at: datetime | None = None
         """When any event, of a run or not, was last received."""
         self.loose = LooseEvents()
@@ -51,19 +51,32 @@ class Runs:
     @property
     def open(self) -> list[Run]:
         """The runs that go on, the oldest first."""
-        return self.ledger.open
+        return self._ledger.open
 
     def recent(self, most: int = 20) -> list[Run]:
         """The last runs, open or ended, the newest first."""
-        return list(islice(self.ledger.newest_first(), most))
+        return list(islice(self._ledger.newest_first(), most))
 
     def newest_first(self) -> Iterator[Run]:
         """All runs that are remembered."""
-        return self.ledger.newest_first()
+        return self._ledger.newest_first()
+
+    @property
+    def latest(self) -> Run | None:
+        """The run that was entered last."""
+        return self._ledger.latest
+
+    def unnamed_id(self, began: datetime) -> str:
+        """An id of our own for a run that began then and has none."""
+        return f"unnamed-{self._ledger.next_number}-{began:%Y%m%dT%H%M%SZ}"
+
+    def rename(self, run: Run, run_id: str) -> None:
+        """Give a run the id that it turned out to have."""
+        self._ledger.rename(run, run_id)
 
     def get(self, run_id: str) -> Run | None:
         """The newest run of that id."""
-        return self.ledger.get(run_id)
+        return self._ledger.get(run_id)
 
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event; what it changed, in order."""
@@ -85,7 +98,7 @@ class Runs:
         if signal is None or event.has(IGNORED):
             return None
         own_id = text(event.payload.get("run_id"))
-        return meant(self.ledger, signal, event, now, own_id or (text(event.run_id) if event.run_id else None))
+        return meant(self._ledger, signal, event, now, own_id or (text(event.run_id) if event.run_id else None))
 
     def _apply(self, run: Run, event: Event, signal: Signal, now: datetime) -> list[Announcement]:
         """What one event changes in its run."""
@@ -105,9 +118,9 @@ class Runs:
             run.is_reconstructed = False
             announcements += self.end(run, state, now, ended_at=event.time, claims=event.payload)
         if announcements or not run.state.is_open or signal.verb is Verb.STARTED:
-            self.ledger.save(run, now)
+            self._ledger.save(run, now)
         else:
-            self.ledger.save_sometimes(run, now)
+            self._ledger.save_sometimes(run, now)
         return announcements
 
     def tick(self, now: datetime) -> list[Announcement]:
@@ -123,13 +136,13 @@ class Runs:
         """The relay was not listening for a while until `now`: what open runs seem to lack may have been told then."""
         for run in self.open:
             run.had_gap = True
-            self.ledger.save(run, now)
+            self._ledger.save(run, now)
 
     def begin(self, run_id: str, now: datetime, started_at: datetime | None = None, **known: Any) -> Run:
         """Enter a new run; announcing it is the caller's."""
         run = Run(
             run_id=run_id,
-            number=self.ledger.next_number,
+            number=self._ledger.next_number,
             first_seen=now,
             last_seen=now,
             started_at=started_at,
@@ -137,7 +150,7 @@ class Runs:
         )
         if run.run_date is None:
             run.run_date = run.began.astimezone(NEW_YORK).date().isoformat()
-        self.ledger.add(run, now)
+        self._ledger.add(run, now)
         return run
 
     def end(
@@ -172,24 +185,24 @@ class Runs:
             run.started_at = ended_at - timedelta(seconds=run.duration_seconds)
         run.conclude(claims)
         run.is_judged, run.findings = reason == GIVEN_UP, None
-        self.ledger.save(run, now)
+        self._ledger.save(run, now)
         return [*announcements, of_run(run, state.value, corrected=corrected or None)]
 
     @property
     def unjudged(self) -> list[Run]:
         """Runs that have ended and whose result was not checked yet."""
-        return self.ledger.unjudged
+        return self._ledger.unjudged
 
     def judged(self, run: Run, now: datetime) -> None:
         """The watchdog has looked at how good an ended run, or the ended phases of an open one, were."""
         for its in run.phases.values():
             its.is_judged = not its.state.is_open
         run.is_judged = not run.state.is_open
-        self.ledger.save(run, now)
+        self._ledger.save(run, now)
 
     def keep(self, run: Run, now: datetime) -> None:
         """Put a run that somebody else noted something on back on the shelf."""
-        self.ledger.save(run, now)
+        self._ledger.save(run, now)
 
     def stall(self, run: Run, now: datetime) -> list[Announcement]:
         """The watchdog finds that `run` does not get on."""
@@ -198,7 +211,7 @@ class Runs:
         run.state = State.STALLED
         if phase := run.current_phase:
             run.phases[phase].state = State.STALLED
-        self.ledger.save(run, now)
+        self._ledger.save(run, now)
         return [of_run(run, "stalled", phase=phase, last_symbol=run.last_symbol)]
 
     def _attribute(self, event: Event, signal: Signal, now: datetime, announcements: list[Announcement]) -> Run | None:
@@ -206,10 +219,10 @@ class Runs:
         is_start = begins_run(signal)
         own_id = text(event.payload.get("run_id"))
         any_id = own_id or (text(event.run_id) if event.run_id else None)
-        run = meant(self.ledger, signal, event, now, own_id or any_id)
+        run = meant(self._ledger, signal, event, now, own_id or any_id)
         if run is not None:
             if run.is_unnamed and any_id and (own_id or is_start):
-                self.ledger.rename(run, any_id)
+                self._ledger.rename(run, any_id)
             return run
         if signal.verb is Verb.ERROR or signal.is_loose:
             return None
@@ -247,12 +260,12 @@ class Runs:
     def _begin(
         self, run_id: str | None, is_start: bool, event: Event, now: datetime, announcements: list[Announcement]
     ) -> Run:
-        used = self.ledger.get(run_id)
+        used = self._ledger.get(run_id)
         if run_id is None:
             announcements += self._end_unnamed(now)
         while len(self.open) >= MAX_OPEN:
             announcements += self._give_one_up(now)
-        unnamed = f"unnamed-{self.ledger.next_number}-{event.time:%Y%m%dT%H%M%SZ}"
+        unnamed = self.unnamed_id(event.time)
         known = {"is_unnamed": run_id is None, "start_seen": is_start, "claimed_at": claimed_at(event)}
         run = self.begin(run_id or unnamed, now, event.time if is_start else None, **known)
         if is_start:

@@ -177,7 +177,7 @@ def _course(run: Run) -> Iterable[EventLine]:
             yield EventLine(at=its.ended_at, severity="info" if is_well else "error", phase=phase.value, text=text)
     if run.ended_at is not None:
         took = f" after {duration(run.duration_seconds)}" if run.duration_seconds is not None else ""
-        severity = "info" if run.state is State.COMPLETED else "error" if run.state is State.FAILED else "warning"
+        severity = {State.COMPLETED: "info", State.FAILED: "error"}.get(run.state, "warning")
         yield EventLine(at=run.ended_at, severity=severity, text=f"Run ended: {run.state.value}{took}")
 
 

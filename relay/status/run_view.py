@@ -175,8 +175,12 @@ def _percent(phases: Sequence[PhaseView]) -> float:
     """How much of the run is done, its phases weighed by how long they usually take."""
     weights = [phase.usual.median if phase.usual else 0.0 for phase in phases]
     total = sum(weights)
-    shares = [
-        phase.percent or 0.0 if phase.state in ("running", "stalled") else 0.0 if phase.state == "waiting" else 100.0
-        for phase in phases
-    ]
-    return sum(weight * share for weight, share in zip(weights, shares, strict=True)) / total if total else 0.0
+    done = sum(weight * _share(phase) for weight, phase in zip(weights, phases, strict=True))
+    return done / total if total else 0.0
+
+
+def _share(phase: PhaseView) -> float:
+    """How much of a phase is done; one that was skipped holds nothing up."""
+    if phase.state in ("running", "stalled"):
+        return phase.percent or 0.0
+    return 0.0 if phase.state == "waiting" else 100.0

@@ -122,10 +122,13 @@ def gather(
         events = EventsShow.TRACE
     row = next((row for row in api.history or () if window.counts_row(row, runs)), None)
     is_read = api.history_at is not None and api.history_at >= asked_from
-    history = HistoryShows.BROKEN if not is_read else HistoryShows.HAS if row else HistoryShows.HAS_NOT
+    in_history = HistoryShows.HAS if row else HistoryShows.HAS_NOT
+    history = in_history if is_read else HistoryShows.BROKEN
     status = _status(runs, window, api, asked_from, is_idle=is_idle)
     is_whole = connected_since is not None and connected_since <= window.opens
-    named = api.status.run_id if status is StatusShows.OURS and api.status else row.run_id if row else None
+    running = api.status if status is StatusShows.OURS else None
+    shown_by_api = running or row
+    named = shown_by_api.run_id if shown_by_api else None
     found = run or trace
     return Evidence(
         events,

@@ -101,7 +101,7 @@ def test_numbers() -> None:
     assert [figure(7575), figure(98.5), figure(0.001)] == ["7,575", "98.5", "0.001"]
 
 
-FOLDERS = ("relay", "sinks", "tickstock_simulator")
+FOLDERS = ("relay", "sinks", "tickstock_simulator/demo")  # the stand-ins share no code with the relay
 FOR_MACHINES = ("%Y%m%d", "%Y-%m-%dT%H")
 """Formats of ids and of files' names."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.relay_process import RelayProcess
-from tickstock_simulator.other_clock import run_relay
+from tickstock_simulator.demo.other_clock import run_relay
 
 BROKEN, TEXT = "TEST_BROKEN", "TEST_BROKEN_TEXT"
 SECRET = "a-secret-in-an-error"  # noqa: S105 - which must not be shown

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.support.relay_process import RelayProcess
-from tickstock_simulator.other_clock import run_relay
+from tickstock_simulator.demo.other_clock import run_relay
 
 OFFSET_FILE = "TEST_CLOCK_OFFSET"
 

@@ -13,7 +13,7 @@ from relay.runs.runs import Runs
 from relay.store.store import Store
 from tests.support.relay_process import RelayProcess
 from tests.support.wire import a_run
-from tickstock_simulator.other_clock import run_relay
+from tickstock_simulator.demo.other_clock import run_relay
 
 CLOCK = "TEST_CLOCK"
 

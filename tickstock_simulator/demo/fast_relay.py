@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from relay.process.clock import Pace
-from tickstock_simulator.other_clock import run_relay
+from tickstock_simulator.demo.other_clock import run_relay
 
 PATIENT = timedelta(minutes=30)
 """An answer of the API that a busy machine delays by a second is five minutes old on this clock: no contradiction."""
