@@ -54,16 +54,16 @@ ROWS = tuple(
 )
 
 
-def measure(count: int, rounds: int) -> Results:
+def measure(count: int, rounds: int, *, before: bool = True) -> Results:
     """All rows in turn, `rounds` times; `count` deliveries each, of batches ten times as many events."""
-    trees: dict[str | None, Path | None] = {None: None, "now": system.ROOT, BEFORE: _earlier(BEFORE)}
+    trees: dict[str | None, Path | None] = {"now": system.ROOT, BEFORE: _earlier(BEFORE) if before else None}
     rows = [row for row in ROWS if row.tree is None or trees[row.tree]]
     results: Results = {row.name: [] for row in rows}
     certificate = _certificate()
     with Beside(certificate) as beside:
         for number in range(rounds):
             for row in rows:
-                results[row.name].append(_one(row, trees[row.tree], beside, certificate, count, number))
+                results[row.name].append(_one(row, trees.get(row.tree), beside, certificate, count, number))
     return results
 
 
@@ -155,9 +155,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.webhooks", description=__doc__)
     parser.add_argument("--short", action="store_true", help="small, for CI: does it run, and does all arrive?")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without-before", action="store_true", help="only today's relay, beside httpx")
     arguments = parser.parse_args()
     system.CACHE.mkdir(parents=True, exist_ok=True)
-    print(table(summary(measure(SHORT if arguments.short else COUNT, 1 if arguments.short else arguments.rounds))))
+    count, rounds = (SHORT, 1) if arguments.short else (COUNT, arguments.rounds)
+    print(table(summary(measure(count, rounds, before=not arguments.without_before))))
     return 0
 
 

@@ -7,9 +7,10 @@ A few short retries happen within one delivery; longer waits are the lane's. Wha
 import asyncio
 import base64
 import binascii
+import hmac
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -23,8 +24,6 @@ from sinks.base import Batching, Outcome, QueuedSink, Reason, SinkContext, SinkE
 from sinks.options import Duration, Options
 
 if TYPE_CHECKING:
-    from standardwebhooks.webhooks import Webhook
-
     from sinks.posting import Poster
 
 LONGEST_WAIT = 5.0
@@ -104,7 +103,7 @@ class WebhookOptions(Options):
         if secret is not None:
             text = secret.get_secret_value().removeprefix("whsec_")
             try:
-                key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+                key = _decoded(text)
             except (binascii.Error, ValueError):
                 raise ValueError("the signing key must be whsec_… or plain base64") from None
             if not 24 <= len(key) <= 64:  # Standard Webhooks, "Signature scheme"
@@ -146,7 +145,8 @@ class WebhookSink(QueuedSink):
 
     options: WebhookOptions
     _poster: "Poster | None" = None
-    _signer: "Webhook | None" = None
+    _key: bytes = b""
+    """Signs each request; empty: none is signed."""
 
     def __init__(self, options: WebhookOptions, context: SinkContext) -> None:
         super().__init__(options, context)
@@ -159,9 +159,7 @@ class WebhookSink(QueuedSink):
         Raises:
             SinkError: one of the files or the environment cannot be used.
         """
-        from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - with httpx, only for who posts
-
-        from sinks.posting import Poster  # noqa: PLC0415
+        from sinks.posting import Poster  # noqa: PLC0415 - httpx, only for who posts
 
         options = self.options
         secrets = secrets_of(options.url.get_secret_value())
@@ -169,8 +167,9 @@ class WebhookSink(QueuedSink):
             self._always[name] = value.get_secret_value()
             secrets += [value.get_secret_value(), *value.get_secret_value().split()[1:]]
         if options.secret is not None:
-            secrets += [options.secret.get_secret_value(), options.secret.get_secret_value().removeprefix("whsec_")]
-            self._signer = Webhook(options.secret.get_secret_value())
+            key = options.secret.get_secret_value().removeprefix("whsec_")
+            secrets += [options.secret.get_secret_value(), key]
+            self._key = _decoded(key)
         self._poster = Poster(
             timeout=options.timeout,
             user_agent=self.context.user_agent,
@@ -265,15 +264,29 @@ class WebhookSink(QueuedSink):
     def _headers(self, body: bytes, delivery_id: str) -> dict[str, str]:
         now = self.context.now()
         headers = self._always | {"webhook-id": delivery_id, "webhook-timestamp": str(int(now.timestamp()))}
-        if self._signer is not None:
-            headers["webhook-signature"] = self._signer.sign(delivery_id, now, body.decode())
+        if self._key:
+            headers["webhook-signature"] = self._signature(headers, body)
         return headers
+
+    def _signature(self, headers: Mapping[str, str], body: bytes) -> str:
+        """By the scheme "v1" of Standard Webhooks; by their library it takes three times as long."""
+        head = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode()
+        return f"v1,{base64.b64encode(hmac.digest(self._key, head + body, 'sha256')).decode()}"
 
     @property
     def _connected(self) -> "Poster":
         if self._poster is None:
             raise SinkError("the webhook sink was not started")
         return self._poster
+
+
+def _decoded(key: str) -> bytes:
+    """A signing key without its prefix; its padding may be missing.
+
+    Raises:
+        ValueError: it is no base64; also as `binascii.Error`.
+    """
+    return base64.b64decode(key + "=" * (-len(key) % 4), validate=True)
 
 
 def _field(event: Event, name: str) -> Any:

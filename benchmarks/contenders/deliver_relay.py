@@ -7,6 +7,7 @@ order keys, events in a request, CA file or "".
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import resource
 import sys
@@ -76,6 +77,9 @@ async def main(url: str, count: int, keys: int, batch: int, ca_file: str) -> dic
         lane = QueuedLane(
             sink, Outbox(store, OPTIONS), OPTIONS, clock=Clock(), redact=Redactor().redact, muted=lambda _: None
         )
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)  # as `tickstock-relay run` does
         lane.start()
         await deliver(lane, store, range(count, count + WARM_UP), keys)
         begin, cpu = time.perf_counter(), time.process_time()

@@ -29,6 +29,11 @@ class Breaker:
             self.state = BreakerState.HALF_OPEN
         return max(0.0, self._until - now) if self.state is BreakerState.OPEN else 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is let through, unless its rest is over: then `waits` says so."""
+        return self.state is BreakerState.OPEN
+
     def succeeded(self) -> None:
         """A delivery arrived; one that was under way when a rest began does not end the rest."""
         self._failures = 0

@@ -141,7 +141,7 @@ class Workers:
         for rows in chain.deliveries:
             await asyncio.sleep(0)  # a sink that answers at once, or rows that cannot be read, must not hold the loop
             done = await self._deliver(rows)
-            if not done or self._stopping or self._breaker.waits(self._moment().timestamp()):
+            if not done or self._stopping or self._breaker.is_open:
                 return
 
     async def _sleep(self, seconds: float | None) -> None:

@@ -52,7 +52,9 @@ class Target:
             fields["content-length"] = (b"Content-Length", b"%d" % len(body))
         for name, value in headers.items():
             fields[name.lower()] = (name.encode("ascii"), value.encode("ascii"))
-        return httpcore.Request(method, self.url, headers=[*(fields | self.imposed).values()], content=body)
+        request = httpcore.Request(method, self.url, content=body)
+        request.headers = [*(fields | self.imposed).values()]  # as an argument each would be looked at once more
+        return request
 
 
 class Connections:
@@ -93,9 +95,11 @@ class Connections:
         Raises:
             httpcore.ConnectError: there is no way to the place, or it does not speak TLS with us.
         """
-        await self._close_expired()
+        now = time.monotonic()
+        if now >= self._looked + LOOK_EVERY:
+            await self._close_expired(now)
         while (connection := self._last_used(target.place)) is not None:
-            if not connection.has_expired():
+            if not connection.has_expired():  # the last answer may have been its last
                 return connection
             await connection.aclose()
         return await self._connect(target)
@@ -132,11 +136,8 @@ class Connections:
             stream = await stream.start_tls(self._tls, host)
         return httpcore.AsyncHTTP11Connection(target.origin, stream, KEEP_SECONDS)
 
-    async def _close_expired(self) -> None:
+    async def _close_expired(self, now: float) -> None:
         """Now and then; whoever takes a connection looks at that one again."""
-        now = time.monotonic()
-        if now < self._looked + LOOK_EVERY:
-            return
         self._looked = now
         expired = [idle for idle in self._idle if idle[1].has_expired()]
         for idle in expired:

@@ -30,12 +30,15 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """Whether the other side does not take what is written fast enough."""
         self._ended = False
         self._error: Exception | None = None
+        self._poll = select.poll()
+        """Finds what has come that the loop has not read yet: the end of an idle connection, most likely."""
         self._waiter: asyncio.Future[None] | None = None
         """Of who waits for bytes, or for room to write; HTTP/1.1 never does both at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands."""
         self._transport = cast("asyncio.Transport", transport)
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Keep what came."""
@@ -144,7 +147,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks for; `is_readable` means of an idle connection that it cannot be used again."""
         if info == "is_readable":
-            return self._ended or bool(self._received) or _has_input(self._transport)
+            return self._ended or bool(self._received) or bool(self._poll.poll(0))
         names = {"client_addr": "sockname", "server_addr": "peername"}
         return self._transport.get_extra_info(names.get(info, info))
 
@@ -163,13 +166,6 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-def _has_input(transport: asyncio.Transport) -> bool:
-    """Whether something has come that the loop has not read yet: the end of the connection, most likely."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _text(error: Exception) -> str:

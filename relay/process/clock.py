@@ -74,11 +74,9 @@ class Clock:
         """What time it is (UTC); a step since the last look has been noted."""
         with self._lock:
             wall, boot = self._read()
-            expected = self._seen[0] + timedelta(seconds=boot - self._seen[1])
-            self._seen = wall, boot
-            step = Step(expected, wall)
-            if abs(step.seconds) >= STEP:
-                self._note(step, boot)
+            (seen_wall, seen_boot), self._seen = self._seen, (wall, boot)
+            if abs((wall - seen_wall).total_seconds() - (boot - seen_boot)) >= STEP:
+                self._note(Step(seen_wall + timedelta(seconds=boot - seen_boot), wall), boot)
         return wall
 
     @property

@@ -5,10 +5,11 @@ word than lets a password through. Nothing here decides which events are redacte
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import re2
 
 from relay.events import Event, Kind, PerKind, kind_of
 from relay.events.lenient_json import decode_any, decode_object
@@ -48,7 +49,8 @@ class Redactor:
             rules.append(Rule((), assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
         self._own = tuple(map(Pattern, patterns))
         self._rules = tuple(rules)
-        self._needles = () if keys or patterns else tuple({n.encode() for rule in rules for n in rule.needles})
+        self._needles = None if keys else _one_of({needle for rule in rules for needle in rule.needles})
+        """Without one of them, in lower case, no rule changes anything; None: a rule has none."""
         self._known_keys: dict[str, _Key] = {}
         self._kinds = PerKind(self._redact_kind)
 
@@ -80,9 +82,10 @@ class Redactor:
     def redact_text(self, text: str) -> str:
         """`text` without secrets."""
         lowered = text.lower()
-        for rule in self._rules:
-            if rule.may_match(lowered):
-                text = substituted(rule.pattern, rule.replacement, text)
+        if self._needles is None or self._needles.search(lowered.encode(errors="replace")):
+            for rule in self._rules:
+                if rule.may_match(lowered):
+                    text = substituted(rule.pattern, rule.replacement, text)
         for pattern in self._own:
             text = pattern.replaced_in(text, REDACTED, "secret")
         return text
@@ -96,7 +99,7 @@ class Redactor:
         lowered = data.lower()
         # An escape may spell any letter or hide a slash, so such text must be decoded to be judged.
         escaped = b"\\u" in lowered or b"\\/" in lowered
-        if self._needles and not escaped and not any(needle in lowered for needle in self._needles):
+        if not (escaped or self._own or self._needles is None or self._needles.search(lowered)):
             return data
         try:
             value = decode_any(data)
@@ -187,6 +190,13 @@ MAX_JSON_TEXT = 1 << 16
 """Characters of a text that is decoded if it can be: longer ones are looked through as texts."""
 _MISSING = object()
 _encode = msgspec.json.Encoder().encode
+
+
+def _one_of(texts: Iterable[str]) -> Any:
+    """What finds whether one of them is in some bytes: in one pass, where a search for each takes ten times as long."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return re2.compile(b"|".join(re2.escape(text.encode()) for text in sorted(texts)), options)
 
 
 def _is(one: object, other: object) -> bool:

@@ -6,7 +6,6 @@ statement costs more with a larger backlog: `docs/decisions/outbox.md`.
 
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -48,6 +47,7 @@ _BY_AGE = f"SELECT {_FACTS} FROM outbox WHERE lane = ? AND state = 'waiting'"  #
 _EXPIRED = f"{_BY_AGE} AND accepted < ? ORDER BY accepted LIMIT ?"
 _OLDEST = f"{_BY_AGE} ORDER BY accepted LIMIT ?"
 _OLDEST_DEAD = f"SELECT {_FACTS} FROM outbox WHERE state = 'dead' ORDER BY id LIMIT ?"  # noqa: S608 - constants
+_EVENT = "SELECT event FROM outbox WHERE id = ? AND state = 'waiting'"
 _DELETE = "DELETE FROM outbox WHERE id = ?"
 _POSTPONE = "UPDATE outbox SET delivery = ?, not_before = ?, attempts = ?, error = ? WHERE id = ?"
 _DEAD_LETTER = "UPDATE outbox SET state = 'dead', attempts = ?, error = ? WHERE id = ?"
@@ -103,7 +103,7 @@ class Outbox:
         self._rows = 0
         self._bytes = 0
         self._shifts: list[_Shift] = []
-        self._held: Counter[int] = Counter()
+        self._held: dict[int, int] = {}
         self.dropped: dict[str, int] = {}
         """Events lost by lane because all was full; the daemon counts and announces them."""
         self.count()
@@ -175,6 +175,10 @@ class Outbox:
 
     def load(self, rows: Sequence[Row]) -> bool:
         """Read the rows' events; False: some no longer wait, the command line has dropped them since."""
+        if len(rows) == 1:  # most are: it takes half as long
+            found = self._store.read(_EVENT, (rows[0].id,))
+            rows[0].event = cast("bytes", found[0][0]) if found else b""
+            return bool(found)
         query = f"SELECT id, event FROM outbox WHERE state = 'waiting' AND id IN ({', '.join('?' * len(rows))})"  # noqa: S608 - placeholders
         events = dict(cast("list[tuple[int, bytes]]", self._store.read(query, tuple(row.id for row in rows))))
         for row in rows:
@@ -183,14 +187,14 @@ class Outbox:
 
     def hold(self, rows: Iterable[Row]) -> None:
         """Keep rows from being dropped by a full outbox: they are underway, or have arrived; until `release`."""
-        self._held.update(row.id for row in rows)
+        for row in rows:
+            self._held[row.id] = self._held.get(row.id, 0) + 1
 
     def release(self, rows: Iterable[Row]) -> None:
         """End what `hold` began, once."""
         for row in rows:
-            self._held[row.id] -= 1
-            if self._held[row.id] <= 0:
-                del self._held[row.id]
+            if (times := self._held.pop(row.id, 0)) > 1:
+                self._held[row.id] = times - 1
 
     def next_due(self, lane: str, now: float) -> float | None:
         """When the next row of a lane may be tried that may not be yet; None: there is none."""
