@@ -142,6 +142,10 @@ class Sink(ABC):  # noqa: B024 - its two kinds below have the abstract methods
         """
         return "nothing to try"
 
+    def link(self, incident: str) -> str | None:  # noqa: ARG002 - most sinks have none
+        """Where people find what was told of the incident with that id, as an address; it may not wait."""
+        return None
+
 
 class DirectSink(Sink):
     """Takes each batch at once. Must not block: a network has no place here."""

@@ -116,6 +116,7 @@ class Viewpoint:
             api=parts.watch.api,
             subscribed_since=parts.subscription_changed if parts.subscription.subscribed else None,
             installation=parts.settings.name or "",
+            thread=self._thread,
         )
 
     def _quiet(self, now: datetime) -> list[QuietView]:
@@ -137,6 +138,11 @@ class Viewpoint:
                 )
             )
         return found
+
+    def _thread(self, incident: str) -> str | None:
+        """Where a sink has told people of the incident."""
+        links = (lane.sink.link(incident) for lane in self._parts().lanes.values())
+        return next((link for link in links if link), None)
 
     def _learn_what_to_hide(self) -> None:
         rules = self._parts().settings.redaction

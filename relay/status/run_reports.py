@@ -49,6 +49,8 @@ class Sources:
     api: ApiState = field(default_factory=ApiState)
     subscribed_since: datetime | None = None
     installation: str = ""
+    thread: Callable[[str], str | None] = lambda _: None
+    """Where people were told of the incident with that id."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -268,7 +270,11 @@ def _links(sources: Sources, incident: Mapping[str, Any] | None, began: datetime
     worst = next((alert["name"] for alert in known.get("alerts") or () if alert.get("state") == "firing"), None)
     runbook = known.get("runbook") or (sources.links.runbook(worst) if worst else None)
     dashboard = sources.links.dashboard(began, ended)
-    links = [("Runbook", runbook), ("Slack thread", known.get("thread")), ("Dashboard of this time", dashboard)]
+    links = [
+        ("Runbook", runbook),
+        ("Slack thread", sources.thread(str(known["incident"])) if known else None),
+        ("Dashboard of this time", dashboard),
+    ]
     return [Link(name=title, url=url) for title, url in links if url]
 
 

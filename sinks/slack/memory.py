@@ -45,6 +45,8 @@ class Posted(msgspec.Struct, omit_defaults=True):
     """By kind of errors."""
     is_over: bool = False
     """Whether its end was told."""
+    link: str | None = None
+    """Its address for people; empty: Slack was asked in vain."""
     is_fixed: bool = False
     """Slack allows no more edits; it goes on in the thread."""
 

@@ -74,6 +74,10 @@ class SlackSink(QueuedSink):
         customized = bool(self.options.username or self.options.icon)
         return await check_access(self._connected, str(self.options.channel), customized=customized)
 
+    def link(self, incident: str) -> str | None:
+        """The incident's message, if Slack has named its address."""
+        return Memory(self.context.state).recall(incident, "").link or None
+
     def batching(self) -> Batching:
         """One event at once, repeats of an error together."""
         return Batching(repeat_window=self.options.repeat_window)

@@ -46,6 +46,12 @@ class Updates:
     mentions: Mapping[str, str]
     """Severity label -> ready mrkdwn: whom to call once an incident has this severity, or a higher one."""
 
+    async def permalink(self, channel: str, ts: str) -> str:
+        """The message's address; empty when Slack does not tell. Asked once; nothing depends on the answer."""
+        _, answer, _ = await self.client.ask("chat.getPermalink", channel=channel, message_ts=ts)
+        found = answer.get("permalink")
+        return found if isinstance(found, str) and found.startswith(("https://", "http://")) else ""
+
     async def show(self, incident: Incident) -> Outcome:
         """Bring the message and the thread to this state; OK when all of it stands there."""
         posted = self.memory.recall(incident.incident, incident.began)
@@ -93,11 +99,15 @@ class _Showing:
         if incident.is_over and not posted.is_over:
             await self._tell_end()
         posted.number = incident.number
+        if posted.ts and posted.link is None:
+            posted.link = await self._updates.permalink(posted.channel, posted.ts)
         self._keep()
 
     def forget_place(self) -> None:
         """The message was deleted: the incident is posted anew, without a second mention."""
-        self._posted = msgspec.structs.replace(self._posted, severity="", ts="", digest="", replies={}, is_fixed=False)
+        self._posted = msgspec.structs.replace(
+            self._posted, severity="", ts="", link=None, digest="", replies={}, is_fixed=False
+        )
 
     async def _begin(self) -> None:
         """The new message in the channel."""

@@ -89,6 +89,26 @@ async def test_one_incident_is_one_message_with_one_mention(slack: SlackStandIn)
     assert len(message.edits) == 6
 
 
+async def test_the_address_of_the_message_is_asked_for_once_and_kept(slack: SlackStandIn) -> None:
+    state = incidents.begins()
+    async with started(slack.api_url) as sink:
+        assert sink.link(state["incident"]) is None
+        await show(sink, *incidents.life())
+        [message, *_] = slack.messages
+        assert sink.link(state["incident"]) == f"{slack.url}/archives/{message.channel}/p{message.ts.replace('.', '')}"
+        assert sink.link("another") is None
+
+
+@pytest.mark.parametrize("answer", [b'{"ok":false,"error":"x"}', b'{"ok":true,"permalink":"javascript:1"}', b"{"])
+async def test_without_an_address_all_is_posted_the_same(answer: bytes) -> None:
+    taken = Reply(200, b'{"ok":true,"channel":"C012AB3CD","ts":"1738012800.000100"}')
+    async with FaultyServer(taken) as server, started(f"{server.url}/api/") as sink:
+        server.replies += [taken, Reply(200, answer)]
+        await show(sink, incidents.begins(), incidents.fails())
+        assert sink.link(incidents.begins()["incident"]) is None
+        assert sum("Permalink" in request.path for request in server.requests) == 1
+
+
 async def test_the_first_message_is_exactly_this(slack: SlackStandIn) -> None:
     async with started(slack.api_url) as sink:
         await show(sink, incidents.begins())
@@ -434,7 +454,7 @@ async def test_an_edit_that_is_refused_for_good_keeps_no_mention_back() -> None:
         server.replies.append(Reply(200, b'{"ok":false,"error":"something_new"}'))
         outcome = await sink.deliver([incidents.as_event(incidents.fails())], "kit")
         assert outcome.reason is Reason.REJECTED
-        bodies = [request.json for request in server.requests]
+        bodies = [request.json for request in server.requests if "Permalink" not in request.path]
     assert bodies[2]["reply_broadcast"] is True
     assert bodies[2]["text"].startswith("<!channel> ")
 
