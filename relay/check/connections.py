@@ -17,9 +17,9 @@ from typing import Any
 
 import hiredis
 
+from relay.check.trial_environment import trial_environment
 from relay.config.settings import RedisOptions, Settings
 from relay.lanes.build import SinkEnvironment, make_sink
-from relay.store.outbox import Outbox
 from relay.store.store import FILE_NAME, Store
 from relay.subscription.connect import ConnectError, Connector
 from relay.tickstockpl.client import ApiError, TickStockPL
@@ -44,10 +44,10 @@ class Trial:
     detail: str
 
 
-async def try_all(settings: Settings, environment: Callable[[Store, Outbox], SinkEnvironment]) -> list[Trial]:
-    """Try everything. `environment` makes the sinks' environment from a store in memory."""
+async def try_all(settings: Settings) -> list[Trial]:
+    """Try everything."""
     with contextlib.closing(Store(None)) as store:
-        return await asyncio.gather(*_trials(settings, environment(store, Outbox(store, settings.outbox))))
+        return await asyncio.gather(*_trials(settings, trial_environment(settings, store)))
 
 
 def _trials(settings: Settings, environment: SinkEnvironment) -> list[Coroutine[Any, Any, Trial]]:

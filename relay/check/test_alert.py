@@ -5,18 +5,18 @@ nothing of it is kept, counted or archived.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from relay.check.trial_environment import trial_environment
 from relay.config.settings import Settings
 from relay.events import Announcement, Event, Mark, Severity, utc_text
 from relay.events.wording import clock_time
 from relay.lanes.build import SinkEnvironment, make_sink
-from relay.store.outbox import Outbox
 from relay.store.store import Store
 from sinks.base import Outcome, QueuedSink, SinkError
 
@@ -49,19 +49,18 @@ async def send_test_alert(
     names: Sequence[str],
     severity: Severity,
     sender: str,
-    environment: Callable[[Store, Outbox], SinkEnvironment],
+    wait: float,
 ) -> list[Sent]:
     """Send it to those sinks, or to all that alert people when none is named.
 
-    `environment` makes the sinks' environment from a store in memory; `sender` is who asks for it.
+    `sender` is who asks for it; `wait` is seconds between beginning and end, for whoever looks.
 
     Raises:
         NoSinkError: there is none to send it to.
     """
     with closing(Store(None)) as store:
-        around = environment(store, Outbox(store, settings.outbox))
-        sinks = _chosen(settings, names, around)
-        return await asyncio.gather(*(_try(sink, severity, sender) for sink in sinks))
+        sinks = _chosen(settings, names, trial_environment(settings, store))
+        return await asyncio.gather(*(_try(sink, severity, sender, wait) for sink in sinks))
 
 
 def _chosen(settings: Settings, names: Sequence[str], environment: SinkEnvironment) -> list[QueuedSink]:
@@ -80,7 +79,7 @@ def _chosen(settings: Settings, names: Sequence[str], environment: SinkEnvironme
     return queued
 
 
-async def _try(sink: QueuedSink, severity: Severity, sender: str) -> Sent:
+async def _try(sink: QueuedSink, severity: Severity, sender: str, wait: float) -> Sent:
     name, step = sink.context.name, _STEPS[0]
     try:
         async with asyncio.timeout(LONGEST):
@@ -88,6 +87,7 @@ async def _try(sink: QueuedSink, severity: Severity, sender: str) -> Sent:
             begun = sink.context.now()
             number = uuid4().hex[:12]
             for count, step in enumerate(_STEPS):
+                await asyncio.sleep(wait * count)
                 event = _event(sink, step, number, severity, sender, begun)
                 outcome = await _deliver(sink, event, f"test-{number}-{count}")
                 if not outcome.delivered:
@@ -122,6 +122,7 @@ def _event(sink: QueuedSink, step: str, number: str, severity: Severity, sender:
     if sink.renders_incidents:
         channel, name = "relay:alert:incident", "incident"
         payload = _incident(f"test:{number}", severity, words, begun, now, over=over)
+        payload["source"] = sink.context.label or None
     else:
         channel, name = "relay:alert:test", "test"
         payload = _alert(f"test:{number}", words, begun, now, over=over)

@@ -59,10 +59,10 @@ class _Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run what was asked for; a full disk behind standard output is no bug of the program."""
-        from relay.process import logs
-
-        logs.for_commands()
         try:
+            from relay.process import logs
+
+            logs.for_commands()
             return super().invoke(ctx)
         except KeyError as error:
             if type(error).__name__ != "ZoneInfoNotFoundError":  # its module is not needed for `--help`

@@ -14,9 +14,7 @@ from rich.text import Text
 from relay.process.terminal import console, plain
 
 if TYPE_CHECKING:
-    from relay.check.connections import Trial
     from relay.check.report import Report
-    from relay.config.settings import Settings
 
 
 @click.command(
@@ -68,32 +66,13 @@ def print_answer(answer: dict[str, Any]) -> None:
 def _report(path: Path, *, connect: bool) -> Report:
     import uvloop
 
+    from relay.check.connections import try_all
     from relay.check.report import examine
 
     report, settings = examine(path, datetime.now(UTC))
     if connect and settings is not None:
-        report.trials = uvloop.run(_trials(settings))  # on the daemon's loop: TLS is spoken by it
+        report.trials = uvloop.run(try_all(settings))  # on the daemon's loop: TLS is spoken by it
     return report
-
-
-async def _trials(settings: Settings) -> list[Trial]:
-    from relay.check.connections import try_all
-    from relay.lanes.build import SinkEnvironment
-    from relay.process.clock import Clock
-
-    return await try_all(
-        settings,
-        lambda store, outbox: SinkEnvironment(
-            clock=Clock(),
-            store=store,
-            outbox=outbox,
-            muted=lambda _: None,
-            user_agent="tickstock-relay",
-            installation=settings.installation,
-            label=settings.name,
-            redis=settings.redis,
-        ),
-    )
 
 
 def _print(report: Report) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import pwd
@@ -36,6 +35,14 @@ SEVERITIES = ("warning", "error", "critical")
     help="How bad it claims to be: with critical you see the sink's mentions, too.",
 )
 @click.option(
+    "--wait",
+    type=click.FloatRange(0, 60),
+    metavar="SECONDS",
+    default=3.0,
+    show_default=True,
+    help="How long after its beginning the end is sent.",
+)
+@click.option(
     "--config",
     "path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -44,13 +51,15 @@ SEVERITIES = ("warning", "error", "critical")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def command(ctx: click.Context, sink: tuple[str, ...], severity: str, path: Path, as_json: bool) -> None:
+def command(ctx: click.Context, sink: tuple[str, ...], severity: str, wait: float, path: Path, as_json: bool) -> None:
     """Send it, then say what came of it."""
+    import uvloop
+
     from relay.check.test_alert import NoSinkError
     from sinks.base import SinkError
 
     try:
-        found = asyncio.run(_send(path, sink, severity))
+        found = uvloop.run(_send(path, sink, severity, wait))
     except (NoSinkError, SinkError) as wrong:
         raise click.UsageError(plain(str(wrong))) from None
     works = all(each.works for each in found)
@@ -64,31 +73,17 @@ def command(ctx: click.Context, sink: tuple[str, ...], severity: str, path: Path
     ctx.exit(int(not works))
 
 
-async def _send(path: Path, sinks: tuple[str, ...], severity: str) -> list[Sent]:
+async def _send(path: Path, sinks: tuple[str, ...], severity: str, wait: float) -> list[Sent]:
     from relay.check.test_alert import send_test_alert
     from relay.config.load import ConfigError, load
     from relay.events import SEVERITIES as BY_LABEL
-    from relay.lanes.build import SinkEnvironment
-    from relay.process.clock import Clock
 
     try:
         settings = load(path)
     except ConfigError as wrong:
         raise BadConfig(str(wrong)) from wrong
-    return await send_test_alert(
-        settings,
-        sinks,
-        BY_LABEL[severity],
-        f"{_user()} on {socket.gethostname()}",
-        lambda store, outbox: SinkEnvironment(
-            clock=Clock(),
-            store=store,
-            outbox=outbox,
-            muted=lambda _: None,
-            user_agent="tickstock-relay",
-            redis=settings.redis,
-        ),
-    )
+    sender = f"{_user()} on {socket.gethostname()}"
+    return await send_test_alert(settings, sinks, BY_LABEL[severity], sender, wait)
 
 
 def _user() -> str:

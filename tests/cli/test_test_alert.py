@@ -33,7 +33,9 @@ async def run(tmp_path: Path, sinks: dict[str, Any], *arguments: str, code: int 
     """The command, in a thread beside the stand-ins' loop."""
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({"sinks": sinks, "state_dir": str(tmp_path / "state")}))
-    result = await asyncio.to_thread(CliRunner().invoke, main, ["test-alert", *arguments, "--config", str(path)])
+    result = await asyncio.to_thread(
+        CliRunner().invoke, main, ["test-alert", *arguments, "--wait", "0", "--config", str(path)]
+    )
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     assert TOKEN not in result.output
