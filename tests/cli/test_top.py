@@ -103,7 +103,8 @@ def error(message: str) -> str:
 
 async def test_a_running_run_fits_the_terminal_and_does_not_flicker(tmp_path: Path, valkey: Valkey) -> None:
     hostile = "\x1b[2J\x1b]0;owned\x07 東京証券取引所の銘柄が見つかりません " * 4 + "\u202eend\r\n\x9b31m"
-    async with scene(tmp_path, valkey, starts=MONDAY - timedelta(minutes=3), speed=120) as day:
+    lead = timedelta(minutes=20)  # ten seconds, in which the relay has started on a busy machine too
+    async with scene(tmp_path, valkey, starts=MONDAY - lead, speed=120) as day:
         with top("--url", day.relay.url, "--interval", "0.1") as terminal:
             await eventually(lambda: "\nimport" in terminal.text, what="the run")
             begun = len(terminal.first_rows)
