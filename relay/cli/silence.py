@@ -18,8 +18,6 @@ from relay.process.terminal import console, moment_text, plain, shown
 if TYPE_CHECKING:
     from relay.watchdog.silences import Silence, Silences
 
-INCIDENTS = ("incidents", "alerts", "runs")
-"""The shelves whose keys are ids that an incident may have."""
 LEAST_OF_AN_ID = 4
 """Characters of an id that may stand for it, if only one begins so."""
 MATCH_HELP = f"{MATCHERS}; severity>=error, say, or payload.component=data_import."
@@ -83,11 +81,10 @@ def _known_incident(config: Path, given: str) -> str:
         click.UsageError: there is none, or several begin so.
     """
     from relay.config.messages import nearest
+    from relay.watchdog.incidents import ids_on
 
     with opened_store(config) as db:
-        names = ", ".join("?" * len(INCIDENTS))
-        rows = db.execute(f"SELECT DISTINCT key FROM shelf WHERE name IN ({names})", INCIDENTS)  # noqa: S608 - marks
-        known = sorted(str(key) for (key,) in rows)
+        known = sorted(ids_on(StoreShelf(db, "incidents")))
     if given in known:
         return given
     found = [key for key in known if key.startswith(given)] if len(given) >= LEAST_OF_AN_ID else []
@@ -106,6 +103,7 @@ def _facts(silence: "Silence") -> dict[str, Any]:
         "id": silence.id,
         "match": silence.match,
         "incident": silence.incident or None,
+        "maintenance": silence.is_maintenance,
         "created": silence.created.isoformat(),
         "until": silence.until.isoformat(),
         "comment": silence.comment,
@@ -195,15 +193,16 @@ def _words(
     return [*conditions, *words, *(["--all"] if everything else []), f"--for={round(lasting.total_seconds())}s"]
 
 
-@command.command(name="list", help="List the active silences.")
+@command.command(name="list", help="List the active silences and maintenance windows.")
 @click.option("--all", "ended", is_flag=True, help="Also those that ended in the last days.")
 @_options
 def list_(ended: bool, config: Path, as_json: bool) -> None:
     """Show what is on the shelf."""
     from rich.table import Table
 
+    now = _now()
     with _silences(config) as silences:
-        found = silences.listed(_now(), ended=ended)
+        found = [*_maintenance(config, now), *silences.listed(now, ended=ended)]
     if as_json:
         click.echo(json.dumps([_facts(silence) for silence in found], indent=2))
         return
@@ -219,6 +218,17 @@ def list_(ended: bool, config: Path, as_json: bool) -> None:
             )
         )
     console().print(table)
+
+
+def _maintenance(config: Path, now: datetime) -> list["Silence"]:
+    """The windows of the configuration that hold now; a mistake elsewhere in it does not matter here."""
+    from relay.config.load import ConfigError, load
+    from relay.watchdog.quiet import windows
+
+    try:
+        return windows(load(config, only=("watchdog",)).watchdog, now)
+    except ConfigError:
+        return []
 
 
 @command.command(help="End a silence now, by its id.")

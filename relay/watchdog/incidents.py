@@ -287,6 +287,11 @@ class Incidents:
         self._changed.add(key)
 
 
+def ids_on(shelf: Shelf) -> list[str]:
+    """The ids of the incidents on a shelf, for commands."""
+    return [key for key in shelf.items() if key != _SEQUENCE]
+
+
 def _with_incident(announcement: Announcement, incident: Incident) -> Announcement:
     payload = announcement.payload | {"incident": incident.id}
     return msgspec.structs.replace(announcement, payload=payload)

@@ -136,7 +136,7 @@ class Quiet:
         """The windows that cover a moment, as silences; asked for each event, so an answer holds for its second."""
         options, second = self._options(), int(moment.timestamp())
         if self._windows[0] != second or self._windows[1] is not options:
-            self._windows = (second, options, _windows(options, moment))
+            self._windows = (second, options, windows(options, moment))
         return self._windows[2]
 
     def _announced_again(self, ended: Silence, now: datetime, alerts: Alerts) -> list[Announcement]:
@@ -175,7 +175,8 @@ def _judged_at(event: Event, now: datetime) -> datetime:
     return datetime.fromisoformat(announced_at) if isinstance(announced_at, str) else now
 
 
-def _windows(options: WatchdogOptions, moment: datetime) -> list[Silence]:
+def windows(options: WatchdogOptions, moment: datetime) -> list[Silence]:
+    """The maintenance windows that cover a moment, as silences."""
     found = []
     for window in options.maintenance:
         if span := window.covering(moment):

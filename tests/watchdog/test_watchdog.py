@@ -28,6 +28,22 @@ def test_in_a_maintenance_window_nobody_is_told_and_what_lasts_is_told_after_it(
     assert day.alerts_heard == ["never_started firing"]
 
 
+def test_a_run_that_fails_in_a_maintenance_window_is_one_incident_after_it() -> None:
+    window = {"date": "2025-01-27", "from": "16:00", "lasting": "2h"}
+    day = world(options=WatchdogOptions.model_validate({"maintenance": [window]}))
+    day.play(a_run(DUE, status="failed"))
+    day.until(utc("2025-01-27 22:59"))
+    assert (day.incident_events, day.alerts_heard) == ([], [])
+    day.until(utc("2025-01-27 23:05"))
+    (event,) = [announcement for _, announcement in day.incident_events]
+    assert (event.payload["incident"], event.payload["change"], event.severity.label) == ("r1", "begins", "critical")
+    assert day.alerts_heard == ["run_failed firing"]
+    assert [each.event for _, each in day.announcements if each.channel == "relay:alert:silence"] == [
+        "silence_began",
+        "silence_ended",
+    ]
+
+
 def test_auto_trigger_wants_one_start_a_day_even_over_restarts() -> None:
     day = world(options=WatchdogOptions(auto_trigger=True))
     wanted = []
