@@ -67,6 +67,8 @@ def is_error(event: Event) -> bool:
 def read(event: Event) -> Facts:
     """Everything of `event` that a message shows."""
     payload = event.payload
+    if title := _notice_of(event):
+        return Facts(title, _message(payload)[1], facts=[], details=[], traceback="")
     alert = alert_of(event)
     context = payload.get("facts" if alert else "context")
     inner: Mapping[str, Any] = context if isinstance(context, dict) else {}
@@ -86,6 +88,12 @@ def read(event: Event) -> Facts:
         details=[(humanised(name), as_text(value)) for name, value in details if value not in (None, "", [], {})],
         traceback=traceback or inner_traceback,
     )
+
+
+def _notice_of(event: Event) -> str:
+    """The title of what the relay itself tells once (a gap, the begin of a silence): its message says all of it."""
+    is_notice = event.channel.startswith("relay:") and "alert" not in event.payload
+    return _text_of(event.payload.get("title")) if is_notice else ""
 
 
 def headline(event: Event) -> str:

@@ -19,7 +19,7 @@ from sinks.slack.blocks import (
     context,
     section,
 )
-from sinks.slack.incident import EASED, OVER, RUNNING, Cleared, ErrorGroup, Incident, Note, Phase
+from sinks.slack.incident import COMPLETED, EASED, OVER, RUNNING, Cleared, ErrorGroup, Incident, Note, Phase
 from sinks.slack.message import Message
 from sinks.slack.text import code_block, inline_code, link, lock_screen, one_line
 
@@ -72,7 +72,7 @@ def worse(incident: Incident, mention: str) -> Message:
 
 def cleared(incident: Incident) -> Message:
     """The reply that the channel sees too, when it is over."""
-    circle = RED if incident.lasting else GREEN
+    circle = _circle(incident)
     words = _with_link(incident, one_line(incident.text or incident.title, MAX_PART))
     shown = re.sub(r"^Cleared:", "*Cleared:*", words)
     return Message(_text(incident, incident.text or incident.title), [section(f"{circle} {shown}")], _page(incident))
@@ -128,9 +128,9 @@ def _ended(incident: Incident, title: str, *, is_struck: bool) -> tuple[str, str
 
 
 def _circle(incident: Incident) -> str:
-    if incident.is_over:
+    if incident.state == OVER:
         return RED if incident.lasting else GREEN
-    if incident.state == RUNNING:
+    if incident.state in {RUNNING, COMPLETED}:  # that it completed says nothing of its result yet
         return BLUE
     circle = circle_of(incident.level)
     is_lesser = incident.state == EASED or circle == BLUE

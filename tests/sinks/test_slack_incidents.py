@@ -306,7 +306,7 @@ async def test_a_run_without_trouble_is_told_from_start_to_end(slack: SlackStand
         ":large_blue_circle: *Run of Mon 27 Jan is in progress*\nIt began at 16:10 EST."
     )
     assert message.payload["blocks"][0]["text"]["text"] == (
-        ":large_green_circle: *Run of Mon 27 Jan completed*\nIt completed at 16:45 EST after 35 min."
+        ":large_blue_circle: *Run of Mon 27 Jan completed*\nIt completed at 16:45 EST after 35 min."
     )
     assert message.payload["blocks"][1]["elements"][0]["text"] == "500 symbols · 1,250 patterns"
     assert reply.is_broadcast

@@ -119,6 +119,20 @@ def test_an_alert_without_an_incident_is_told_plainly() -> None:
     assert over["blocks"][0] == section(":large_green_circle: *Resolved: No run today*")
 
 
+def test_a_notice_of_the_relay_is_told_by_its_title_and_message() -> None:
+    payload = {"title": "Gap of 6 s: events were not received", "message": "What was published is missing.", "url": ""}
+    notice = Announcement(
+        channel="relay:alert:gap", event="gap_notice", severity=Severity.WARNING, payload=payload | {"facts": {"a": 1}}
+    )
+    message = compose([notice.as_event("kit", 1, NOON)])
+    assert message["text"] == "Gap of 6 s: events were not received"
+    assert message["blocks"][:2] == [
+        section(":large_yellow_circle: *Gap of 6 s: events were not received*"),
+        section("What was published is missing."),
+    ]
+    assert message["blocks"][2]["type"] == "context"
+
+
 def test_repeats_are_one_message_with_a_count_and_a_span() -> None:
     events = [make_event(at=NOON + timedelta(seconds=second), offset=second) for second in range(0, 61, 2)]
     message = compose(events)

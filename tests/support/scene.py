@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from relay.schedule.timetable import is_trading_day
@@ -34,13 +35,20 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    directory: Path, valkey: Valkey, *, starts: datetime, speed: float = 60.0, faults: tuple[str, ...] = ()
+    directory: Path,
+    valkey: Valkey,
+    *,
+    starts: datetime,
+    speed: float = 60.0,
+    faults: tuple[str, ...] = (),
+    more: dict[str, Any] | None = None,
 ) -> AsyncIterator[Scene]:
-    """Both, on a clock that shows `starts` now; the relay remembers 17 runs."""
+    """Both, on a clock that shows `starts` now; the relay remembers 17 runs. `more` is configuration beside ours."""
     async with Simulator(
         valkey.url, speed=speed, start=starts, clock="simulated", run="scheduled", runs=1, faults=faults
     ) as simulator:
-        config = {"tickstockpl": {"base_url": simulator.url}, "watchdog": {"poll_interval": "1s"}}
+        config: dict[str, Any] = {"tickstockpl": {"base_url": simulator.url}, "watchdog": {"poll_interval": "1s"}}
+        config |= more or {}
         relay = WarpedRelay(directory, valkey.url, config=config)
         relay.remember(before(starts.date(), 17))
         relay.set_clock(simulator.clock.now(), speed)
