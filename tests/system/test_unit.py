@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,40 @@ def test_a_reload_uses_the_daemons_own_credentials_and_exits_by_its_verdict(runn
     assert running.show("MainPID") == process
     assert running.lab.run("stat", "--format=%U %G %a", SOCKET).stdout.split() == [*["tickstock-relay"] * 2, "660"]
     running.drop_in("credentials", "")
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("redis: {url: [", "line 1"),
+        (CONFIG.replace("jsonl", "jsonls"), "jsonls"),
+    ],
+    ids=["no YAML", "an unknown sink"],
+)
+def test_a_configuration_that_cannot_be_read_is_tried_again_until_it_is_mended(
+    machine: Machine, config: str, says: str
+) -> None:
+    """The unit does not become `failed`, which would lose the stored connection; one line a try says what is wrong."""
+    machine.configure(config)
+    machine.lab.systemctl("start", "--no-block", UNIT)
+    seen = len(machine.journal().splitlines())
+
+    def tries() -> list[str]:
+        lines = machine.journal().splitlines()[seen:]
+        return [line for line in lines if "tickstock-relay[" in line]
+
+    wait_until(lambda: len(tries()) >= 3, "three tries")
+    lines = tries()
+    moments = [float(line.split("]")[0].strip("[ ")) for line in lines]
+    waits = [after - before for before, after in pairwise(moments)]
+    assert all(says in line for line in lines), "each says what is wrong"
+    assert len({line.split(": ", 1)[0] for line in lines}) == len(lines), "each is one line of a process of its own"
+    assert min(waits) >= 1.9
+    assert machine.show("ActiveState") in ("activating", "inactive")
+    assert machine.show("Result") != "start-limit-hit"
+    machine.configure(CONFIG)
+    wait_until(machine.active, "the relay has started by itself")
+    machine.clean()
 
 
 def test_it_stops_cleanly_and_at_once(running: Machine) -> None:
