@@ -22,6 +22,7 @@ from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
 from relay.subscription.connect import ConnectError, connect
+from relay.watchdog.self_check import NO_LOSS
 from sinks.base import QueuedSink, SinkError
 from sinks.registry import sink_class
 
@@ -171,6 +172,7 @@ class SinkReplay:
             store=self._store,
             outbox=Outbox(self._store, self._settings.outbox),
             muted=lambda event: why_muted(event, lambda _: False),
+            tells_incidents=lambda sink, severity: sink in self._routes.incident_sinks(severity),
             user_agent="tickstock-relay",
             installation=self._settings.installation,
             label=self._settings.name,
@@ -237,7 +239,7 @@ class SinkReplay:
 
 
 def _lost(dropped: Mapping[str, int]) -> int:
-    return sum(count for why, count in dropped.items() if why not in ("replayed", "test"))
+    return sum(count for why, count in dropped.items() if why not in NO_LOSS)
 
 
 def _now() -> datetime:
