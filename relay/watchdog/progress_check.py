@@ -249,9 +249,16 @@ class ProgressCheck:
             if run is None or not run.state.is_open:
                 how = _how_it_ended(run) if run else "The run is no longer remembered."
                 announcements += self._alerts.resolve(alert.key, now, how)
-            elif alert.name == "phase_slow" and run.current_phase != alert.facts.get("phase"):
-                announcements += self._alerts.resolve(alert.key, now, f"The phase had ended at {clock_time(now, now)}.")
+            elif alert.name == "phase_slow" and (ended := _end_of_phase(run, alert.facts.get("phase"))):
+                words = f"The phase ended at {clock_time(ended, now)}."
+                announcements += self._alerts.resolve(alert.key, now, words)
         return announcements
+
+
+def _end_of_phase(run: Run, name: object) -> datetime | None:
+    """When the phase of that name ended; None while it goes on, also beside a later one."""
+    its = next((its for phase, its in run.phases.items() if phase == name), None)
+    return None if its is None or its.state.is_open else its.ended_at or its.last_seen
 
 
 def _how_it_ended(run: Run) -> str:

@@ -55,7 +55,7 @@ class Reception:
         gap = gaps.unreported
         if gap is None:
             return self._alerts.set(
-                KEY, False, now, message=f"Subscribed to Redis again, seen at {clock_time(now, now, utc=True)}."
+                KEY, False, now, message=f"Subscribed to Redis, seen at {clock_time(now, now, utc=True)}."
             )
         patience = SILENT_API_PATIENCE if api.failing_since is not None else API_PATIENCE
         if not _is_asked(gap, api) and timedelta(0) <= now - gap.until < patience:

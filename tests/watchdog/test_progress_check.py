@@ -277,3 +277,18 @@ def test_what_is_said_of_a_run_names_moments_and_no_ages(name: str) -> None:
     words = day.alert(name)["message"]
     assert " ago" not in words
     assert "16:2" in words, "the moment is there"
+
+
+def test_a_slow_phase_is_not_over_because_the_next_one_has_begun() -> None:
+    day = world(options=WatchdogOptions.model_validate({"phase_limits": {"import": "10m"}, "stall_after": "9h"}))
+    day.play(upto(a_run(DUE), "import_progress"))
+    for percent in (30, 50, 70, 80):
+        day.pass_(3)
+        day.tell("import:progress", "import_progress", run_id="r1", percent_complete=percent)
+    day.tell("cache:started", "cache_started", run_id="r1")
+    day.pass_(3)
+    assert day.alerts_announced == ["phase_slow firing"]
+    day.tell("import:completed", "import_completed", run_id="r1")
+    day.tick()
+    assert day.alerts_announced == ["phase_slow firing", "phase_slow resolved"]
+    assert day.alert("phase_slow", "resolved")["message"] == "The phase ended at 16:25."
