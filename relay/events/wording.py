@@ -3,6 +3,7 @@
 There is one function for a duration and one for a moment; nobody else formats either.
 """
 
+import math
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -17,12 +18,12 @@ FAR = timedelta(days=180)
 
 def duration(seconds: float) -> str:
     """`45 s`, `1 min 43 s`, `4 min`, `35 min`, `1 h 05 min`, `2 days 3 h`; what is negative counts as nothing."""
-    whole = max(0, round(seconds))
+    whole = max(0, math.floor(seconds + 0.5))
     if whole < SECONDS_BELOW:
         minutes, rest = divmod(whole, _MINUTE)
         parts = [f"{minutes} min"] * (minutes > 0) + [f"{rest} s"] * (rest > 0 or minutes == 0)
         return " ".join(parts)
-    minutes = round(whole / _MINUTE)
+    minutes = (whole + _MINUTE // 2) // _MINUTE
     if minutes < _HOUR // _MINUTE:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, _HOUR // _MINUTE)

@@ -5,7 +5,9 @@ Pictures go to `.cache/screenshots/`. With `STATUS_PICTURE=1` the one in the doc
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import time
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from relay.events.wording import duration
 from tests.support import Valkey
 from tests.support.scene import MONDAY, Scene, scene
 from tests.system.browser import Browser, chromium
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 CHECKOUT = Path(__file__).parents[2]
+SCRIPT = CHECKOUT / "relay" / "web" / "static" / "live.js"
 PICTURES = CHECKOUT / ".cache" / "screenshots"
 IN_DOCS = CHECKOUT / "docs" / "images" / "status.png"
 SIZES = {"wide": 1240, "phone": 390}
@@ -124,3 +128,30 @@ async def test_the_page_answers_without_javascript(tmp_path: Path, valkey: Valke
         await browser.go(day.relay.url)
         assert await browser.ask("document.querySelector('#verdict h1').textContent.includes('run')")
         assert await browser.ask("document.querySelector('noscript meta').content") == "30"
+
+
+async def test_the_browser_writes_durations_as_the_relay_does(tmp_path: Path) -> None:
+    function = re.search(r"const duration = (\(seconds\) => \{.*?\n  \});", SCRIPT.read_text(), re.DOTALL)
+    assert function is not None
+    seconds = [
+        -5,
+        0,
+        0.5,
+        44.5,
+        59.7,
+        103,
+        240,
+        599,
+        599.6,
+        630,
+        2100,
+        3569,
+        3571,
+        3660,
+        7200,
+        172_740,
+        172_800,
+        273_600,
+    ]
+    async with chromium(tmp_path / "profile") as browser:
+        assert await browser.ask(f"{json.dumps(seconds)}.map({function[1]})") == [duration(each) for each in seconds]

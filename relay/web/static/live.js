@@ -8,11 +8,12 @@
   const pending = new Map();
   let heard = new Date();
 
-  const lasting = (seconds) => {
+  // As `duration` in relay/events/wording.py; a test holds the two together.
+  const duration = (seconds) => {
     const whole = Math.max(0, Math.round(seconds));
     if (whole < 60) return `${whole} s`;
-    const minutes = Math.floor(whole / 60);
-    if (minutes < 10) return whole % 60 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
+    if (whole < 600) return whole % 60 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${whole / 60} min`;
+    const minutes = Math.round(whole / 60);
     if (minutes < 60) return `${minutes} min`;
     const hours = Math.floor(minutes / 60);
     if (hours < 48) return minutes % 60 ? `${hours} h ${String(minutes % 60).padStart(2, "0")} min` : `${hours} h`;
@@ -25,7 +26,7 @@
     const now = Date.now() - ahead;
     for (const each of document.querySelectorAll("[data-since], [data-until]")) {
       const { since, until } = each.dataset;
-      const text = lasting((since ? now - Date.parse(since) : Date.parse(until) - now) / 1000);
+      const text = duration((since ? now - Date.parse(since) : Date.parse(until) - now) / 1000);
       if (each.textContent !== text) each.textContent = text;
     }
   };
