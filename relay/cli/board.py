@@ -216,22 +216,25 @@ def _error(group: ErrorGroup, zone: ZoneInfo, now: datetime) -> Text:
 
 def _sinks(snapshot: Snapshot) -> list[Text]:
     failing = sum(bool(sink.error) for sink in snapshot.sinks)
-    summary = (
-        (f"{failing} failing", "bold red") if failing else ("all work", "green") if snapshot.sinks else ("none", "dim")
-    )
+    untried = sum(sink.state == "not tried yet" for sink in snapshot.sinks)
+    summary = ("all work", "green") if snapshot.sinks else ("none", "dim")
+    if failing:
+        summary = (f"{failing} failing", "bold red")
+    elif untried:
+        summary = (f"{untried} not tried yet", "dim")
     ordered = sorted(snapshot.sinks, key=lambda sink: not sink.error)
     return [Text.assemble((cell("SINKS", 11), "bold"), summary), *(_sink(sink, snapshot.at) for sink in ordered)]
 
 
 def _sink(sink: SinkView, now: datetime) -> Text:
-    state = "resting" if sink.breaker == "open" else "failing" if sink.error else "works"
+    style = {"works": "green", "not tried yet": "dim"}.get(sink.state, "red")
     waiting = f"{figure(sink.waiting)} waiting"
     if sink.oldest:
         waiting += f" since {duration((now - sink.oldest).total_seconds())}"
-    lost = f" · {figure(sink.dropped)} lost" if sink.dropped else ""
+    lost = f" · {figure(sink.lost)} lost" if sink.lost else ""
     return Text.assemble(
         f"  {cell(sink.name, 16)} ",
-        (cell(state, 8), "red" if sink.error else "green"),
+        (cell(sink.state, 14), style),
         f"{figure(sink.delivered)} delivered · {waiting}{lost}",
         (f"  {plain(sink.error)}", "red"),
     )

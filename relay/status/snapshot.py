@@ -168,6 +168,13 @@ class SinkView(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: str = ""
     failing_since: datetime | None = None
 
+    @property
+    def state(self) -> str:
+        """The word for it: only what has delivered works."""
+        if self.error:
+            return "paused" if self.breaker == "open" else "failing"
+        return "works" if self.delivered else "not tried yet"
+
 
 class IntakeView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How the relay hears."""
