@@ -13,7 +13,10 @@ PIPE_CLOSED = 128 + signal.SIGPIPE
 
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, help="How long it may take, in real seconds.")
-def command(seconds: float) -> None:
+@click.option(
+    "--keep-open", is_flag=True, help="At the end, leave pages, metrics and the stand-in Slack up until Ctrl-C."
+)
+def command(seconds: float, *, keep_open: bool) -> None:
     """A trading afternoon in a minute, on an embedded Valkey.
 
     A good run, an error burst, a run that never starts: published by a stand-in TickStockPL, received by the real
@@ -31,7 +34,8 @@ def command(seconds: float) -> None:
 
     if not LEAST_SECONDS <= seconds < math.inf:
         raise click.UsageError(f"the demo needs at least {LEAST_SECONDS} seconds, not {seconds:g}")
-    performance = Performance(seconds, fresh_directory(), Console(highlight=False, markup=False, emoji=False))
+    console = Console(highlight=False, markup=False, emoji=False)
+    performance = Performance(seconds, fresh_directory(), console, keep_open=keep_open)
     try:
         complete = asyncio.run(performance.run())
     except (StageError, OSError) as error:

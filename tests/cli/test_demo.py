@@ -97,6 +97,30 @@ def test_ctrl_c_ends_everything_and_says_what_is_missing(tmp_path: Path) -> None
     assert "# TYPE tickstock_run_in_progress gauge" in (directory / "metrics.txt").read_text()
 
 
+@pytest.mark.system
+def test_kept_open_it_shows_its_pages_until_ctrl_c_and_saves_them_with_their_look(tmp_path: Path) -> None:
+    command = [str(PROGRAM), "demo", "--keep-open", "--seconds", str(LEAST_SECONDS)]
+    demo = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert demo.stdout is not None
+    seen = ""
+    while "archive" not in seen.partition("Open until Ctrl-C:")[2]:
+        seen += demo.stdout.readline()
+        assert demo.poll() is None, seen
+    (run_page,) = set(re.findall(r"http://\S+/runs/2025-01-27", seen))
+    with urllib.request.urlopen(run_page, timeout=30) as answer:  # noqa: S310 - the demo's own http://
+        assert "Run of Mon 27 Jan" in answer.read().decode()
+    demo.send_signal(signal.SIGINT)
+    rest, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, rest
+    assert "Interrupted" not in rest
+    (directory,) = (tmp_path / "demo-run").iterdir()
+    for name in ("status.html", "run.html"):
+        page = (directory / name).read_text()
+        assert "<style>\n" in page
+        assert "--" in page.partition("<style>")[2].partition("</style>")[0], "the tokens of its look"
+        assert not re.search(r'<(script|link)[^>]+(src|href)="', page)
+
+
 @pytest.mark.parametrize("lines", [1, 3, 14])
 def test_a_reader_that_goes_away_ends_it_without_a_word(lines: int, tmp_path: Path) -> None:
     begun = subprocess.Popen([PROGRAM, "demo"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

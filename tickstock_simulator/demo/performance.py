@@ -57,10 +57,12 @@ def fresh_directory(place: Path = PLACE) -> Path:
 class Performance:
     """Plays the day once, shows it, and judges it."""
 
-    def __init__(self, seconds: float, directory: Path, console: Console) -> None:
+    def __init__(self, seconds: float, directory: Path, console: Console, *, keep_open: bool = False) -> None:
+        """`keep_open`: at the end relay and stand-ins stay up until Ctrl-C."""
         self._seconds = seconds
         self._directory = directory
         self._console = console
+        self._keep_open = keep_open
         self._began = time.monotonic()
         self._interrupted = asyncio.Event()
         self._output = Output(closed=self._interrupted.set)
@@ -88,6 +90,8 @@ class Performance:
                 await self._keep_pages()
             finally:
                 show.close()
+            if self._keep_open and not self._interrupted.is_set():
+                await self._stay_open()
             if self._interrupted.is_set():
                 self._output.line("\nInterrupted: TickStockPL is stopped, then the relay.")
             await self._story.settle()
@@ -141,14 +145,26 @@ class Performance:
     async def _keep_pages(self) -> None:
         """What the relay's pages showed at the end, as they end with it."""
         (self._directory / "metrics.txt").write_text(await self._stage.metrics())
-        (self._directory / "status.html").write_text(await self._stage.status_page())
+        (self._directory / "status.html").write_text(await self._stage.page("/"))
+        (self._directory / "run.html").write_text(await self._stage.page(self._run_page))
+
+    @property
+    def _run_page(self) -> str:
+        return f"/runs/{START:%Y-%m-%d}"
 
     def _where(self) -> list[str]:
         return [
-            f"metrics  {self._stage.url}/metrics     status page  {self._stage.url}/",
-            f"Slack    {self._stage.slack.url}/  (a stand-in)",
+            f"pages    {self._stage.url}/   {self._stage.url}{self._run_page}",
+            f"metrics  {self._stage.url}/metrics   Slack  {self._stage.slack.url}/",
             f"archive  {self._stage.archive}/",
         ]
+
+    async def _stay_open(self) -> None:
+        """Until Ctrl-C."""
+        self._output.line("\n".join(["Open until Ctrl-C:", *self._where()]))
+        await self._interrupted.wait()
+        if not self._output.is_closed:
+            self._interrupted.clear()  # of all that was to be shown nothing is missing
 
     def _verdict(self) -> None:
         """Say what happened, and what did not; no line longer than a terminal is wide."""
@@ -168,7 +184,7 @@ class Performance:
             say("Interrupted: what was not reached says nothing about the relay.")
         elif not self._story.good_run.seen or not self._story.late_run.seen:
             say(f"Given up {OVERTIME:.0f} s after its time: is this machine too busy? Try more --seconds.")
-        say(f"Kept in {self._directory}/:\n  config.yaml, relay.log, metrics.txt, status.html, archive/")
+        say(f"Kept in {self._directory}/:\n  config.yaml, relay.log, metrics.txt, status.html, run.html,\n  archive/")
 
 
 def _fault(one: Expected, *, interrupted: bool) -> str:

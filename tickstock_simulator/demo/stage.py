@@ -23,6 +23,7 @@ import msgspec
 import yaml
 
 from relay.status.snapshot import Snapshot
+from tickstock_simulator.demo.saved_page import saved_page
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.tickstockpl import Simulator
 from tickstock_simulator.webhook import WebhookStandIn
@@ -177,9 +178,9 @@ class Stage:
         """What a Prometheus would scrape now."""
         return (await self._client.get("/metrics")).text
 
-    async def status_page(self) -> str:
-        """What a browser would show now."""
-        return (await self._client.get("/")).text
+    async def page(self, path: str) -> str:
+        """What a browser would show now, to be kept as a file."""
+        return await saved_page(self._client, path)
 
     async def stop_relay(self) -> int:
         """SIGTERM, as systemd does it; its exit status."""
