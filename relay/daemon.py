@@ -175,7 +175,7 @@ class Daemon:
             pace.tick,
         )
         self.web = WebServer(settings.http, self.parts)
-        self.verbs = Verbs(self.reloads, self.store.shelf(OPERATIONS), self._announce, now)
+        self.verbs = Verbs(self.reloads, self.store.shelf(OPERATIONS), self._look_at_store, self._announce, now)
         self.control = ControlSocket(
             control_path(settings.state_dir),
             config_path,
@@ -341,6 +341,13 @@ class Daemon:
 
     def _announce(self, announcements: list[Announcement], now: datetime) -> None:
         self.intake.announce(self.tracker.announced(announcements, now), now)
+
+    def _look_at_store(self) -> None:
+        """The command line drops and revives deliveries, and adds silences, in the same store."""
+        self.store.commit()
+        self.outbox.count()
+        self._silenced.reload()
+        self.silences.refresh()
 
     def _prepared(self, announcement: Announcement) -> Announcement:
         """What is announced as it travels: with its links; and a line of it in the log."""

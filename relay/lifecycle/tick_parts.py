@@ -75,7 +75,5 @@ class TickParts:
         parts.store.commit()
         if not parts.store.changed_by_others():
             return []
-        parts.outbox.count()
-        parts.silenced.reload()
-        parts.silences.refresh()
+        parts.verbs.look()
         return parts.verbs.left()

@@ -23,11 +23,13 @@ class Verbs:
         self,
         reloads: Reloads,
         shelf: StoredShelf,
+        look: Callable[[], None],
         announce: Callable[[list[Announcement], datetime], None],
         now: Callable[[], datetime],
     ) -> None:
-        """On `shelf` the commands leave what they did while no relay ran."""
+        """On `shelf` commands leave what they did while no relay ran; `look` reads what they changed in the store."""
         self._reloads = reloads
+        self.look = look
         self._shelf = shelf
         self._announce = announce
         self._now = now
@@ -71,5 +73,6 @@ class Verbs:
             operation = operation_of(request.get("operation"), request["uid"])
         except ValueError as error:
             return {"ok": False, "exit_code": 2, "error": str(error)}
+        self.look()  # what the command has put in the store is in force when it ends
         self._announce([operation.announcement()], self._now())
         return {"ok": True, "exit_code": 0}

@@ -89,6 +89,20 @@ def test_a_reload_keeps_the_process_and_refuses_a_bad_configuration(running: Mac
     assert running.show("MainPID") == process
 
 
+def test_the_journal_tells_the_story_in_sentences_and_warnings_are_found_by_priority(running: Machine) -> None:
+    wait_until(lambda: "events a minute; next run " in running.show("StatusText"), "the status line")
+    running.configure("sinks: [this is not a configuration]")
+    running.lab.run("systemctl", "reload", UNIT, check=False)
+    journal = ("journalctl", "--quiet", "-u", UNIT, "-o", "cat")
+    story, warnings = running.lab.run(*journal).stdout, running.lab.run(*journal, "-p", "warning").stdout
+    assert re.search(r"(?m)^started \d\S+: redis://127\.0\.0\.1:6379/0, tickstock:\*, 1 sink, next run ", story)
+    assert re.search(r"(?m)^subscribed to tickstock:\* \(1 pattern\)$", story)
+    assert "reload refused" in warnings
+    assert "started " not in warnings
+    assert '"event"' not in story
+    assert not re.search(r"(?m)^<\d>", story)
+
+
 def test_a_reload_uses_the_daemons_own_credentials_and_exits_by_its_verdict(running: Machine) -> None:
     """A command of ExecReload= has no credentials in a mount namespace of its own: it asks the daemon."""
     running.lab.write("/etc/tickstock-relay/credentials/app", SECRET, mode=0o600)
