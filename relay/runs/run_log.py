@@ -4,20 +4,20 @@ For the page and the report of a run; it decides nothing. Next to free on the ho
 ring, and is read when somebody looks, or when the ring is put on the shelf every ten seconds.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Mark
+from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Mark
 from relay.events.errors import error_group
 from relay.runs.logged import LoggedError, LoggedEvent, count_error, logged_error, logged_event
 from relay.runs.recent import PastAlert, past_alert
 from relay.runs.run import Run
 from relay.runs.runs import Runs
-from relay.runs.signals import Verb, signal_of
+from relay.runs.signals import signal_of
 from relay.store.shelf import Shelf
 
 LAST_EVENTS = 500
@@ -61,17 +61,16 @@ class RunLog(msgspec.Struct, omit_defaults=True, kw_only=True):
     incident: dict[str, Any] | None = None
     """The newest state of its incident, as it was announced."""
 
-    def count(self, event: Event, now: datetime) -> None:
-        """One more event."""
-        self.events += 1
-        label, phase = event.severity.label, event.phase
-        self.severities[label] = self.severities.get(label, 0) + 1
+    def count(self, kind: Kind, number: int) -> None:
+        """So many more events of that kind."""
+        self.events += number
+        label, phase = kind.severity.label, kind.phase
+        self.severities[label] = self.severities.get(label, 0) + number
         if phase is not None:
-            self.phases[phase.value] = self.phases.get(phase.value, 0) + 1
-        if event.kind.domain == "errors":
-            self._count_error(event, now)
+            self.phases[phase.value] = self.phases.get(phase.value, 0) + number
 
-    def _count_error(self, event: Event, now: datetime) -> None:
+    def count_error(self, event: Event, now: datetime) -> None:
+        """One more error."""
         name = error_group(event)
         group = next((group for group in self.errors if group.group == name), None)
         if group is None and len(self.errors) >= MAX_GROUPS:
@@ -153,15 +152,24 @@ class RunLogs:
         return self._days.get(day)
 
     def observe(self, events: Iterable[Event], now: datetime) -> None:
-        """Take what runs were told by."""
+        """Take what runs were told by; whose it is is asked once for all of one kind and run in the batch."""
+        known: dict[tuple[Kind, str | None], Run | None] = {}
+        numbers: Counter[tuple[int, Kind]] = Counter()
         for event in events:
-            signal = signal_of(event.kind)
-            if signal is None or event.has(NOT_HEARD):
+            if event.marks and event.has(NOT_HEARD):
                 continue
-            run = self._run_of(event, now, is_error=signal.verb is Verb.ERROR)
+            key = (event.kind, event.run_id)
+            if key not in known:
+                known[key] = self._run_of(event, now) if signal_of(event.kind) is not None else None
+            run = known[key]
+            if event.kind.domain == "errors":
+                run = self._errors_run(event, now, run)
             if run is not None:
-                self._log(run).count(event, now)
+                self._log(run)
                 self._rings[run.number].append(event)
+                numbers[run.number, event.kind] += 1
+        for (number, kind), count in numbers.items():
+            self._logs[number].count(kind, count)
 
     def announced(self, announcements: Iterable[Announcement], now: datetime) -> None:
         """Take what the relay itself says of runs: alerts, incidents, gaps, stalls."""
@@ -190,14 +198,19 @@ class RunLogs:
         self._changed.clear()
         self._forget()
 
-    def _run_of(self, event: Event, now: datetime, *, is_error: bool) -> Run | None:
-        """The run that it names, also in an error's context, else the one that it must mean."""
-        run_id = event.run_id
-        if is_error and run_id is None:
-            context = event.payload.get("context")
-            run_id = context.get("run_id") if isinstance(context, dict) else None
-        known = self._runs.get(run_id) if isinstance(run_id, str) else None
+    def _run_of(self, event: Event, now: datetime) -> Run | None:
+        """The run that it names, else the one that it must mean."""
+        known = self._runs.get(event.run_id) if event.run_id is not None else None
         return known or self._runs.run_of(event, now)
+
+    def _errors_run(self, event: Event, now: datetime, otherwise: Run | None) -> Run | None:
+        """The run of an error, which may name it in its context; it is counted there."""
+        context = event.payload.get("context") if event.run_id is None else None
+        named = context.get("run_id") if isinstance(context, dict) else None
+        run = (self._runs.get(named) if isinstance(named, str) else None) or otherwise
+        if run is not None:
+            self._log(run).count_error(event, now)
+        return run
 
     def _log(self, run: Run) -> RunLog:
         self._changed.add(run.number)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from relay.config.links import Links
 from relay.events import Announcement, Event
+from relay.redaction.redactor import Redactor
 from relay.runs.run_log import RunLogs
 from relay.status.run_report import NoReport, RunReport
 from relay.status.run_reports import Sources, report
@@ -48,6 +49,7 @@ class ReportedWorld(World):
             options=self.options,
             sinks=ARCHIVE,
             links=Links(),
+            hide=Redactor().redact_text,
             api=self.view,
             subscribed_since=self.now,
         )
