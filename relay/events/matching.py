@@ -87,6 +87,7 @@ def predicate(match: Mapping[str, Any]) -> Callable[[Event], bool]:
 
 def _condition(key: str, spec: Any) -> Condition:
     getter = field_getter(key)
+    # Severities and phases have several names and an order of their own; everything else is compared as it is.
     make = {"severity": _severity_test, "phase": _phase_test}.get(key, _value_test)
     one_of = _lookup_keys(spec) if make is _value_test else ()
     return Condition(key, _spec_text(spec), getter, make(key, spec), key in KIND_FIELDS, one_of, _payload_path(key))
@@ -99,6 +100,7 @@ def _lookup_keys(spec: Any) -> tuple[Hashable, ...]:
         if name == "equals":
             return lookup_keys(wanted) if isinstance(wanted, str | int | float) else ()
         return _lookup_keys(wanted) if name == "in" and isinstance(wanted, list) else ()
+    # A pattern or a comparison has no keys: one among them makes the whole condition a test of its own.
     items = spec if isinstance(spec, list) else [spec]
     return (
         tuple(dict.fromkeys(key for item in items for key in lookup_keys(item))) if all(map(_is_plain, items)) else ()

@@ -84,11 +84,13 @@ class Normalizer:
         channels, shallow = self._channels, self._surely_shallow
         for first in range(0, len(messages), GROUP):
             group = messages[first : first + GROUP]
+            # One look at all of them: mostly none is unusual, and only then is each looked at.
             are_plain = _is_plain(b"".join([data for _, data, _ in group]))
             for channel, data, offset in group:
                 known = channels[channel]
                 usual = None
                 if (are_plain or _is_plain(data)) and (len(data) <= shallow or self._is_within_limits(data)):
+                    # The shape that this channel's messages had until now; one of another shape changes it once.
                     try:
                         usual = known.shape(data)
                     except (msgspec.MsgspecError, RecursionError):
@@ -110,12 +112,14 @@ class Normalizer:
                     head.source,
                     head.version,
                 )
+                # All that a kind is made of: equal facts are the same kind, which was made once.
                 kind, marks = known.kinds.get(facts) or known.kind(*facts)
                 time = head.timestamp
                 if time is not None and time.tzinfo is not UTC:
                     time = utc(time)
                 if time is None:
                     time, marks = received, marks | Mark.UNDATED
+                # An empty id is none; a job's or a session's id stands for the run where that is not named.
                 run_id = common.run_id or common.job_id or common.session_id or None
                 events.append(Event(kind, stream, offset, received, time, raw, data, run_id, marks))
         return events, unreadable

@@ -207,6 +207,8 @@ class Connection:
         if not self.mid_message:
             self.mid_message = True
             self._changed()
+        # What the parser has seen is copied there; taken from the socket it makes room for the rest, but a crash now
+        # loses the beginning of this message. That is why only a message that does not fit is taken apart.
         self.wire.consume(self._parser.seen - self._position)
         self._position = self._parser.seen
 
