@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import lt
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -47,8 +48,10 @@ def board(snapshot: Snapshot, width: int, height: int) -> list[Text]:
     top = [*_answer(snapshot, zone), Text(), *(_run(snapshot, zone) or _last_runs(snapshot, zone)), Text()]
     bottom = [*_quiet(snapshot, zone), *_intake(snapshot)]
     parts = [_alerts(snapshot, zone), _errors(snapshot, zone), _sinks(snapshot)]
+    urgent = [1 + len(snapshot.firing) + len(snapshot.trouble), 1, 1 + sum(bool(sink.error) for sink in snapshot.sinks)]
     room = max(height, LEAST_HEIGHT) - len(top) - len(bottom) - 1
-    lines = [*top, *(line for part in shared(parts, room) for line in part), Text(), *bottom]
+    shown = [_cut(part, count, width) for part, count in zip(parts, shares(parts, urgent, room), strict=True)]
+    lines = [*top, *(line for part in shown for line in part), Text(), *bottom]
     return [fitted(line, width) for line in lines[: max(height, LEAST_HEIGHT)]]
 
 
@@ -64,16 +67,25 @@ def fitted(line: Text, width: int) -> Text:
     return line
 
 
-def shared(parts: Sequence[list[Text]], room: int) -> list[list[Text]]:
-    """The parts cut so that they fill `room` lines together: each gets its turn, line by line."""
+def shares(parts: Sequence[list[Text]], urgent: Sequence[int], room: int) -> list[int]:
+    """How many lines of each part fill `room` together: first the `urgent` ones, then each in its turn."""
     kept = [0] * len(parts)
-    left = room
-    while left > 0 and any(count < len(part) for count, part in zip(kept, parts, strict=True)):
-        for number, part in enumerate(parts):
-            if left > 0 and kept[number] < len(part):
-                kept[number] += 1
-                left -= 1
-    return [part[:count] for part, count in zip(parts, kept, strict=True)]
+    for limits in (urgent, [len(part) for part in parts]):
+        while sum(kept) < room and any(map(lt, kept, limits)):
+            for number, limit in enumerate(limits):
+                kept[number] += kept[number] < limit and sum(kept) < room
+    return kept
+
+
+def _cut(part: list[Text], count: int, width: int) -> list[Text]:
+    """The first lines; the last of them says how many more there are."""
+    shown = part[:count]
+    if shown and count < len(part):
+        more = f"  +{len(part) - count} more"
+        last = fitted(shown[-1].copy(), width - len(more))
+        last.pad_right(width - len(more) - last.cell_len)
+        shown[-1] = last.append(more, style="dim")
+    return shown
 
 
 def cell(value: object, width: int, *, right: bool = False) -> str:

@@ -15,14 +15,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyte
 import pytest
 from click.testing import CliRunner
 
 from relay.cli import main
+from relay.cli.board import board
 from tests.support import RelayProcess, Valkey, eventually
 from tests.support.relay_process import PROGRAM
 from tests.support.scene import MONDAY, scene
+from tests.web.pictures import snapshot
 
 COLUMNS, LINES = 80, 24
 # A controlling terminal, so that Ctrl-C arrives as it does for people.
@@ -188,3 +191,24 @@ def test_a_terminal_that_cannot_be_drawn_on_is_told_of_once() -> None:
     os.close(controller)
     assert top.returncode == 2
     assert b"--once" in top.stderr
+
+
+@pytest.mark.parametrize("height", [12, 24, 60])
+def test_what_does_not_fit_is_counted_and_what_fires_comes_first(height: int) -> None:
+    state = snapshot("words")
+    alert = state.firing[0]
+    many = msgspec.structs.replace(
+        state,
+        firing=[msgspec.structs.replace(alert, title=f"alert {number}") for number in range(3)],
+        sinks=[msgspec.structs.replace(state.sinks[0], name=f"sink-{number}", error="") for number in range(9)],
+    )
+    lines = [line.plain for line in board(many, 80, height)]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= max(height, 12)
+    shown = sum("sink-" in line for line in lines)
+    counted = [int(line.split("+")[1].split()[0]) for line in lines if line.rstrip().endswith(" more")]
+    if height == 60:
+        assert (shown, counted) == (9, [])
+    if height == 24:
+        assert [f"alert {number}" in "\n".join(lines) for number in range(3)] == [True] * 3
+        assert 9 - shown in counted
