@@ -1,13 +1,14 @@
 """Incidents: what belongs to one, what is announced of it and when, and that only a sound result ends it."""
 
+import shlex
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from relay.events import Event
-from relay.watchdog.incidents import MAX_ERROR_INCIDENTS
+from relay.events import Announcement, Event
+from relay.watchdog.incidents import MAX_ERROR_INCIDENTS, MAX_INCIDENTS
 from tests.support.days import DUE, a_run, world
 from tests.support.stand_in import StandIn, past_runs
 from tests.support.wire import event
@@ -351,3 +352,39 @@ def test_texts_fit_a_phone_and_titles_a_line() -> None:
     for _, one in around.incident_events:
         assert len(one.payload["text"]) <= 150 - len("@channel ")
         assert "\n" not in one.payload["text"]
+
+
+@pytest.mark.parametrize("run_id", ["r1; rm -rf ~", "$(reboot)", "a 'b"])
+def test_the_ready_command_is_safe_to_paste(run_id: str) -> None:
+    around = world()
+    failing_run(around, run_id=run_id)
+    words = shlex.split(last(around)["silence"])
+    assert words == ["tickstock-relay", "silence", "add", "--for", "2h", "--incident", run_id]
+
+
+@pytest.mark.parametrize("password", ["s3cret-pw", "p@ss-w0rd", "a/b@c?d", "x#y:z@@"])
+def test_no_part_of_an_addresses_password_is_on_a_phone(password: str) -> None:
+    around = world()
+    begin(around)
+    around.pass_(1, step=1)
+    message = f"could not connect to postgresql://tickstock:{password}@db:5432/tickstock"
+    hear(around, error(around.now, message, "critical", run_id="r1"))
+    end(around, "r1", "failed")
+    around.pass_(1, step=1)
+    texts = [last(around)["text"], *(group["text"] for group in last(around)["errors"]["list"])]
+    assert all("could not connect to db:5432" in text for text in texts), texts
+
+
+def test_what_is_over_makes_room_first() -> None:
+    around = world()
+    failing_run(around)
+    for number in range(2 * MAX_INCIDENTS):
+        one = Announcement(
+            channel="relay:alert:sink_failing",
+            event="sink_failing",
+            payload={"alert": f"sink_failing:{number}", "state": "firing", "title": "Sink is failing"},
+        )
+        around.incidents.see([one], around.now)
+    assert len(around.incidents.open) == MAX_INCIDENTS
+    around.tick()  # no such alert is kept: all of them clear
+    assert [incident.id for incident in around.incidents.open if incident.kind == "alert"] == []

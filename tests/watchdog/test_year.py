@@ -124,7 +124,31 @@ EXPECTED = """
 
 
 def play_year(options: WatchdogOptions | None = None, days: int = 365) -> list[str]:
-    """Every alert of the year's first days, as the lines of `EXPECTED`."""
+    """Every alert of the year's first days, as the lines of `EXPECTED`; each incident has a beginning and an end."""
+    world = played(options, days)
+    assert_incidents_end(world)
+    return [
+        f"{at:%Y-%m-%d %H:%M} {announcement.event} {announcement.payload['state']}"
+        for at, announcement in world.announcements
+        if announcement.channel.startswith("relay:alert:")
+    ]
+
+
+def assert_incidents_end(world: World) -> None:
+    """Each incident begins once, its last state says that it is over, and only a day that was never run stays red."""
+    begun: set[str] = set()
+    for _, announcement in world.incident_events:
+        state = announcement.payload
+        assert (state["change"] == "begins") == (state["incident"] not in begun), state["title"]
+        begun.add(state["incident"])
+        if state["state"] == "over":
+            begun.remove(state["incident"])
+            assert state["lasting"] == (state["kind"] == "day" and state["run"] is None), state["title"]
+    assert begun == {incident.id for incident in world.incidents.open}
+
+
+def played(options: WatchdogOptions | None, days: int) -> World:
+    """The year's first days."""
     world = World(utc("2025-01-01 05:00"), options=options or WatchdogOptions())
     world.schedule = Schedule(enabled=True, trigger_time="16:10", timezone="America/New_York")
     for number in range(days):
@@ -134,11 +158,7 @@ def play_year(options: WatchdogOptions | None = None, days: int = 365) -> list[s
         world.until(utc_of(f"{date} 23:59"), 1200)
         if number % 7 == 3:
             world.start_relay()
-    return [
-        f"{at:%Y-%m-%d %H:%M} {announcement.event} {announcement.payload['state']}"
-        for at, announcement in world.announcements
-        if announcement.channel.startswith("relay:alert:")
-    ]
+    return world
 
 
 def expected(before: str = "2026") -> list[str]:

@@ -1,5 +1,6 @@
 """Facts of an incident as its payload lists them, and the small print. Pure."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,8 @@ from relay.watchdog.incident.text import Action, count_of, day_of, run_name, sec
 
 
 def silence_command(incident_id: str) -> str:
-    """What keeps it quiet for two hours."""
-    return f"tickstock-relay silence add --for 2h --incident {incident_id}"
+    """What keeps it quiet for two hours; the id may come from the wire, and is pasted into a shell."""
+    return f"tickstock-relay silence add --for 2h --incident {shlex.quote(incident_id)}"
 
 
 def by_name(run: Run, day: str | None) -> str:

@@ -22,8 +22,8 @@ MARKS = {
     State.CANCELLED: "✗",
     State.PARTIAL: "✗",
 }
-_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?([^\s/?#]+)[^\s.,;]*", re.IGNORECASE)
-"""A URL: on a lock screen its host says enough."""
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:\S*@)?([^\s/?#]+)[^\s.,;]*", re.IGNORECASE)
+"""A URL: on a lock screen its host says enough. All before the last @ is taken for the password, which may hold one."""
 WAITING = "–"  # noqa: RUF001 - typography
 
 

@@ -252,7 +252,8 @@ def eased(part: Part, run: Run | None, facts: Facts) -> Words:
 def _was_stalled(part: Part, run: Run) -> str:
     since, until = moment_of(part.facts.get("moved_at")), part.cleared_at
     symbol = f", at {part.facts['last_symbol']}" if part.facts.get("last_symbol") else ""
-    was = f"It was stalled{f' from {second(since)}' if since else ''}{f' to {second(until)}' if until else ''}{symbol}."
+    begin = f" from {second(since).rpartition(' ')[0]}" if since else ""
+    was = f"It was stalled{begin}{f' to {second(until)}' if until else ''}{symbol}."
     progress = progress_of(run.phases.get(phase)) if (phase := where_of(run)) else ""
     now = [*filter(None, [f"at {run.last_symbol}" if run.last_symbol else "", progress])]
     return sentences(was, f"Now {', '.join(now)}." if now and run.state.is_open else "")
