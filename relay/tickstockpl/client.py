@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApiError",
+    "ApiErrorReason",
     "Cancelled",
     "Health",
     "HistoryRun",
-    "Reason",
     "Schedule",
     "Status",
     "TickStockPL",
@@ -71,7 +71,7 @@ _MAX_PORT = 65535
 _HEADER_VALUE = re.compile(r"[!-~]+", re.ASCII)
 
 
-class Reason(StrEnum):
+class ApiErrorReason(StrEnum):
     """Why a call failed: a closed set, fit for a metric's label."""
 
     UNREACHABLE = "unreachable"
@@ -86,7 +86,7 @@ class Reason(StrEnum):
 class ApiError(Exception):
     """A call failed. `str()` is one line without secrets; `status` is the HTTP status, if one came."""
 
-    def __init__(self, reason: Reason, message: str, status: int | None = None) -> None:
+    def __init__(self, reason: ApiErrorReason, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.status = status
@@ -159,7 +159,7 @@ class TickStockPL:
         try:
             return read_history(body)
         except ValueError as wrong:
-            raise self._error(Reason.BAD_BODY, f"the history from {self.url} has {wrong}") from None
+            raise self._error(ApiErrorReason.BAD_BODY, f"the history from {self.url} has {wrong}") from None
 
     async def schedule(self) -> Schedule:
         """When TickStockPL means to run by itself."""
@@ -231,7 +231,7 @@ class TickStockPL:
             OSError,
         ) as error:  # OSError: a TimeoutError, and TLS alerts, which come raw
             failure = failure_of(error, self._timeout)
-            reason = Reason.TIMEOUT if failure.at is Failed.TIMEOUT else Reason.UNREACHABLE
+            reason = ApiErrorReason.TIMEOUT if failure.at is Failed.TIMEOUT else ApiErrorReason.UNREACHABLE
             raise self._error(reason, f"cannot reach {self.url}: {failure.words}") from error
 
     async def _exchange(self, method: str, path: str, body: Body | None) -> Body:
@@ -243,13 +243,13 @@ class TickStockPL:
             except (ValueError, httpx.TransportError, zlib.error) as wrong:
                 if response.is_success:
                     message = f"the answer of {self.url} cannot be read: {_cause(wrong)}"
-                    raise self._error(Reason.BAD_BODY, message, status) from wrong
+                    raise self._error(ApiErrorReason.BAD_BODY, message, status) from wrong
                 answer = {}
         if not response.is_success:
-            raise self._error(Reason.HTTP_STATUS, f"{self.url} answered {_explain(response, answer)}", status)
+            raise self._error(ApiErrorReason.HTTP_STATUS, f"{self.url} answered {_explain(response, answer)}", status)
         return answer
 
-    def _error(self, reason: Reason, message: str, status: int | None = None) -> ApiError:
+    def _error(self, reason: ApiErrorReason, message: str, status: int | None = None) -> ApiError:
         """The one place where errors are made, so that none carries a secret or a second line."""
         shown = textwrap.shorten(self._secrets.hide(message), _MAX_MESSAGE, placeholder=" …")
         return ApiError(reason, shown, status)
@@ -307,6 +307,6 @@ def _may_pass(error: BaseException) -> bool:
     """Whether the same GET may do better in a moment."""
     if not isinstance(error, ApiError):
         return False
-    if error.reason is Reason.HTTP_STATUS:
+    if error.reason is ApiErrorReason.HTTP_STATUS:
         return error.status in _RETRIED_STATUS
-    return error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}
+    return error.reason in {ApiErrorReason.UNREACHABLE, ApiErrorReason.TIMEOUT}

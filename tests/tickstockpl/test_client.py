@@ -22,9 +22,9 @@ import relay.tickstockpl.client
 from relay.tickstockpl.client import (
     MAX_BODY,
     ApiError,
+    ApiErrorReason,
     Cancelled,
     Health,
-    Reason,
     Schedule,
     Status,
     TickStockPL,
@@ -232,13 +232,13 @@ async def test_cancelling_is_a_delete_and_takes_any_answer() -> None:
 )
 async def test_a_body_that_is_no_json_object_is_a_bad_body(body: bytes) -> None:
     error = await status_failure(http(body))
-    assert (error.reason, error.status) == (Reason.BAD_BODY, 200)
+    assert (error.reason, error.status) == (ApiErrorReason.BAD_BODY, 200)
 
 
 async def test_a_history_without_a_list_of_runs_is_not_an_empty_history() -> None:
     async with standing(http({"runs": None}), http({"runs": []})) as stand:
         error = await failure(TickStockPL.history, TickStockPL(stand.url))
-        assert error.reason is Reason.BAD_BODY
+        assert error.reason is ApiErrorReason.BAD_BODY
         async with TickStockPL(stand.url) as client:
             assert await client.history() == []
 
@@ -246,7 +246,7 @@ async def test_a_history_without_a_list_of_runs_is_not_an_empty_history() -> Non
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "404 Not Found", "500 Oops", "302 Found"])
 async def test_any_status_but_2xx_is_an_error_that_names_it(status: str) -> None:
     error = await status_failure(http(b"\x00garbage", status))
-    assert error.reason is Reason.HTTP_STATUS
+    assert error.reason is ApiErrorReason.HTTP_STATUS
     assert error.status == int(status[:3])
     assert status[:3] in str(error)
 
@@ -256,7 +256,7 @@ async def test_redirects_are_not_followed_and_their_target_is_not_told() -> None
         reply = http(b"", "307 Temporary Redirect", Location=f"{elsewhere.url}/?key=hush")
         error = await status_failure(reply)
     assert elsewhere.asked == []
-    assert (error.reason, error.status) == (Reason.HTTP_STATUS, 307)
+    assert (error.reason, error.status) == (ApiErrorReason.HTTP_STATUS, 307)
     assert "redirect" in str(error)
     assert "hush" not in str(error)
 
@@ -270,7 +270,7 @@ async def test_a_refusal_is_explained_in_the_apis_own_words_but_a_traceback_is_n
 
 async def test_a_server_that_never_answers_times_out() -> None:
     error = await status_failure(None, patience=0.2)
-    assert error.reason is Reason.TIMEOUT
+    assert error.reason is ApiErrorReason.TIMEOUT
     assert "0.2 s" in str(error)
 
 
@@ -284,24 +284,24 @@ async def test_a_server_that_drips_bytes_for_ever_times_out_all_the_same() -> No
 
     async with serving(drip) as url, asyncio.timeout(120):
         error = await failure(TickStockPL.status, TickStockPL(url, timeout=0.3, retries=0))
-    assert error.reason is Reason.TIMEOUT
+    assert error.reason is ApiErrorReason.TIMEOUT
 
 
 async def test_nobody_listening_is_unreachable() -> None:
     async with standing(http({})) as stand:
         url = stand.url
     error = await failure(TickStockPL.status, TickStockPL(url))
-    assert (error.reason, error.status) == (Reason.UNREACHABLE, None)
+    assert (error.reason, error.status) == (ApiErrorReason.UNREACHABLE, None)
 
 
 @pytest.mark.parametrize("reply", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200", b"HTTP/9.9 x y\r\n\r\n"])
 async def test_an_answer_that_is_no_http_is_unreachable(reply: bytes) -> None:
-    assert (await status_failure(reply)).reason is Reason.UNREACHABLE
+    assert (await status_failure(reply)).reason is ApiErrorReason.UNREACHABLE
 
 
 async def test_an_answer_that_breaks_off_is_a_bad_body() -> None:
     whole = http({"is_running": True})
-    assert (await status_failure(whole[:-3])).reason is Reason.BAD_BODY
+    assert (await status_failure(whole[:-3])).reason is ApiErrorReason.BAD_BODY
 
 
 # Size and compression
@@ -323,14 +323,14 @@ async def test_a_gzipped_answer_is_read() -> None:
     ],
 )
 async def test_broken_or_unasked_compression_is_a_bad_body(body: bytes, encoding: str) -> None:
-    assert (await status_failure(http(body, Content_Encoding=encoding))).reason is Reason.BAD_BODY
+    assert (await status_failure(http(body, Content_Encoding=encoding))).reason is ApiErrorReason.BAD_BODY
 
 
 @pytest.mark.parametrize("announced", [True, False])
 async def test_an_oversized_answer_is_cut_off(announced: bool) -> None:
     body = b'{"is_running": true, "junk": "' + b"x" * MAX_BODY + b'"}'
     error = await status_failure(http(body, Content_Length=str(len(body)) if announced else ""))
-    assert error.reason is Reason.BAD_BODY
+    assert error.reason is ApiErrorReason.BAD_BODY
     assert "larger" in str(error)
 
 
@@ -349,7 +349,7 @@ async def test_an_answer_that_swells_when_unpacked_is_cut_off() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * MAX_BODY
-    assert error.reason is Reason.BAD_BODY
+    assert error.reason is ApiErrorReason.BAD_BODY
     assert "larger" in str(error)
 
 
