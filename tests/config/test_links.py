@@ -7,6 +7,8 @@ import pytest
 
 from relay.config.links import Links, LinksOptions
 from relay.config.load import ConfigError, load
+from relay.config.settings import Settings
+from relay.lifecycle.reload import restart_needed
 
 GRAFANA = "https://grafana.example/d/relay?from={from_ms}&to={to_ms}"
 AT_1610 = datetime(2025, 1, 27, 21, 10, tzinfo=UTC)
@@ -52,6 +54,12 @@ def test_a_reload_changes_what_everybody_who_holds_them_gets() -> None:
     made = links(public_url="https://old.example")
     made.use(LinksOptions(public_url="https://new.example"), "production")
     assert (made.url_of(), made.name) == ("https://new.example/", "production")
+
+
+def test_links_and_name_need_no_restart_and_the_token_does() -> None:
+    changed = Settings.model_validate({"name": "b", "links": {"public_url": "https://b.example"}})
+    assert restart_needed(Settings(), changed) == []
+    assert restart_needed(Settings(), Settings.model_validate({"http": {"token": "t"}})) == ["http"]
 
 
 @pytest.mark.parametrize(
