@@ -75,7 +75,7 @@ class SinkState(Protocol):
         ...
 
     def put(self, key: str, value: str | None) -> None:
-        """Keep `value`; None forgets it."""
+        """Keep `value`, which is on disk when this returns; None forgets it."""
         ...
 
 

@@ -73,7 +73,7 @@ def make_sink(name: str, options: Mapping[str, Any], environment: SinkEnvironmen
         now=environment.clock.now,
         steady_for=lambda: environment.clock.steady_for,
         registry=CollectorRegistry(auto_describe=False),
-        state=environment.store.shelf(f"sink:{name}"),
+        state=environment.store.shelf(f"sink:{name}", at_once=True),
         user_agent=environment.user_agent,
         installation=environment.installation,
         label=environment.label,

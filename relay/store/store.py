@@ -44,10 +44,11 @@ Values = tuple[object, ...] | dict[str, object]
 
 
 class StoredShelf:
-    """A shelf of the store: read from memory, written with the next commit."""
+    """A shelf of the store: read from memory, written with the next commit, or `at_once`."""
 
-    def __init__(self, store: "Store", name: str) -> None:
+    def __init__(self, store: "Store", name: str, *, at_once: bool = False) -> None:
         self._store = store
+        self._stage = store.write_shelf if at_once else store.stage_shelf
         self._name = name
         self._values = store.read_shelf(name)
         store.shelves.append(self)
@@ -69,7 +70,7 @@ class StoredShelf:
             del self._values[key]
         else:
             self._values[key] = value
-        self._store.stage_shelf(self._name, key, value)
+        self._stage(self._name, key, value)
 
     def items(self) -> Mapping[str, str]:
         """Everything on this shelf."""
@@ -120,9 +121,9 @@ class Store:
         else:
             self._was_open = True
 
-    def shelf(self, name: str) -> StoredShelf:
-        """The shelf of this name."""
-        return StoredShelf(self, name)
+    def shelf(self, name: str, *, at_once: bool = False) -> StoredShelf:
+        """The shelf of this name; `at_once`: what is put there is on disk when `put` returns."""
+        return StoredShelf(self, name, at_once=at_once)
 
     def read_shelf(self, name: str) -> dict[str, str]:
         """What a shelf holds, as committed."""
@@ -151,6 +152,10 @@ class Store:
     def staged(self) -> bool:
         """Whether there is anything to commit."""
         return bool(self._staged or self._shelved)
+
+    def write_shelf(self, name: str, key: str, value: str | None) -> None:
+        """Put a value on a shelf without waiting for what is staged."""
+        self.write(lambda db: shelve(db, name, key, value))
 
     def stage_shelf(self, name: str, key: str, value: str | None) -> None:
         """Have a value put on a shelf by the next commit; of several under one key the last is written."""

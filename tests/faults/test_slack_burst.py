@@ -99,3 +99,34 @@ async def test_a_burst_of_errors_is_one_incident_with_exact_counts(
     assert len([reply for reply in replies if "VENDOR_ERROR_" in reply.text]) == len(CODES)
     assert [reply for reply in replies if reply.is_broadcast] == []
     assert len(slack.attempts) <= 60, Counter((attempt.path, attempt.status) for attempt in slack.attempts)
+
+
+@pytest.mark.parametrize("run_id", [RUN, None], ids=["of a run", "outside runs"])
+async def test_a_relay_that_was_killed_goes_on_in_the_same_message(
+    tmp_path: Path, valkey: Valkey, report: Report, run_id: str | None
+) -> None:
+    """It posted the incident once more: the row was forgotten at once, the message's place with the next tick."""
+
+    def error(number: int) -> None:
+        payload = {"severity": "error", "component": "db", "error_code": CODES[0], "message": f"refused {number}"}
+        valkey.publish("tickstock:errors", envelope("error", payload | ({"run_id": run_id} if run_id else {})))
+
+    async with SlackStandIn(rate=None) as slack:
+        ops = {"type": "slack", "token": slack.token, "channel": "#ops", "base_url": slack.api_url}
+        config: Json = {"sinks": {"ops": ops | {"mentions": {"error": "<!here>"}}}, "routes": ROUTES}
+        with RelayProcess(tmp_path, valkey.url, config=config) as relay:
+            if run_id:
+                start_run(valkey)
+            error(1)
+            await eventually(lambda: counts(slack.messages[-1:]) == {CODES[0]: 1}, what="the first message")
+            await eventually(lambda: relay.metric("relay_lane_depth", sink="ops") == 0, what="that Slack's answer came")
+            relay.kill()
+            relay.start()
+            error(2)
+            await eventually(lambda: counts(slack.messages[-1:]) == {CODES[0]: 2}, what="the edited message")
+    posts = [message for message in slack.messages if CODES[0] in message.text]
+    report("SIGKILL within an incident", injections=1, messages=2, duplicated=len(posts) - (2 if run_id else 1))
+    assert [message.thread for message in posts] == [None, posts[0].ts][: len(posts)]
+    assert len(posts) == (2 if run_id else 1)
+    assert posts[0].edits[0]["text"].startswith("<!here> ")
+    assert "<!here>" not in posts[0].text

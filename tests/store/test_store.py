@@ -39,6 +39,18 @@ def test_what_is_put_is_there_after_a_commit_and_a_restart(tmp_path: Path) -> No
     assert kept(tmp_path / "relay.db") == {"a": "1"}
 
 
+def test_what_a_sink_keeps_is_there_at_once_and_writes_nothing_else(tmp_path: Path) -> None:
+    store = Store(tmp_path / "relay.db")
+    store.shelf("runs").put("staged", "with a batch")
+    shelf = store.shelf("x", at_once=True)
+    shelf.put("a", "1")
+    shelf.put("b", "2")
+    shelf.put("b", None)
+    assert store.staged, "what waits for its batch waits on"
+    del store, shelf
+    assert kept(tmp_path / "relay.db") == {"a": "1"}
+
+
 def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     store = Store(tmp_path / "relay.db")
 
