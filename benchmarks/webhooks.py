@@ -14,15 +14,16 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import system
+from benchmarks import plot, system
 from benchmarks.neighbour import Beside
 
 HERE = Path(__file__).parent / "contenders"
 BEFORE = "b175fce"
 """The last commit whose deliveries went by way of `httpx.AsyncClient`."""
-COUNT, SHORT = 4_000, 200
+COUNT, SHORT = 2_000, 200
 """Deliveries of a row; of those in batches ten times as many events."""
 Results = dict[str, list[dict[str, float]]]
 
@@ -156,10 +157,18 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="small, for CI: does it run, and does all arrive?")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without-before", action="store_true", help="only today's relay, beside httpx")
+    parser.add_argument("--write", action="store_true", help="put the rows into docs/performance.json and the plot")
     arguments = parser.parse_args()
     system.CACHE.mkdir(parents=True, exist_ok=True)
     count, rounds = (SHORT, 1) if arguments.short else (COUNT, arguments.rounds)
-    print(table(summary(measure(count, rounds, before=not arguments.without_before))))
+    rows = summary(measure(count, rounds, before=not arguments.without_before))
+    print(table(rows))
+    if arguments.write:
+        file = system.ROOT / "docs" / "performance.json"
+        document = json.loads(file.read_text()) | {"deliveries": rows}
+        document["conditions"]["deliveries_measured"] = datetime.now(UTC).date().isoformat()
+        file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        file.with_suffix(".svg").write_text(plot.svg(document["contenders"], rows))
     return 0
 
 

@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from relay.config.settings import OutboxOptions
-from relay.events import Event, KindFacts, kind_of
+from relay.events import Event, decode
 from relay.lanes.queued import QueuedLane
 from relay.process.clock import Clock
 from relay.redaction.redactor import Redactor
@@ -33,18 +34,20 @@ WARM_UP = 200
 BATCH = 100
 """Events that the intake hands over and commits at once."""
 SECRET = "whsec_YmVuY2htYXJrLW9ubHktbm90LWEtc2VjcmV0"  # noqa: S105 - signs requests to our own receiver on loopback
-KINDS = [
-    kind_of(KindFacts(f"tickstock:job:{name}", f"{name}_progress")) for name in ("import", "indicators", "patterns")
-]
+LINE = (
+    b'{"id":"bench-1","received":"2026-11-26T21:00:00Z","timestamp":"2026-11-26T21:00:00Z",'
+    b'"channel":"tickstock:job:%b","domain":"job","action":"%b","event":"%b_progress","severity":"info","payload":{}}'
+)
+TEMPLATES = [decode(LINE % (name, name, name)) for name in (b"import", b"indicators", b"patterns")]
 OPTIONS = OutboxOptions(max_rows=10**6, max_bytes=1 << 30)
 
 
 def event(number: int, keys: int) -> Event:
     """A small one, of a run out of `keys`."""
     raw = b'{"symbol":"AAPL","price":123.45,"seq": %d,"pad":"%b"}' % (10**9 + number, b"x" * 300)
-    now = datetime.now(UTC)
-    run = f"run-{number % keys}" if keys else None
-    return Event(KINDS[number % len(KINDS)], "bench", number, now, now, raw, raw, run_id=run)
+    now, run = datetime.now(UTC), f"run-{number % keys}" if keys else None
+    template = TEMPLATES[number % len(TEMPLATES)]
+    return replace(template, offset=number, received=now, timestamp=now, raw=raw, original=raw, run_id=run)
 
 
 async def deliver(lane: QueuedLane, store: Store, numbers: range, keys: int) -> None:
