@@ -86,9 +86,9 @@ class Viewpoint:
         )
         return without_secrets(seen, self._hide)
 
-    def report(self, asked: str) -> RunReport | NoReport:
-        """The run of that id, or the run of that day."""
-        return report(self.sources(), asked)
+    def report(self, asked: str, *, with_events: bool = True) -> RunReport | NoReport:
+        """The run of that id, or the run of that day; without its last events it costs a fraction."""
+        return report(self.sources(), asked, with_events=with_events)
 
     def run_list(self, chosen: ListFilter) -> RunList:
         """The runs that are remembered."""

@@ -58,17 +58,20 @@ class Sources:
         return ZoneInfo(self.schedule.timetable.timezone)
 
 
-def report(sources: Sources, asked: str) -> RunReport | NoReport:
-    """The run of that id, or the run of that day (`2025-01-27`, the schedule's zone)."""
+def report(sources: Sources, asked: str, *, with_events: bool = True) -> RunReport | NoReport:
+    """The run of that id, or the run of that day (`2025-01-27`, the schedule's zone).
+
+    Its last events cost more than all else, while many come: they can be left out.
+    """
     run = sources.runs.get(asked)
     if run is not None:
-        return of_run(sources, run)
+        return of_run(sources, run, with_events=with_events)
     try:
         day = date.fromisoformat(asked)
     except ValueError:
         return _nothing(sources, asked, "No run of this id is known.")
     run = run_of_day(sources, day)
-    return of_run(sources, run) if run is not None else _without_run(sources, day)
+    return of_run(sources, run, with_events=with_events) if run is not None else _without_run(sources, day)
 
 
 def run_of_day(sources: Sources, day: date) -> Run | None:
@@ -121,7 +124,7 @@ def words_of_day(sources: Sources, day: date, slot: ScheduledRun | None) -> Word
     return run_verdict.of_day(slot, called, sources.now, slot.due + timedelta(seconds=sources.options.start_grace))
 
 
-def of_run(sources: Sources, run: Run) -> RunReport:
+def of_run(sources: Sources, run: Run, *, with_events: bool = True) -> RunReport:
     """The report of a run that is known."""
     remembered = list(sources.runs.newest_first())
     baseline, log = Baseline(sources.options.learned, remembered, run), sources.logs.log_of(run)
@@ -163,7 +166,7 @@ def of_run(sources: Sources, run: Run) -> RunReport:
         error_count=run.errors,
         other_errors=log.other_errors if log else 0,
         milestones=run_course.milestones(run, log),
-        events=run_course.event_lines(sources.logs.events_of(run)),
+        events=run_course.event_lines(sources.logs.events_of(run)) if with_events else [],
         event_count=log.events if log else run.events,
         phase_counts=dict(log.phases) if log else {},
         severity_counts=dict(log.severities) if log else {},

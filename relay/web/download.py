@@ -29,7 +29,7 @@ class Download:
         await (await self._answer(request))(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        report = self._viewpoint.report(request.path_params["key"])
+        report = self._viewpoint.report(request.path_params["key"], with_events=False)
         if isinstance(report, NoReport) or report.run_id is None or report.began is None:
             return PlainTextResponse("no events are known of this run\n", 404)
         place = archive_place(self._viewpoint.sources().sinks)

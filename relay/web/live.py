@@ -98,15 +98,19 @@ class Lives:
 
     def __init__(self) -> None:
         self._lives: dict[Hashable, Live] = {}
+        self._asked_at: dict[Hashable, float] = {}
 
     def response(self, page: Hashable, make: Callable[[], Live], *, compressed: bool) -> Response:
         """A stream of that page, or a refusal when there are too many viewers of all of them."""
-        self._lives = {key: live for key, live in self._lives.items() if live.viewers}
+        now = asyncio.get_running_loop().time()
+        for key in [key for key, live in self._lives.items() if not live.viewers and now - self._asked_at[key] > SLOW]:
+            del self._lives[key], self._asked_at[key]  # nobody looks any more; who has just asked is not counted yet
         if sum(live.viewers for live in self._lives.values()) >= MOST_VIEWERS:
             return refusal()
         live = self._lives.get(page)
         if live is None:
             live = self._lives[page] = make()
+        self._asked_at[page] = now
         return live.response(compressed=compressed)
 
     def close(self) -> None:

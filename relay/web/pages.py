@@ -30,11 +30,12 @@ def page_routes(viewpoint: Viewpoint) -> list[Route]:
         return answer(request, msgspec.json.encode(viewpoint.snapshot()), JSON)
 
     async def run(request: Request) -> Response:
-        made = viewpoint.report(request.path_params["key"])
+        chosen = _chosen(request)
+        made = viewpoint.report(request.path_params["key"], with_events=chosen.needs_events)
         if isinstance(made, NoReport):
             text = run_page.not_found(made)
             return PlainTextResponse(text, 404, media_type=HTML)
-        return answer(request, run_page.page(made, _chosen(request)), HTML, keep=not run_page.is_live(made))
+        return answer(request, run_page.page(made, chosen), HTML, keep=not run_page.is_live(made))
 
     async def runs(request: Request) -> Response:
         chosen = _listed(request)
@@ -67,7 +68,7 @@ def stream_route(viewpoint: Viewpoint, lives: Lives) -> Route:
         asked, chosen = request.query_params.get("run"), _chosen(request)
 
         def of_run() -> dict[str, str]:
-            made = viewpoint.report(asked or "")
+            made = viewpoint.report(asked or "", with_events=chosen.needs_events)
             return {} if isinstance(made, NoReport) else run_page.parts(made, chosen)
 
         def make() -> Live:
@@ -75,7 +76,7 @@ def stream_route(viewpoint: Viewpoint, lives: Lives) -> Route:
                 return Live(lambda: status_page.parts(viewpoint.snapshot()), calm=status_page.CALM)
             return Live(of_run, every=RUN_EVERY)
 
-        if asked is not None and isinstance(viewpoint.report(asked), NoReport):
+        if asked is not None and isinstance(viewpoint.report(asked, with_events=False), NoReport):
             return PlainTextResponse("no such run\n", 404)
         return lives.response((asked, chosen if asked else None), make, compressed=takes_gzip(request))
 

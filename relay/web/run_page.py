@@ -39,6 +39,11 @@ class EventFilter:
         """By a page's query."""
         return cls(show if show in SHOWS else "milestones", phase if phase in PHASES else "")
 
+    @property
+    def needs_events(self) -> bool:
+        """Whether it shows single events, and not only what follows from them."""
+        return self.show != "milestones"
+
     def query(self, **other: str) -> str:
         """The query of a link that changes one of them: `?show=all&phase=import#events`."""
         values = {"show": self.show, "phase": self.phase} | other

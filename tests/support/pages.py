@@ -27,8 +27,8 @@ class ShownWorld:
     def __init__(self, world: ReportedWorld) -> None:
         self.world = world
 
-    def report(self, asked: str) -> RunReport | NoReport:
-        return report(self.sources(), asked)
+    def report(self, asked: str, *, with_events: bool = True) -> RunReport | NoReport:
+        return report(self.sources(), asked, with_events=with_events)
 
     def run_list(self, chosen: ListFilter) -> RunList:
         return run_list(self.sources(), chosen)
