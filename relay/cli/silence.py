@@ -241,5 +241,5 @@ def expire(silence_id: str, config: Path, as_json: bool) -> None:
             silence = silences.expire(silence_id, _now())
         except KeyError:
             raise click.ClickException(f"there is no active silence {plain(silence_id)}") from None
-        record.answer = f"{silence.id}: ended"
-    click.echo(json.dumps(_facts(silence), indent=2) if as_json else record.answer)
+        record.answer = "ended"
+    click.echo(json.dumps(_facts(silence), indent=2) if as_json else f"{silence.id}: ended")

@@ -19,6 +19,8 @@ from relay.runs.run import error_category
 from relay.store.shelf import Shelf
 
 MAX_GROUPS = 100
+COMMANDS = "relay:operator:"
+"""What operators do is no alert: it is recorded in the archive and the log."""
 MAX_ALERTS = 50
 NO_NOTICES = (INCIDENT, SUMMARY)
 """They tell of alerts that are kept already."""
@@ -119,7 +121,7 @@ class Recent:
                 continue
             if "alert" in payload:
                 self._alert(announcement, str(payload["alert"]), now)
-            elif "title" in payload:
+            elif "title" in payload and not announcement.channel.startswith(COMMANDS):
                 self._remember(past_alert(announcement, announcement.event, now, is_notice=True))
 
     def count(self, now: datetime, received: int) -> None:

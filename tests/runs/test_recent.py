@@ -55,6 +55,16 @@ def test_an_alert_and_its_end_are_one_entry_and_outlive_a_restart() -> None:
         assert [(one.title, one.resolved_at, one.resolution) for one in memory.alerts] == [("Late", later, "It came.")]
 
 
+def test_an_alert_that_is_announced_again_after_a_silence_is_no_second_entry_and_a_command_is_none() -> None:
+    recent = Recent(MemoryShelf())
+    payload = {"alert": "x:1", "state": "firing", "title": "X"}
+    recent.announced([Announcement(channel="relay:alert:x", event="x", payload=payload)], NOW)
+    recent.announced([Announcement(channel="relay:alert:x", event="x", payload=payload | {"after_silence": "a"})], NOW)
+    recent.announced([Announcement(channel="relay:operator:reload", event="r", payload={"title": "ann: reload"})], NOW)
+    recent.announced([Announcement(channel="relay:alert:silence", event="s", payload={"title": "Silence ended"})], NOW)
+    assert [alert.title for alert in recent.alerts] == ["Silence ended", "X"]
+
+
 def test_an_alert_that_comes_again_is_an_entry_of_its_own() -> None:
     recent, alerts = Recent(MemoryShelf()), Alerts(MemoryShelf())
     for firing in (True, False, True):
