@@ -50,13 +50,6 @@ def moment_text(moment: datetime | None) -> str | None:
     return None if moment is None else clock_time(moment, datetime.now(UTC), seconds=True, utc=True)
 
 
-def duration_text(seconds: float | None) -> str | None:
-    """A duration as all commands show it."""
-    from relay.events.wording import duration  # noqa: PLC0415
-
-    return None if seconds is None else duration(seconds)
-
-
 def console() -> Console:
     """Standard output for people. Made when needed, as tests and pipes put another stream there."""
     found = Console(highlight=False, markup=False, emoji=False)
