@@ -7,6 +7,7 @@ import math
 from datetime import UTC, datetime
 
 MAX_COUNT = 2**53
+_BY_HAND = frozenset({"manual", "api", "user"})
 MAX_NUMERAL = 40
 """Characters of a number that came as text: past this it is no number that anybody counted."""
 
@@ -73,3 +74,8 @@ def text(value: object, longest: int = 200) -> str | None:
     if type(value) is int:
         return str(value) if abs(value) < MAX_COUNT else None
     return value.strip()[:longest] or None if isinstance(value, str) else None
+
+
+def is_by_hand(trigger_type: object) -> bool:
+    """Whether a run's `trigger_type` says that somebody started it, and not the scheduler."""
+    return isinstance(trigger_type, str) and trigger_type.lower() in _BY_HAND

@@ -89,6 +89,13 @@ def day_name(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b}"
 
 
+def run_title(day: date, began: datetime | None = None, *, by_hand: bool = False, zone: tzinfo = NEW_YORK) -> str:
+    """`Run of Mon 27 Jan`; one that was started by hand `Manual run of Mon 27 Jan 17:02`."""
+    if not by_hand:
+        return f"Run of {day_name(day)}"
+    return f"Manual run of {clock_time(began, zone=zone) if began else day_name(day)}"
+
+
 def figure(number: float) -> str:
     """`1,250`, `98.5`: at most one decimal, but what is small is not nothing: `0.001`."""
     if 0 < abs(number) < 0.1:

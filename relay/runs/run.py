@@ -4,13 +4,14 @@ Pure: no run decides here which events are its own (`relay.runs.runs` does), and
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from relay.events import PHASE_NAMES, Event, Phase
-from relay.events.values import amount, count, moment, percent
+from relay.events.values import amount, count, is_by_hand, moment, percent
+from relay.events.wording import NEW_YORK, run_title
 from relay.redaction.built_in import shortened
 from relay.runs.findings import Finding
 from relay.runs.signals import State
@@ -171,7 +172,20 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     @property
     def is_scheduled(self) -> bool:
         """Whether it says, or leaves open, that the scheduler began it."""
-        return (self.trigger_type or "automatic").lower() not in {"manual", "api", "user"}
+        return not is_by_hand(self.trigger_type)
+
+    @property
+    def day(self) -> date:
+        """The day that it is for: as TickStockPL says, else when it began in New York."""
+        try:
+            return date.fromisoformat(self.run_date or "")
+        except ValueError:
+            return self.began.astimezone(NEW_YORK).date()
+
+    @property
+    def title(self) -> str:
+        """`Run of Mon 27 Jan`, `Manual run of Mon 27 Jan 17:02`."""
+        return run_title(self.day, self.began, by_hand=not self.is_scheduled)
 
     def describe(self, payload: Mapping[str, Any]) -> None:
         """Take over what a start says about the run."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from relay.config.links import Links
 from relay.config.watchdog import WatchdogOptions
 from relay.events.values import moment
-from relay.events.wording import clock_time, day_name, duration, percent
+from relay.events.wording import clock_time, day_name, duration, percent, run_title
 from relay.runs.recent import PastAlert
 from relay.runs.run import Run
 from relay.runs.run_log import RunLogs
@@ -24,7 +24,6 @@ from relay.status.run_verdict import Words
 from relay.status.run_view import band_of, result_words, run_view
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Baseline
-from relay.watchdog.progress_messages import name
 from relay.watchdog.result_check import is_sound
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
 
@@ -110,13 +109,13 @@ def words_of_run(sources: Sources, run: Run) -> Words:
     band = band_of(Baseline(sources.options.learned, remembered, run).duration())
     others = remembered if run.state.is_open else []
     view, coming = run_view(run, others, sources.now, sources.options.learned, sources.api), sources.schedule.coming
-    words = run_verdict.of_run(run, name(run), band, view.eta, coming.due if coming else None)
+    words = run_verdict.of_run(run, run.title, band, view.eta, coming.due if coming else None)
     return run_verdict.after(words, incident) if incident else words
 
 
 def words_of_day(sources: Sources, day: date, slot: ScheduledRun | None) -> Words:
     """How a day reads whose run has not started."""
-    called = f"Run of {day_name(day)}"
+    called = run_title(day)
     if incident := sources.logs.incident_of_day(day.isoformat()):
         return run_verdict.of_incident(incident)
     if slot is None:
@@ -128,7 +127,7 @@ def of_run(sources: Sources, run: Run, *, with_events: bool = True) -> RunReport
     """The report of a run that is known."""
     remembered = list(sources.runs.newest_first())
     baseline, log = Baseline(sources.options.learned, remembered, run), sources.logs.log_of(run)
-    day, called, band = day_of(run, sources.zone), name(run), band_of(baseline.duration())
+    day, called, band = day_of(run, sources.zone), run.title, band_of(baseline.duration())
     course = run_course.timeline(run, log, baseline, sources.now)
     incident = log.incident if log else None
     words = words_of_run(sources, run)
@@ -215,7 +214,7 @@ def _without_run(sources: Sources, day: date) -> RunReport | NoReport:
 
 
 def _of_day(sources: Sources, day: date, slot: ScheduledRun | None, due: datetime, before: list[Run]) -> RunReport:
-    called = f"Run of {day_name(day)}"
+    called = run_title(day)
     incident = sources.logs.incident_of_day(day.isoformat())
     words = words_of_day(sources, day, slot)
     like = before[0] if before else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from relay.events.wording import day_name
+from relay.events.wording import run_title
 from relay.runs.signals import State
 from relay.schedule.timetable import Timetable
 from relay.status.run_verdict import Words
@@ -55,7 +55,7 @@ def today(
 
 def _as_today(headline: str, day: date | None, here: date) -> str:
     """`Today's run failed` for `Run of Mon 27 Jan failed`, on that day."""
-    called = f"Run of {day_name(here)}"
+    called = run_title(here)
     is_todays = day == here and headline.startswith((f"{called} ", f"{called}:"))
     return f"Today’s run{headline.removeprefix(called)}" if is_todays else headline  # noqa: RUF001 - typography
 

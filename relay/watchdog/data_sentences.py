@@ -4,7 +4,6 @@ Which word stands before it (No, Partly …) is decided in `relay.watchdog.resul
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date
 
 from relay.events import Phase
 from relay.events.wording import day_name, figure, percent
@@ -139,7 +138,4 @@ def _symbols(run: Run) -> list[str]:
 
 
 def _day(run: Run) -> str:
-    try:
-        return day_name(date.fromisoformat(run.run_date or ""))
-    except ValueError:
-        return "the day"
+    return day_name(run.day)

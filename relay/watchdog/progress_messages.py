@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from relay.events import Phase, Severity
-from relay.events.wording import NEW_YORK, clock_time, day_name, duration, figure
+from relay.events.wording import clock_time, duration, figure
 from relay.runs.run import Run
 from relay.watchdog.api_state import ApiState
 
@@ -39,7 +39,7 @@ def stalled(run: Run, api: ApiState, moved_at: datetime) -> RunProblem:
     parts.append(" TickStockPL's API says that it is running." if api.is_running else "")
     parts.append(" Look at the job's log around that symbol; `tickstock-relay cancel` ends the run.")
     where = f"in {phase}" if phase else "between two phases"
-    return RunProblem("run_stalled", Severity.ERROR, f"{name(run)} is stalled {where}", "".join(parts), phase, symbol)
+    return RunProblem("run_stalled", Severity.ERROR, f"{run.title} is stalled {where}", "".join(parts), phase, symbol)
 
 
 def no_events(run: Run, api: ApiState, last_event_at: datetime) -> RunProblem:
@@ -52,7 +52,7 @@ def no_events(run: Run, api: ApiState, last_event_at: datetime) -> RunProblem:
         f" The run was{_in(phase) or ' between two phases'}; the last symbol was {run.last_symbol or 'not named'}."
         " TickStockPL, its host or Redis may be down: look whether its processes live."
     )
-    title = f"{name(run)} is silent, and so is the API"
+    title = f"{run.title} is silent, and so is the API"
     return RunProblem("run_no_events", Severity.CRITICAL, title, message, phase, run.last_symbol)
 
 
@@ -75,7 +75,7 @@ def events_missing(run: Run, api: ApiState, others_come: bool) -> RunProblem:
         f"TickStockPL's API said{asked} that it is running{_in(phase)}{progress}; {received}. {others}: compare the"
         " Redis URL and the channel patterns here with TickStockPL's, and look at its Redis errors."
     )
-    title = f"{name(run)}: its events are missing"
+    title = f"{run.title}: its events are missing"
     return RunProblem("events_missing", Severity.ERROR, title, message, phase, run.last_symbol)
 
 
@@ -89,7 +89,7 @@ def overdue(run: Run, deadline: datetime, now: datetime) -> RunProblem:
         f" {clock_time(deadline, run.began, named=True)}. At {clock_time(now, now)} it was"
         f"{_in(phase) or ' between two phases'}{done}. The day's results will be late: look at what it waits for."
     )
-    return RunProblem("run_overdue", Severity.ERROR, f"{name(run)} is still running", message, phase, run.last_symbol)
+    return RunProblem("run_overdue", Severity.ERROR, f"{run.title} is still running", message, phase, run.last_symbol)
 
 
 def slow(run: Run, phase: Phase, began: datetime, limit: float, now: datetime) -> RunProblem:
@@ -101,7 +101,7 @@ def slow(run: Run, phase: Phase, began: datetime, limit: float, now: datetime) -
         " limit. It makes"
         f" progress{reached}: the run will end late."
     )
-    title = f"{name(run)} is slow in {phase}"
+    title = f"{run.title} is slow in {phase}"
     return RunProblem("phase_slow", Severity.WARNING, title, message, phase, its.last_symbol)
 
 
@@ -112,7 +112,7 @@ def disputed(run: Run) -> RunProblem:
         " its history does not have"
         " the run. Does `tickstockpl.base_url` name the right one?"
     )
-    title = f"{name(run)}: TickStockPL says it is idle"
+    title = f"{run.title}: TickStockPL says it is idle"
     return RunProblem("run_disputed", Severity.WARNING, title, message, run.current_phase, run.last_symbol)
 
 
@@ -123,12 +123,6 @@ def goes_on(run: Run, now: datetime) -> str:
     symbol = f", at {its.last_symbol}" if its and its.last_symbol else ""
     reached = f", {figure(its.percent)} %" if its and its.percent is not None else ""
     return f"At {clock_time(now, now)} the run goes on{_in(phase)}{symbol}{reached}."
-
-
-def name(run: Run) -> str:
-    """`Run of Mon 27 Jan`; by hand: `Manual run of Mon 27 Jan 17:02`."""
-    began = run.began.astimezone(NEW_YORK)
-    return f"Run of {day_name(began.date())}" if run.is_scheduled else f"Manual run of {clock_time(began)}"
 
 
 def _in(phase: Phase | None) -> str:

@@ -16,7 +16,6 @@ from relay.runs.runs import Runs
 from relay.subscription.errors import remedy
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.api_state import ApiState
-from relay.watchdog.progress_messages import name
 
 KEY = "not_subscribed"
 NOT_SUBSCRIBED_FOR = 60.0
@@ -139,14 +138,14 @@ def _in_gap(gap: Gap, runs: Runs) -> Iterator[Run]:
 def _course(run: Run, gap: Gap, api: ApiState) -> str:
     if not run.state.is_open and run.ended_at is not None:
         by = "by TickStockPL's history" if run.is_reconstructed else "by its events"
-        return f"{name(run)} {run.state} at {clock_time(run.ended_at, gap.until)}, {by}."
+        return f"{run.title} {run.state} at {clock_time(run.ended_at, gap.until)}, {by}."
     status = api.status if api.is_running else None
     if status is None or status.run_id not in (None, run.run_id):
         seen = "its events come again" if run.last_seen > gap.until else "nothing has shown its end"
-        return f"{name(run)} goes on: {seen}."
+        return f"{run.title} goes on: {seen}."
     phase = f", in {status.current_phase}" if status.current_phase else ""
     reached = f" at {status.progress:.0f} %" if status.progress is not None else ""
-    return f"{name(run)} goes on{phase}{reached}, by TickStockPL's API."
+    return f"{run.title} goes on{phase}{reached}, by TickStockPL's API."
 
 
 def _is_asked(gap: Gap, api: ApiState) -> bool:

@@ -19,7 +19,6 @@ from relay.runs.transitions import of_run
 from relay.watchdog import data_sentences
 from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.baseline import Baseline
-from relay.watchdog.progress_messages import name
 from relay.watchdog.result_findings import judge, judge_phase
 
 WORDS = {
@@ -178,7 +177,7 @@ class ResultCheck:
             True,
             now,
             severity=worst.severity,
-            title=f"{name(run)} {worst.title}",
+            title=f"{run.title} {worst.title}",
             message=" ".join(finding.sentence for finding in findings) + ended,
             run_id=run.run_id,
             facts=facts,
@@ -208,7 +207,7 @@ class ResultCheck:
 
     def _made_good(self, run: Run, alert: Alert) -> str:
         ended = f" at {clock_time(run.ended_at, run.began, named=True)}" if run.ended_at else ""
-        words = f"{name(run)} completed{ended} with sound results."
+        words = f"{run.title} completed{ended} with sound results."
         day = str(alert.facts.get("run_date") or "")
         if day == _day(run):
             return f"{words} {data_usable(run).word.short}"

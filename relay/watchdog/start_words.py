@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from relay.events.wording import clock_time, day_name, duration
+from relay.events.wording import clock_time, day_name, duration, run_title
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.watchdog.api_state import ApiState
@@ -27,7 +27,7 @@ def title(scheduled: ScheduledRun, verdict: Verdict) -> str:
     """The alert's headline."""
     if verdict is Verdict.NO_SIGN:
         return f"No sign of the run of {day_name(scheduled.day)}"
-    return f"Run of {day_name(scheduled.day)} has not started"
+    return f"{run_title(scheduled.day)} has not started"
 
 
 def asked_late(first_answer: datetime | None, asked_since: datetime, grace_ends: datetime) -> str:

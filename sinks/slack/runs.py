@@ -8,7 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from relay.events import Event, Severity
-from relay.events.wording import clock_time, day_name, duration, figure
+from relay.events.values import is_by_hand
+from relay.events.wording import clock_time, duration, figure, run_title
 from sinks.slack.incident import COMPLETED, RUNNING, Incident
 
 RUN_STARTED, RUN_CHECKED = "relay:run:started", "relay:run:checked"
@@ -61,9 +62,7 @@ def _name(event: Event, zone: ZoneInfo) -> str:
         day = date.fromisoformat(str(payload.get("run_date")))
     except ValueError:
         day = (began or event.time).astimezone(zone).date()
-    if payload.get("trigger_type") != "manual":
-        return f"Run of {day_name(day)}"
-    return f"Manual run of {day_name(day)}" + (f" {clock_time(began, day, zone=zone)}" if began else "")
+    return run_title(day, began, by_hand=is_by_hand(payload.get("trigger_type")), zone=zone)
 
 
 def _counts(payload: dict[str, Any]) -> list[str]:

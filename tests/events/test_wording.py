@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from relay.events.wording import between, clock_time, duration, figure, percent, plural, size, usually
+from relay.events.wording import between, clock_time, duration, figure, percent, plural, run_title, size, usually
 from tests.support.wire import utc
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +93,18 @@ def test_the_last_days_of_a_year_keep_their_time_in_the_next_one() -> None:
 @pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)])
 def test_a_moment_at_the_end_of_all_time_can_be_told(moment: datetime) -> None:
     assert clock_time(moment, zone=TOKYO, utc=True)
+
+
+def test_a_run_has_one_title() -> None:
+    day = date(2025, 1, 27)
+    assert run_title(day) == "Run of Mon 27 Jan"
+    assert run_title(day, MOMENT, by_hand=True) == "Manual run of Mon 27 Jan 16:42"
+    assert run_title(day, by_hand=True) == "Manual run of Mon 27 Jan"
+
+
+def test_nobody_else_titles_a_run() -> None:
+    for path in others():
+        assert "un of {day_name(" not in path.read_text(), f"{path}: use run_title"
 
 
 def test_numbers() -> None:

@@ -8,7 +8,7 @@ from relay.events import SEVERITIES, Severity, utc_text
 from relay.events.wording import NEW_YORK, clock_time, day_name
 from relay.runs.run import Run
 from relay.watchdog.incident.record import Incident, IncidentKind, Part, Stage
-from relay.watchdog.incident.text import Action, count_of, day_of, run_name, second, short_day
+from relay.watchdog.incident.text import Action, count_of, day_of, second, short_day
 
 
 def silence_command(incident_id: str) -> str:
@@ -64,7 +64,7 @@ def run_facts(run: Run | None) -> dict[str, Any] | None:
         return None
     return {
         "run_id": run.run_id,
-        "name": run_name(run),
+        "name": run.title,
         "manual": not run.is_scheduled,
         "state": run.state.value,
         "began": utc_text(run.began),

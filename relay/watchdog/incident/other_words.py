@@ -18,7 +18,6 @@ from relay.watchdog.incident.text import (
     minute,
     moment_of,
     not_yet,
-    run_name,
     second,
     sentence,
     sentences,
@@ -100,7 +99,7 @@ def of_error_rate(part: Part, run: Run, error: ErrorGroup | None) -> Words:
     look = Action("Look at the component that reports them, and at the vendor's limits. The run may still end well.")
     cause = sentences(sentence(most), part.message)
     short = most or uncapitalised(part.message)
-    return Words(f"{run_name(run)}: high error rate", cause, _until_result(run), (look,), short)
+    return Words(f"{run.title}: high error rate", cause, _until_result(run), (look,), short)
 
 
 def of_day(part: Part, facts: Facts) -> Words:
@@ -157,7 +156,7 @@ def of_errors(incident: Incident, run: Run | None) -> Words:
         span = f"{second(group.first)} to {second(group.last)}, outside any run."
         cause = span if group.count > 1 else "Once, outside any run."
         return Words(name, cause, Data(Usable.NOT_AFFECTED), (look,), "outside any run", quote=group.message)
-    title = f"{run_name(run)}: {count_of(incident.errors, 'error')}"
+    title = f"{run.title}: {count_of(incident.errors, 'error')}"
     return Words(title, f"{name}.", _until_result(run), (look,), f"{name}: {group.message}", quote=group.message)
 
 

@@ -25,7 +25,6 @@ from relay.watchdog.incident.text import (
     not_yet,
     of_result,
     progress_of,
-    run_name,
     second,
     sentence,
     sentences,
@@ -51,7 +50,7 @@ def _stalled(part: Part, run: Run, _facts: Facts) -> Words:
     job = f"the {phase} job" if phase else "TickStockPL"
     around = f" around symbol {symbol}" if symbol else ""
     return Words(
-        f"{run_name(run)} is stalled {f'in {phase}' if phase else 'between two phases'}",
+        f"{run.title} is stalled {f'in {phase}' if phase else 'between two phases'}",
         f"No progress since {since}{f' at {progress}' if progress else ''}; {last}.",
         not_yet(run),
         (
@@ -65,7 +64,7 @@ def _stalled(part: Part, run: Run, _facts: Facts) -> Words:
 
 def _no_events(part: Part, run: Run, _facts: Facts) -> Words:
     return Words(
-        f"{run_name(run)} is silent, and so is the API",
+        f"{run.title} is silent, and so is the API",
         part.message,
         Data(Usable.UNKNOWN, f"The run was {_in(run)} when its last event came."),
         (
@@ -78,7 +77,7 @@ def _no_events(part: Part, run: Run, _facts: Facts) -> Words:
 
 def _events_missing(part: Part, run: Run, _facts: Facts) -> Words:
     return Words(
-        f"{run_name(run)}: its events are missing",
+        f"{run.title}: its events are missing",
         part.message,
         Data(Usable.UNKNOWN, "The run may be well; the relay cannot see its results."),
         (
@@ -91,7 +90,7 @@ def _events_missing(part: Part, run: Run, _facts: Facts) -> Words:
 
 def _overdue(part: Part, run: Run, _facts: Facts) -> Words:
     return Words(
-        f"{run_name(run)} is still running",
+        f"{run.title} is still running",
         part.message,
         Data(Usable.NOT_YET, sentences("The day's results are late.", unfinished(run))),
         (Action(f"Look at what {where_of(run) or 'it'} waits for.", TOP),),
@@ -102,7 +101,7 @@ def _overdue(part: Part, run: Run, _facts: Facts) -> Words:
 def _slow(part: Part, run: Run, _facts: Facts) -> Words:
     phase = part.facts.get("phase") or where_of(run) or "a phase"
     return Words(
-        f"{run_name(run)} is slow in {phase}",
+        f"{run.title} is slow in {phase}",
         part.message,
         Data(Usable.NOT_YET, sentences("The run will end late.", unfinished(run))),
         (Action("Nothing yet. Watch it.", TOP),),
@@ -112,7 +111,7 @@ def _slow(part: Part, run: Run, _facts: Facts) -> Words:
 
 def _disputed(part: Part, run: Run, _facts: Facts) -> Words:
     look = Action("Look whether `tickstockpl.base_url` names the right TickStockPL.", CONNECT)
-    return Words(f"{run_name(run)}: TickStockPL says it is idle", part.message, Data(Usable.UNKNOWN), (look,))
+    return Words(f"{run.title}: TickStockPL says it is idle", part.message, Data(Usable.UNKNOWN), (look,))
 
 
 def _failed(_part: Part, run: Run, facts: Facts) -> Words:
@@ -124,7 +123,7 @@ def _failed(_part: Part, run: Run, facts: Facts) -> Words:
     stopped = f"It stopped at {second(run.ended_at)}{_after(run)}{symbol}." if run.ended_at else ""
     recovery = error.recovery if error is not None else None
     return Words(
-        f"{run_name(run)} failed{f' in {phase}' if phase else ''}",
+        f"{run.title} failed{f' in {phase}' if phase else ''}",
         sentences(sentence(first), stopped),
         of_result(run, facts),
         (
@@ -140,7 +139,7 @@ def _failed(_part: Part, run: Run, facts: Facts) -> Words:
 def _cancelled(_part: Part, run: Run, facts: Facts) -> Words:
     phase = where_of(run)
     return Words(
-        f"{run_name(run)} was cancelled{f' in {phase}' if phase else ''}",
+        f"{run.title} was cancelled{f' in {phase}' if phase else ''}",
         f"It was cancelled at {second(run.ended_at)}{_after(run)}." if run.ended_at else "It was cancelled.",
         of_result(run, facts),
         (Action("If nobody meant that, ask who cancelled it."), again(facts)),
@@ -153,7 +152,7 @@ def _zero(_part: Part, run: Run, facts: Facts) -> Words:
     counts = {"symbol": run.symbols_processed, "indicator": run.indicators_calculated, "pattern": run.patterns_detected}
     reported = [count_of(number, what) for what, number in counts.items() if number is not None]
     return Words(
-        f"{run_name(run)} completed without results",
+        f"{run.title} completed without results",
         sentence(f"TickStockPL reported success, with {joined(reported) or 'no numbers'}"),
         of_result(run, facts),
         (Action("Check the vendor's limits and the database."), again(facts)),
@@ -171,7 +170,7 @@ def _result(headline: str, *steps: Action) -> OfRun:
         about = of_this.about if of_this is not None and of_this.about else "results"
         cause = " ".join(finding.sentence for finding in findings) or part.message
         return Words(
-            f"{run_name(run)} {headline.format(about=about)}",
+            f"{run.title} {headline.format(about=about)}",
             cause,
             not_yet(run) if run.state.is_open else of_result(run, facts),
             steps or (Action("Look at the errors of this run."), again(facts)),
@@ -229,7 +228,7 @@ def eased(part: Part, run: Run | None, facts: Facts) -> Words:
     if run is None:
         return Words(f"Cleared: {part.title}", resolution, Data(Usable.UNKNOWN), short=resolution)
     data = not_yet(run) if run.state.is_open else of_result(run, facts)
-    name, phase = run_name(run), where_of(run)
+    name, phase = run.title, where_of(run)
     day = day_name(facts.day) if facts.day else "the day"
     title = {
         "never_started": f"Run of {day} started late",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from relay.events import Phase
-from relay.events.wording import NEW_YORK, clock_time, day_name, duration, figure
+from relay.events.wording import clock_time, day_name, duration, figure
 from relay.runs.findings import Usable
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
@@ -68,13 +68,6 @@ class Facts:
     def last_good_sentence(self) -> str:
         """Which day is the last with all data, if that is known."""
         return f"The last day with all data is {day_name(self.last_good)}." if self.last_good else ""
-
-
-def run_name(run: Run) -> str:
-    """`Run of Mon 27 Jan`, `Manual run of Mon 27 Jan 17:02`."""
-    began = run.began.astimezone(NEW_YORK)
-    day = day_of(run.run_date) or began.date()
-    return f"Run of {day_name(day)}" if run.is_scheduled else f"Manual run of {clock_time(began)}"
 
 
 def day_of(text: object) -> date | None:
