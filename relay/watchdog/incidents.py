@@ -37,7 +37,8 @@ OTHER_ERRORS = "error:others"
 MAX_INCIDENTS = 200
 ERRORS_END_AFTER = 600.0
 """Seconds without a repeat after which errors outside of any run are over, where no sink says otherwise."""
-_SEQUENCE = "sequence"
+_SEQUENCE, _INCIDENT = "sequence", "incident:"
+"""Keys on the shelf; an id comes from the wire and can be anything."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Incident).decode
@@ -73,9 +74,10 @@ class Incidents:
         self._changed: set[str] = set()
         """Incidents that may have another state than was announced."""
         self._unsaved: set[str] = set()
-        self._sequence = int(shelf.get(_SEQUENCE) or 0)
+        number = shelf.get(_SEQUENCE) or ""
+        self._sequence = int(number) if number.isdecimal() else 0
         for key, value in shelf.items().items():
-            if key != _SEQUENCE:
+            if key.startswith(_INCIDENT):
                 self._read(key, value)
 
     @property
@@ -121,7 +123,7 @@ class Incidents:
         """Put what has changed on the shelf."""
         for incident_id in self._unsaved:
             incident = self._incidents.get(incident_id)
-            self._shelf.put(incident_id, _encode(incident).decode() if incident is not None else None)
+            self._shelf.put(f"{_INCIDENT}{incident_id}", _encode(incident).decode() if incident is not None else None)
         self._unsaved.clear()
 
     def _see(self, announcement: Announcement, now: datetime) -> Announcement:
@@ -280,11 +282,13 @@ class Incidents:
 
     def _read(self, key: str, value: str) -> None:
         try:
-            self._incidents[key] = _decode(value)
+            incident = _decode(value)
         except msgspec.MsgspecError:
             self._shelf.put(key, None)
             return
-        self._changed.add(key)
+        self._incidents[incident.id] = incident
+        self._sequence = max(self._sequence, incident.number)
+        self._changed.add(incident.id)
 
 
 def ids_on(shelf: Shelf) -> list[str]:

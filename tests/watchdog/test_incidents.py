@@ -388,3 +388,23 @@ def test_what_is_over_makes_room_first() -> None:
     assert len(around.incidents.open) == MAX_INCIDENTS
     around.tick()  # no such alert is kept: all of them clear
     assert [incident.id for incident in around.incidents.open if incident.kind == "alert"] == []
+
+
+@pytest.mark.parametrize("run_id", ["sequence", "incident:", "\x00", "r" * 200])
+def test_any_run_id_outlives_a_restart(run_id: str) -> None:
+    around = world()
+    failing_run(around, run_id=run_id)
+    around.start_relay()
+    good_run(around, DUE + 60 * MINUTE, "r2")
+    assert [change for _, change, _ in states(around)] == ["begins", "again", "over"]
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"id": "x"}'])
+def test_what_cannot_be_read_on_the_shelf_is_forgotten(broken: str) -> None:
+    around = world()
+    failing_run(around)
+    around.shelves["incidents"].put("incident:other", broken)
+    around.shelves["incidents"].put("sequence", broken)
+    around.start_relay()
+    assert [incident.id for incident in around.incidents.open] == ["r1"]
+    assert around.shelves["incidents"].get("incident:other") is None
