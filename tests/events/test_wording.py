@@ -104,7 +104,7 @@ def test_a_run_has_one_title() -> None:
 
 def test_nobody_else_titles_a_run() -> None:
     for path in others():
-        assert "un of {day_name(" not in path.read_text(), f"{path}: use run_title"
+        assert '"Run of {day_name(' not in path.read_text(), f"{path}: use run_title"
 
 
 def test_numbers() -> None:
