@@ -1,6 +1,7 @@
 """Which errors are the same: one answer for page, Slack, incidents and whoever counts them. Pure."""
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 from relay.events.model import Event
@@ -30,7 +31,7 @@ def error_group(event: Event) -> str:
         event.severity.label,
         error_place(event),
         error_code(event),
-        _shape(event),
+        _shape(error_message(event, MAX_COMPARED) or "", error_symbol(event), event.run_id),
     )
     return blake2b("\0".join(parts).encode(errors="replace"), digest_size=GROUP_BYTES).hexdigest()
 
@@ -58,10 +59,12 @@ def error_symbol(event: Event) -> str | None:
     return text(event.payload.get("symbol"), 20) or text(inner, 20)
 
 
-def _shape(event: Event) -> str:
-    """The message without what varies from one error to the next."""
-    message = error_message(event, MAX_COMPARED) or ""
-    for own in (error_symbol(event), event.run_id):
-        if own:
-            message = re.sub(rf"(?<!\w){re.escape(own)}(?!\w)", "#", message)
+@lru_cache(maxsize=1024)
+def _shape(message: str, *own: str | None) -> str:
+    """The message without what varies from one error to the next, its `own` symbol and run among that.
+
+    Remembered, as page, log and incident each ask for it.
+    """
+    for name in filter(None, own):
+        message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "#", message)
     return _VARYING.sub("#", message)
