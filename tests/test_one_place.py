@@ -61,9 +61,9 @@ def test_the_facts_of_a_kind_are_listed_once() -> None:
 
 
 def test_the_store_is_opened_for_commands_in_one_place() -> None:
-    assert having("open_for_tools(", ("relay",)) == ["relay/cli/store.py", "relay/store/store.py"]
+    assert having("open_for_tools(", ("relay",)) == ["relay/cli/store.py", "relay/store/file.py"]
     assert having('"relay.db"', ("relay", "sinks")) == ["relay/store/store.py"]
-    assert having("INSERT OR REPLACE INTO shelf VALUES", ("relay", "sinks")) == ["relay/store/store.py"]
+    assert having("INSERT OR REPLACE INTO shelf VALUES", ("relay", "sinks")) == ["relay/store/file.py"]
 
 
 def test_the_relay_on_another_clock_is_run_in_one_place() -> None:

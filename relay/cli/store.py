@@ -41,7 +41,8 @@ def store_in(state_dir: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         click.ClickException: there is none, or it cannot be used.
     """
-    from relay.store.store import FILE_NAME, open_for_tools
+    from relay.store.file import open_for_tools
+    from relay.store.store import FILE_NAME
 
     path = state_dir / FILE_NAME
     if not path.exists():
@@ -73,7 +74,7 @@ class StoreShelf:
 
     def put(self, key: str, value: str | None) -> None:
         """Keep `value`; None forgets it."""
-        from relay.store.store import shelve
+        from relay.store.file import shelve
 
         shelve(self._db, self._name, key, value)
 

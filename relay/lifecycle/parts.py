@@ -25,7 +25,8 @@ from relay.runs.recent import Recent
 from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
 from relay.store.outbox import Outbox
-from relay.store.store import Store, StoredShelf
+from relay.store.shelf import StoredShelf
+from relay.store.store import Store
 from relay.subscription.subscription import Subscription
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.incidents import Incidents

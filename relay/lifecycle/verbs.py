@@ -11,7 +11,7 @@ from relay.events import Announcement
 from relay.lifecycle.reload import Reloads
 from relay.process.control import Verb
 from relay.process.operations import Operation, operation_of
-from relay.store.store import StoredShelf
+from relay.store.shelf import StoredShelf
 
 log = structlog.get_logger(__name__)
 

@@ -1,9 +1,9 @@
 """Small state that outlives a restart: named strings on a shelf.
 
-The store keeps shelves on disk (`relay.store`); `MemoryShelf` serves where nothing need be kept.
+`StoredShelf` is kept by the store (`relay.store.store`); `MemoryShelf` serves where nothing need be kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 
@@ -43,3 +43,47 @@ class MemoryShelf:
     def items(self) -> Mapping[str, str]:
         """Everything on this shelf."""
         return dict(self._values)
+
+
+class StoredShelf:
+    """A shelf of the store: read from memory, written with the next commit, or `at_once`."""
+
+    def __init__(
+        self, name: str, read: Callable[[str], dict[str, str]], stage: Callable[[str, str, str | None], None]
+    ) -> None:
+        """`read` gives what a shelf holds, `stage` has a value put there."""
+        self._name = name
+        self._read = read
+        self._stage = stage
+        self._values = read(name)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._name
+
+    def get(self, key: str) -> str | None:
+        """The value last put under `key`."""
+        return self._values.get(key)
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep `value`; None forgets it."""
+        if self._values.get(key) == value:
+            return
+        if value is None:
+            del self._values[key]
+        else:
+            self._values[key] = value
+        self._stage(self._name, key, value)
+
+    def items(self) -> Mapping[str, str]:
+        """Everything on this shelf."""
+        return dict(self._values)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._values)
+
+    def reload(self) -> None:
+        """Read what another process (the command line) may have put there; what is staged must be committed before."""
+        self._values = self._read(self._name)

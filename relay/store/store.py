@@ -8,7 +8,7 @@ disk by itself. It knows tables, not events or sinks.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,8 +16,9 @@ import structlog
 
 from relay.store import census, schema
 from relay.store.census import Census, Loss, Note
+from relay.store.file import check, in_memory, inode, one_line, open_file, shelve, transaction
 from relay.store.salvage import save_rows
-from sinks.append_file import make_directory
+from relay.store.shelf import StoredShelf
 
 log = structlog.get_logger(__name__)
 
@@ -25,64 +26,14 @@ FILE_NAME = "relay.db"
 """Of the store, in the state directory."""
 RETURN_EVERY = 5.0
 """Seconds between two attempts to go back to the disk."""
-BUSY_SECONDS = 1.0
-"""How long a write waits for the command line's, which are short."""
 FREE_PAGES = 100
 """Free pages that go back to the file system with each tick: 400 kB, well below a millisecond's work each."""
-INCREMENTAL = 2
-"""What `PRAGMA auto_vacuum` answers when free pages can be given back."""
-LOG_BYTES = 8 << 20
-"""What the file's write-ahead log is cut to when it has grown beyond."""
-VACUUM_SECONDS = 20.0
-"""How long the one VACUUM of a file of 0.1 may keep the relay from starting; see docs/decisions/outbox.md."""
 
 SHELVES = ("alerts", "gaps", "incidents", "intake", "poison", "recent", "runs", "silences", "summary")
 """What is looked for in a damaged file, beside what is found there."""
 
 Change = Callable[[sqlite3.Connection], object]
 Values = tuple[object, ...] | dict[str, object]
-
-
-class StoredShelf:
-    """A shelf of the store: read from memory, written with the next commit, or `at_once`."""
-
-    def __init__(self, store: "Store", name: str, *, at_once: bool = False) -> None:
-        self._store = store
-        self._stage = store.write_shelf if at_once else store.stage_shelf
-        self._name = name
-        self._values = store.read_shelf(name)
-        store.shelves.append(self)
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self._name
-
-    def get(self, key: str) -> str | None:
-        """The value last put under `key`."""
-        return self._values.get(key)
-
-    def put(self, key: str, value: str | None) -> None:
-        """Keep `value`; None forgets it."""
-        if self._values.get(key) == value:
-            return
-        if value is None:
-            del self._values[key]
-        else:
-            self._values[key] = value
-        self._stage(self._name, key, value)
-
-    def items(self) -> Mapping[str, str]:
-        """Everything on this shelf."""
-        return dict(self._values)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._values)
-
-    def reload(self) -> None:
-        """Read what another process (the command line) may have put there; what is staged must be committed before."""
-        self._values = self._store.read_shelf(self._name)
 
 
 class Store:
@@ -114,16 +65,18 @@ class Store:
         """Why the store is in memory only, in one line; empty while all is well."""
         self._was_open = False
         try:
-            self._db = self._open_first(path) if path else _memory()
+            self._db = self._open_first(path) if path else in_memory()
         except (sqlite3.Error, OSError) as error:
-            self._db, self.is_whole = _memory(), False
+            self._db, self.is_whole = in_memory(), False
             self._into_trouble(error)
         else:
             self._was_open = True
 
     def shelf(self, name: str, *, at_once: bool = False) -> StoredShelf:
         """The shelf of this name; `at_once`: what is put there is on disk when `put` returns."""
-        return StoredShelf(self, name, at_once=at_once)
+        shelf = StoredShelf(name, self.read_shelf, self.write_shelf if at_once else self.stage_shelf)
+        self.shelves.append(shelf)
+        return shelf
 
     def read_shelf(self, name: str) -> dict[str, str]:
         """What a shelf holds, as committed."""
@@ -180,13 +133,13 @@ class Store:
         """Do one transaction; if the disk refuses, go on in memory with all that it held."""
         self._changed = True
         try:
-            with _transaction(self._db):
+            with transaction(self._db):
                 change(self._db)
         except sqlite3.Error as error:
             if self.trouble:
                 raise  # memory refused: nothing is left to fall back on
             self._leave_disk(error)
-            with _transaction(self._db):
+            with transaction(self._db):
                 change(self._db)
 
     def changed_by_others(self) -> bool:
@@ -249,18 +202,18 @@ class Store:
         Returns:
             The database, and where the damaged file is now.
         """
-        db, aside = _open(self._path)
+        db, aside = open_file(self._path)
         if aside is not None and save:
             try:
-                with _transaction(db), contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as damaged:
+                with transaction(db), contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as damaged:
                     save_rows(damaged, db, SHELVES)
             except sqlite3.Error as error:
-                log.warning("no rows could be saved", path=str(aside), error=_line(error))
+                log.warning("no rows could be saved", path=str(aside), error=one_line(error))
         self._inodes = self._inodes_now()
         return db, str(aside or "")
 
     def _inodes_now(self) -> list[int | None]:
-        return [_inode(path) for path in (self._path, self._path.with_name(f"{self._path.name}-wal"))]
+        return [inode(path) for path in (self._path, self._path.with_name(f"{self._path.name}-wal"))]
 
     def _wrong_with_file(self) -> sqlite3.Error | None:
         """Whether somebody deleted, replaced or emptied the file or its log while we have them open.
@@ -293,13 +246,13 @@ class Store:
             self._note.write(self._noted)
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
-        memory, self.is_whole = _memory(), True
+        memory, self.is_whole = in_memory(), True
         try:
             self._db.backup(memory)
             if not isinstance(error, sqlite3.OperationalError):  # damaged, and a backup copies the damage
-                _check(memory)
+                check(memory)
         except sqlite3.Error:  # what it held cannot be read, so the file must not be replaced by this
-            memory, self.is_whole = _memory(), False
+            memory, self.is_whole = in_memory(), False
             save_rows(self._db, memory, SHELVES)
             for shelf in self.shelves:
                 for key, value in shelf.items().items():
@@ -317,10 +270,10 @@ class Store:
         disk = None
         try:
             disk, _ = self._open(save=not self._was_open)
-            with _transaction(disk):
+            with transaction(disk):
                 schema.write_into(self._db, disk, replace=self.is_whole)
         except (sqlite3.Error, OSError) as error:
-            self.trouble = _line(error)
+            self.trouble = one_line(error)
             if disk is not None:
                 disk.close()
             return
@@ -329,120 +282,6 @@ class Store:
         log.info("the store is on disk again", path=str(self._path))
 
     def _into_trouble(self, error: Exception) -> None:
-        self.trouble = _line(error)
+        self.trouble = one_line(error)
         self._tried = time.monotonic()
         log.error("the store cannot be written; continuing in memory", path=str(self._path), error=self.trouble)
-
-
-def open_for_tools(path: Path) -> sqlite3.Connection:
-    """The file of a relay that may be running, for the command line.
-
-    Raises:
-        sqlite3.Error: it is not there, or not ours to read.
-    """
-    db = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5 * BUSY_SECONDS, isolation_level=None
-    )
-    try:
-        db.execute("SELECT 1 FROM outbox LIMIT 1").fetchone()
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-def _open(path: Path) -> tuple[sqlite3.Connection, Path | None]:
-    """The file, or a new one where a damaged one was; and where that one is now, with its log."""
-    make_directory(path.parent)
-    try:
-        return _connect(path), None
-    except sqlite3.OperationalError:
-        raise  # full, locked, not permitted: the file itself may be good
-    except sqlite3.DatabaseError as error:
-        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        path.rename(aside)
-        path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(f"{path.name}-wal").rename(f"{aside}-wal")
-        log.warning("the store was damaged; starting a new one", kept_as=str(aside), error=_line(error))
-        return _connect(path), aside
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    path.touch()
-    path.chmod(0o640)  # before it is opened: the log beside it, which holds the same, gets its mode then
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; an old one takes it with its VACUUM
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA secure_delete = FAST")  # some builds write zeros over what is deleted: 15 MB take 45 ms
-        db.execute("PRAGMA cache_size = -2048")
-        _check(db)
-        with _transaction(db):  # also finds out whether the file can be written
-            schema.prepare(db)
-            shelve(db, "store", "opened", str(int(time.time())))
-        _let_it_shrink(db)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-def _check(db: sqlite3.Connection) -> None:
-    """Raise DatabaseError if it is damaged."""
-    if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise sqlite3.DatabaseError(found)
-
-
-def _memory() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    schema.prepare(db)
-    return db
-
-
-def _let_it_shrink(db: sqlite3.Connection) -> None:
-    """A file of 0.1 never gives space back until it was vacuumed once; if that takes too long, at another start."""
-    if db.execute("PRAGMA auto_vacuum").fetchone() == (INCREMENTAL,):
-        return
-    deadline = time.monotonic() + VACUUM_SECONDS
-    db.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-    try:
-        db.execute("VACUUM")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except sqlite3.OperationalError as error:  # too long, no room for the copy, somebody reads
-        log.warning("free space not given back; retried at a later start", error=_line(error))
-    finally:
-        db.set_progress_handler(None, 0)
-
-
-def shelve(db: sqlite3.Connection, name: str, key: str, value: str | None) -> None:
-    """Put `value` on a shelf of the file, or take it off for None."""
-    if value is None:
-        db.execute("DELETE FROM shelf WHERE name = ? AND key = ?", (name, key))
-    else:
-        db.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", (name, key, value))
-
-
-@contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from relay.config.settings import OutboxOptions
+from relay.store.file import open_for_tools
 from relay.store.outbox import Outbox
 from relay.store.outbox_admin import OutboxSelection, Undelivered
-from relay.store.store import Store, open_for_tools
+from relay.store.store import Store
 
 FEW, MANY = 1_200, 12_000
 """Both are more than one statement looks at."""

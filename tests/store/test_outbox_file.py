@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from relay.config.settings import OutboxOptions
 from relay.store import schema
+from relay.store.file import open_for_tools
 from relay.store.outbox import Outbox
 from relay.store.outbox_admin import OutboxSelection, Undelivered
-from relay.store.store import FREE_PAGES, Store, open_for_tools
+from relay.store.store import FREE_PAGES, Store
 from tests.support.examples import examples
 
 SCHEMA_OF_0_1 = """
@@ -188,7 +189,7 @@ def test_a_vacuum_that_takes_too_long_is_left_for_another_start(
 ) -> None:
     path = tmp_path / "relay.db"
     file_of_0_1(path, *(row_of_0_1(number) for number in range(1, 20_000)))
-    monkeypatch.setattr("relay.store.store.VACUUM_SECONDS", -1.0)
+    monkeypatch.setattr("relay.store.file.VACUUM_SECONDS", -1.0)
     store = Store(path)
     assert store.trouble == ""
     assert store.read("PRAGMA auto_vacuum") == [(0,)]
@@ -213,7 +214,7 @@ def test_what_was_kept_in_memory_goes_back_into_the_file_with_order_and_counts(
     first.close()
     locker = sqlite3.connect(path, isolation_level=None)
     locker.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr("relay.store.store.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("relay.store.file.BUSY_SECONDS", 0.05)
     store = Store(path)
     assert "locked" in store.trouble
     box = Outbox(store, OutboxOptions())

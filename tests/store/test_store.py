@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from relay.store.store import Store, open_for_tools
+from relay.store.file import open_for_tools
+from relay.store.store import Store
 from tests.support.disks import small_disk
 
 
 @pytest.fixture(autouse=True)
 def _return_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.store.store.RETURN_EVERY", 0.0)
-    monkeypatch.setattr("relay.store.store.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("relay.store.file.BUSY_SECONDS", 0.05)
 
 
 def kept(path: Path) -> dict[str, str]:
