@@ -114,7 +114,12 @@ class Daemon:
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
         self.silences = Silences(self._silenced)
-        self.quiet = Quiet(self.silences, lambda: self.settings.watchdog, self.store.shelf("quiet"))
+        self.quiet = Quiet(
+            self.silences,
+            lambda: self.settings.watchdog,
+            self.store.shelf("quiet"),
+            lambda event: self.incidents.id_of(event, self.now()),
+        )
         self.incidents = Incidents(
             self.store.shelf("incidents"),
             self.runs,

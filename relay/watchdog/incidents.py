@@ -108,6 +108,16 @@ class Incidents:
             count_error(incident, event, now)
             self._touch(incident)
 
+    def id_of(self, event: Event, now: datetime) -> str:
+        """The id of the incident to which an alert or error belongs, or which it would begin."""
+        key = event.payload.get("alert") if event.domain == "alert" else None
+        if not isinstance(key, str):
+            return self._of_error(event, self._runs.run_of(event, now), now).id
+        if isinstance(known := event.payload.get("incident"), str):
+            return known
+        alert = Announcement(channel=event.channel, event=event.event, payload=event.payload, run_id=event.run_id)
+        return self._of_alert(alert, key, now).id
+
     def tick(self, now: datetime) -> list[Announcement]:
         """End what is over; what there is to announce. To be called about once a second, after all else."""
         for incident in list(self._incidents.values()):

@@ -42,9 +42,19 @@ _decode = msgspec.json.Decoder(Kept).decode
 class Quiet:
     """Silences and maintenance windows together."""
 
-    def __init__(self, silences: Silences, options: Callable[[], WatchdogOptions], shelf: Shelf) -> None:
-        """`options` are those in force, with the maintenance windows; what was begun is on `shelf`."""
+    def __init__(
+        self,
+        silences: Silences,
+        options: Callable[[], WatchdogOptions],
+        shelf: Shelf,
+        incident_id: Callable[[Event], str] | None = None,
+    ) -> None:
+        """`options` are those in force, with the maintenance windows; what was begun is on `shelf`.
+
+        `incident_id` knows to which incident an alert or error belongs, where whoever asks does not say it.
+        """
         self._silences = silences
+        self._incident_id = incident_id or incident_of
         self._options = options
         self._shelf = shelf
         self._kept: dict[str, Kept] = {}
@@ -75,7 +85,12 @@ class Quiet:
             return None
         moment = _judged_at(event, now)
         window = next(iter(self._maintenance(moment)), None)
-        return window or self._silences.silencing(event, moment, incident or incident_of(event))
+        return window or self._silenced_by(event, moment, incident)
+
+    def _silenced_by(self, event: Event, moment: datetime, incident: str = "") -> Silence | None:
+        if not incident and self._silences.name_incidents:
+            incident = self._incident_id(event)
+        return self._silences.silencing(event, moment, incident)
 
     def silences_alert(self, alert: Alert, alerts: Alerts, now: datetime) -> bool:
         """Whether nobody is told of a firing alert now."""
@@ -148,7 +163,7 @@ class Quiet:
                 continue
             event = firing.as_event("quiet", 0, now)
             was_in_window = ended.is_maintenance and ended.is_active(at)  # a reload may have taken the window away
-            was_quiet = was_in_window or self._silences.silencing(event, at, incident_of(event))
+            was_quiet = was_in_window or self._silenced_by(event, at)
             if was_quiet and self.silencing(event, now) is None:
                 alerts.announced_again(alert.key, now)
                 found.append(replace(firing, payload={**firing.payload, "after_silence": ended.id}))

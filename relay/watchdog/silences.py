@@ -148,6 +148,11 @@ class Silences:
                 return silence
         return None
 
+    @property
+    def name_incidents(self) -> bool:
+        """Whether any of them is about an incident."""
+        return any(silence.incident for silence in self)
+
     def forget(self, now: datetime) -> None:
         """Let go of those that ended long ago."""
         for silence in self:

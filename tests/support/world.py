@@ -72,7 +72,12 @@ class World:
         self.alerts = Alerts(shelf("alerts", MemoryShelf()))
         self.watchdog = Watchdog(self.options, self.runs, self.alerts, shelf("watchdog", MemoryShelf()), self.now)
         self.silences = Silences(shelf("silences", MemoryShelf()))
-        self.quiet = Quiet(self.silences, lambda: self.options, shelf("quiet", MemoryShelf()))
+        self.quiet = Quiet(
+            self.silences,
+            lambda: self.options,
+            shelf("quiet", MemoryShelf()),
+            lambda event: self.incidents.id_of(event, self.now),
+        )
         self.incidents = Incidents(
             shelf("incidents", MemoryShelf()),
             self.runs,

@@ -6,7 +6,7 @@ from relay.config.watchdog import WatchdogOptions
 from relay.runs.signals import State
 from relay.tickstockpl.models import Status
 from tests.support.days import DUE, a_run, world
-from tests.support.wire import utc
+from tests.support.wire import event, utc
 
 
 def test_a_good_day_gives_no_alert() -> None:
@@ -42,6 +42,34 @@ def test_a_run_that_fails_in_a_maintenance_window_is_one_incident_after_it() -> 
         "silence_began",
         "silence_ended",
     ]
+
+
+def test_a_silence_of_a_days_incident_takes_its_errors_and_what_lasts_is_told_after_it() -> None:
+    day = world()
+    day.silences.add({}, DUE + timedelta(hours=2), day.now, incident="day:2025-01-27")
+    day.until(DUE + timedelta(minutes=10))
+    assert (day.alerts_announced, day.alerts_heard) == (["never_started firing"], [])
+    day.until(DUE + timedelta(hours=2, minutes=1))
+    (end,) = [each.payload for _, each in day.announcements if each.event == "silence_ended"]
+    assert end["kept_alerts"] == 1
+    assert day.alerts_heard == ["never_started firing"]
+    assert [each.payload["incident"] for _, each in day.incident_events] == ["day:2025-01-27"]
+
+
+def test_errors_of_a_run_that_came_late_are_kept_back_with_its_days_incident() -> None:
+    day = world()
+    day.until(DUE + timedelta(minutes=10))
+    day.silences.add({}, DUE + timedelta(hours=2), day.now, incident="day:2025-01-27")
+    day.tick()
+    day.tell("processing:status", "processing_started", run_id="r1", status="started")
+    day.tick()
+    day.quiet.observe([event("errors", "error", day.now, severity="error", run_id="r1")], day.now)
+    (silence,) = day.quiet.active(day.now)
+    assert day.quiet.kept_back(silence.id) == (0, 1)
+    day.quiet.observe(
+        [event("errors", "error", day.now, severity="error", error_code="OTHER")], day.now + timedelta(hours=3)
+    )
+    assert day.quiet.kept_back(silence.id) == (0, 1)
 
 
 def test_auto_trigger_wants_one_start_a_day_even_over_restarts() -> None:
