@@ -49,7 +49,7 @@ class SlackOptions(Options):
         default=60.0,
         ge=0,
         le=86400,
-        description="Where no route brings incidents: repeats of an error within this time are one message.",
+        description="Errors outside runs end after ten of these. Without incidents, repeats in one are one message.",
     )
     timeout: Duration = Field(default=10.0, gt=0, le=30, description="For one request.")
 
