@@ -10,7 +10,7 @@ from statistics import median
 
 from relay.config.watchdog import LearnedOptions
 from relay.events import Phase
-from relay.events.wording import duration, figure
+from relay.events.wording import between, duration, figure
 from relay.runs.run import Run
 from relay.runs.signals import State
 
@@ -74,9 +74,7 @@ class Baseline:
         if band is None or band.median <= 0:
             return None
         factor = seconds / band.median
-        numbers = (
-            f"usually {duration(band.low)} to {duration(band.high)}, median {duration(band.median)} of {band.runs} runs"
-        )
+        numbers = f"usually {between(band.low, band.high)}, median {duration(band.median)} of {band.runs} runs"
         if factor > self._options.slower and seconds > band.high:
             return "slow", f"{what} took {duration(seconds)}, {factor:.1f} times as long as usual ({numbers})."
         if factor < self._options.faster and seconds < band.low:

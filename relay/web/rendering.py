@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from relay.events.wording import clock_time, duration, figure, percent
+from relay.events.wording import between, clock_time, duration, figure, percent, usually
 from relay.web.assets import address
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _environment() -> "Environment":
         auto_reload=False,
     )
     environment.filters |= {"duration": duration, "figure": figure, "percent": percent}
-    environment.globals |= {"asset": address}
+    environment.globals |= {"between": between, "usually": usually, "asset": address}
     return environment
 
 
