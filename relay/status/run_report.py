@@ -172,6 +172,8 @@ class RunReport(msgspec.Struct, kw_only=True, omit_defaults=True):
     timeline: Timeline
     results: list[ResultLine] = []
     alerts: list[PastAlert] = []
+    runbooks: dict[str, str] = {}
+    """What to do about each of the alerts, by its key, where that is configured."""
     errors: list[LoggedError] = []
     error_count: int = 0
     other_errors: int = 0

@@ -1,6 +1,6 @@
 """Puts together what there is to know of one run. Pure: it reads what it is given, by the daemon or from its store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -131,7 +131,7 @@ def of_run(sources: Sources, run: Run, *, with_events: bool = True) -> RunReport
     course = run_course.timeline(run, log, baseline, sources.now)
     incident = log.incident if log else None
     words = words_of_run(sources, run)
-    place = remembered.index(run)
+    place, alerts = remembered.index(run), log.alerts[::-1] if log else []
     ended = None if run.state.is_open else run.ended_at
     slot = sources.schedule.current
     made = RunReport(
@@ -160,7 +160,8 @@ def of_run(sources: Sources, run: Run, *, with_events: bool = True) -> RunReport
         silence=(incident or {}).get("silence"),
         timeline=course,
         results=run_course.results(run, baseline),
-        alerts=log.alerts[::-1] if log else [],
+        alerts=alerts,
+        runbooks=_runbooks(sources, alerts),
         errors=sorted(log.errors, key=lambda group: group.last, reverse=True) if log else [],
         error_count=run.errors,
         other_errors=log.other_errors if log else 0,
@@ -238,6 +239,7 @@ def _of_day(sources: Sources, day: date, slot: ScheduledRun | None, due: datetim
         silence=(incident or {}).get("silence"),
         timeline=run_course.timeline_of_day(due, baseline, sources.now),
         alerts=_alerts_of(incident),
+        runbooks=_runbooks(sources, _alerts_of(incident)),
         checks=_checks(sources) if slot is not None else [],
         same_day=[other(one, sources) for one in runs_of_day(sources, day)],
         runs_before=[other(one, sources) for one in before[:RUNS_BEFORE]],
@@ -260,6 +262,11 @@ def _alerts_of(incident: Mapping[str, Any] | None) -> list[PastAlert]:
         for one in reversed((incident or {}).get("alerts") or [])
         if (fired := moment(one.get("fired"))) is not None
     ]
+
+
+def _runbooks(sources: Sources, alerts: Sequence[PastAlert]) -> dict[str, str]:
+    found = {alert.key: sources.links.runbook(alert.key.partition(":")[0]) for alert in alerts}
+    return {key: url for key, url in found.items() if url}
 
 
 def _at(like: Run, due: datetime) -> Run:

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,6 +121,15 @@ class Browser:
         """A PNG of the page."""
         shot = await self.do("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         _write(path, base64.b64decode(shot["data"]))
+
+    async def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page's accessibility."""
+        await self.ask(f"{files('axe_core_python').joinpath('axe.min.js').read_text()}; true")
+        found = await self.ask(
+            "axe.run().then(r => [r.passes.length, r.violations.map(v => v.id + ' ' + v.nodes[0].html)])"
+        )
+        assert found[0] > 20  # it has looked
+        return list(found[1])
 
     def _note(self, method: str, params: dict[str, Any]) -> None:
         if method == "Runtime.exceptionThrown":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from datetime import datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import httpx
@@ -62,17 +61,6 @@ def cut_off(stand_in: StandIn, moment: datetime) -> None:
     world.until, world.hear = until_then, hear_until_then  # type: ignore[method-assign, assignment]
 
 
-async def violations(browser: Browser) -> list[str]:
-    """What axe-core finds wrong with the page."""
-    axe = files("axe_core_python").joinpath("axe.min.js").read_text()
-    await browser.ask(f"{axe}; true")
-    found = await browser.ask(
-        "axe.run().then(r => [r.passes.length, r.violations.map(v => v.id + ' ' + v.nodes[0].html)])"
-    )
-    assert found[0] > 20  # it has looked
-    return list(found[1])
-
-
 async def heading(browser: Browser) -> str:
     return str(await browser.ask("document.querySelector('h1').textContent"))
 
@@ -107,7 +95,7 @@ async def the_page_is_right(
     assert sum(group["count"] for group in facts.get("errors", [])) == facts.get("error_count", 0), name
     assert await browser.ask("document.querySelectorAll('main script, main img, main iframe').length") == 0, name
     assert await browser.ask("document.documentElement.scrollWidth") <= 1280, name
-    assert await violations(browser) == [], name
+    assert await browser.violations() == [], name
 
 
 STATES = {
@@ -129,7 +117,7 @@ async def test_on_a_phone_in_the_dark_with_the_keyboard_and_without_script(tmp_p
             await browser.go(url)
             look = f"run-{state}-{width}-{'dark' if dark else 'light'}"
             assert await browser.ask("document.documentElement.scrollWidth") <= width, look
-            assert await violations(browser) == [], look
+            assert await browser.violations() == [], look
             await browser.picture(PICTURES / f"{look}.png")
             if os.environ.get("RUN_PICTURES") and (width, dark) == (1280, False) and state in IN_GUIDE:
                 await browser.picture(IN_DOCS / f"run-{state}.png")
@@ -168,7 +156,7 @@ async def test_the_list_leads_to_every_run(tmp_path: Path) -> None:
             await browser.look_like(width=width)
             await browser.go(f"{address}/runs")
             assert await browser.ask("document.documentElement.scrollWidth") <= width
-            assert await violations(browser) == []
+            assert await browser.violations() == []
             await browser.picture(PICTURES / f"runs-{width}.png")
         words = "document.querySelector('tbody tr').textContent"
         assert "completed, no results" in str(await browser.ask(words))
