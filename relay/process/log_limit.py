@@ -1,4 +1,4 @@
-"""Lines of one cause: the first of a minute are written, those beyond are counted and summed up in one line.
+"""Warnings and errors of one cause: the first of a minute are written, those beyond are summed up in one line.
 
 A flood of what is wrong, 100,000 unreadable messages say, is a few lines of log, not 18 MB. A cause is what is said, by
 and about whom, and the type of the error; not the text from the wire beside it.
@@ -29,6 +29,8 @@ NAMING = ("sink", "lane", "part", "name", "section", "reason")
 """Fields that tell one cause from another."""
 STORY = "text"
 """In a line that tells of one thing which the relay announces: none of them is a repetition."""
+UNLIMITED = ("info", "debug")
+"""A change of state, "subscribed" say, is a line each time: it ends what a warning began, and none comes in floods."""
 REPEATED = "repeated"
 """In the line that sums up: how many more there were."""
 
@@ -66,7 +68,8 @@ class LineLimit:
         Raises:
             structlog.DropEvent: it is counted instead.
         """
-        if REPEATED in line or STORY in line or self._admits((method, line.get("event"), *_names(line)), method, line):
+        passes = method in UNLIMITED or REPEATED in line or STORY in line
+        if passes or self._admits((method, line.get("event"), *_names(line)), method, line):
             return line
         raise structlog.DropEvent
 

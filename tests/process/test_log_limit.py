@@ -86,6 +86,12 @@ def test_another_error_is_another_cause(log: Log) -> None:
     assert all("exc_info" not in line for line in log.sums), "there is no error any more where it is written"
 
 
+def test_each_change_of_state_is_written(log: Log) -> None:
+    for _ in range(50):
+        structlog.get_logger().info("subscribed")
+    assert len(log.lines) == 50
+
+
 def test_a_trickle_is_written_line_by_line(log: Log) -> None:
     for minute in range(30):
         log.now = minute * EVERY
