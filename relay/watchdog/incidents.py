@@ -85,14 +85,6 @@ class Incidents:
         """Those that are not over, the oldest first."""
         return [incident for incident in self._incidents.values() if not incident.is_over]
 
-    def get(self, incident_id: str) -> Incident | None:
-        """The incident of that id, open or just ended."""
-        return self._incidents.get(incident_id)
-
-    def state(self, incident: Incident, now: datetime) -> dict[str, Any]:
-        """Its whole state, as its event would carry it now."""
-        return self._teller.state(incident, now).payload
-
     def see(self, announcements: Iterable[Announcement], now: datetime) -> list[Announcement]:
         """Take what the relay announces; each single alert comes back with the id of its incident."""
         seen = [self._see(announcement, now) for announcement in announcements]

@@ -254,7 +254,7 @@ def test_one_kind_of_error_more_than_forty_shares_an_incident() -> None:
     around.tick()
     ids = {one.payload["incident"] for _, one in around.incident_events if one.payload["kind"] == "error"}
     assert len(ids) == MAX_ERROR_INCIDENTS + 1
-    assert around.incidents.get("error:others").errors == 20  # type: ignore[union-attr]
+    assert [one.errors for one in around.incidents.open if one.id == "error:others"] == [20]
 
 
 def test_a_warning_on_the_errors_channel_is_no_part_of_an_incident() -> None:
@@ -408,3 +408,21 @@ def test_what_cannot_be_read_on_the_shelf_is_forgotten(broken: str) -> None:
     around.start_relay()
     assert [incident.id for incident in around.incidents.open] == ["r1"]
     assert around.shelves["incidents"].get("incident:other") is None
+
+
+def test_a_run_that_gets_its_name_later_stays_the_runs_incident() -> None:
+    around = world()
+    around.until(DUE)
+    events = a_run(DUE, None, steps=20)
+    around.play(events[:5], step=5)
+    hear(around, error(around.now))
+    around.pass_(0.2, step=1)
+    (unnamed,) = [run.run_id for run in around.runs.open]
+    around.tell("import:progress", "import_progress", run_id="r1", percent_complete=90)
+    around.pass_(0.2, step=1)
+    assert [run.run_id for run in around.runs.open] == ["r1"]
+    around.play(events[5:], step=5)
+    around.pass_(1, step=1)
+    assert {incident for incident, _, _ in states(around)} == {unnamed}
+    assert last(around)["run"]["run_id"] == "r1"
+    assert last(around)["state"] == "over"

@@ -20,6 +20,8 @@ def settle(incident: Incident, runs: Runs, now: datetime, errors_end_after: floa
     """Bring an incident's stage up to date. `errors_end_after` is in seconds without a repeat."""
     if incident.is_over:
         return
+    if incident.run_id is not None and runs.get(incident.run_id) is None:  # it has got its name since
+        incident.run_id = _newest_of(incident.day, runs)
     if incident.firing:
         incident.stage = Stage.FIRING
     elif incident.is_of_a_day:
@@ -30,18 +32,21 @@ def settle(incident: Incident, runs: Runs, now: datetime, errors_end_after: floa
 
 def _settle_day(incident: Incident, runs: Runs, now: datetime) -> None:
     """None of its alerts fires: a sound result ends it, or that no run of the day will ever come."""
-    of_day = [run for run in runs.newest_first() if run.run_date == incident.day]
-    if incident.run_id is None and of_day:
-        incident.run_id = of_day[0].run_id
+    incident.run_id = incident.run_id or _newest_of(incident.day, runs)
     never_ran = any(part.facts.get("never_ran") for part in incident.parts.values())
     if sound := _sound_since(incident, runs):
         incident.cleared_by = sound.run_id
         _end(incident, now)
-    elif never_ran or (incident.kind is IncidentKind.DAY and not of_day):
+    elif never_ran or (incident.kind is IncidentKind.DAY and incident.run_id is None):
         incident.is_lasting = never_ran
         _end(incident, now)
     elif incident.parts:
         incident.stage = Stage.EASED
+
+
+def _newest_of(day: str | None, runs: Runs) -> str | None:
+    """The newest run of a day."""
+    return next((run.run_id for run in runs.newest_first() if run.run_date == day), None)
 
 
 def _sound_since(incident: Incident, runs: Runs) -> Run | None:

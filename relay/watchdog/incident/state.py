@@ -81,7 +81,7 @@ class Teller:
 
     def words_of(self, incident: Incident, part: Part, now: datetime) -> Words:
         """How one of its alerts reads while it fires."""
-        run = self._run(part.run_id or incident.run_id)
+        run = self._run(part.run_id) or self._run(incident.run_id)
         facts = self._facts(incident, run, now)
         if part.name in STARTS:
             return of_day(part, facts)
