@@ -49,7 +49,8 @@ class Redactor:
             rules.append(Rule((), assigned("|".join(map(re.escape, keys))), rf"\g<1>{REDACTED}"))
         self._own = tuple(map(Pattern, patterns))
         self._rules = tuple(rules)
-        self._needles = None if keys else _one_of({needle for rule in rules for needle in rule.needles})
+        has_needles = all(rule.needles for rule in rules)
+        self._needles = _one_of({needle for rule in rules for needle in rule.needles}) if has_needles else None
         """Without one of them, in lower case, no rule changes anything; None: a rule has none."""
         self._known_keys: dict[str, _Key] = {}
         self._kinds = PerKind(self._redact_kind)

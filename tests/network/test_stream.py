@@ -81,6 +81,24 @@ def test_what_is_sent_comes_back(run: Any) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("sizes", [(300, 400), (300, 0), (10, 20_000)])
+def test_head_and_body_of_a_small_request_leave_in_one_piece(run: Any, sizes: tuple[int, int]) -> None:
+    async def scenario() -> None:
+        first: list[int] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            first.append(len(await reader.read(1 << 20)))
+            writer.write(b"answer")
+
+        async with connected(serve) as stream:
+            for size in sizes:
+                await stream.write(b"x" * size, PATIENCE)
+            assert await stream.read(100, PATIENCE) == b"answer"
+        assert first == [sum(sizes)]
+
+    run(scenario())
+
+
 def test_nobody_waits_longer_than_wanted(run: Any) -> None:
     async def scenario() -> None:
         async with connected(forever) as stream:

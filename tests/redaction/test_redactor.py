@@ -354,3 +354,13 @@ def test_no_group_is_repeated_possessively() -> None:
     repeated = re.compile(r"(?<!\\)\)(?:[*+?]|\{[\d,]+\})\+")
     assert [rule.pattern.pattern for rule in RULES if repeated.search(rule.pattern.pattern)] == []
     assert repeated.search(r"(?:a|b){1,3}+")
+
+
+def test_the_one_pass_for_signs_of_secrets_sees_the_signs_of_every_rule() -> None:
+    needles = Redactor()._needles
+    assert needles is not None
+    for rule in RULES:
+        assert rule.needles, "a rule without signs would have to be asked about every text"
+        for needle in rule.needles:
+            assert needles.search(f"xx {needle} xx".encode()), needle
+    assert not needles.search(b'{"symbol":"aapl","price":123.45}')
