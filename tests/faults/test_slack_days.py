@@ -84,7 +84,7 @@ async def play(directory: Path, fault: str) -> tuple[int, int, str]:
         ops = {"type": "slack", "token": slack.token, "channel": "#ops", "base_url": slack.api_url}
         config: Json = {"sinks": {"ops": ops | {"mentions": {"critical": "<!channel>"}}}, "routes": ROUTES}
         config["watchdog"] = WATCHDOG
-        starts = MONDAY - timedelta(minutes=20)  # ten seconds for the relay to start
+        starts = MONDAY - timedelta(minutes=45)  # 22 seconds for a busy machine to start two relays
         with Valkey() as valkey:
             async with scene(directory, valkey, starts=starts, speed=SPEED, faults=faults, more=config) as day:
                 await is_over(day, valkey, fault)
