@@ -34,8 +34,6 @@ class TickParts:
         yield "run logs", parts.run_logs.tick
         yield "clock", lambda now: parts.self_check.clock(now, parts.clock)
         yield "watchdog", parts.watch.tick
-        yield "alerts", parts.alerts.tick
-        yield "silences", self._quiet
         yield "reception", self._reception
         yield "self-check", self._self_check
         yield (
@@ -43,6 +41,9 @@ class TickParts:
             lambda now: parts.self_check.reload(parts.reloads.refusal, parts.reloads.last_success, now),
         )
         yield "configuration's tests", lambda now: parts.self_check.tests(parts.reloads.failed_tests, now)
+        # behind all who judge: what fires does so with the words of this moment, and what is over no longer fires
+        yield "alerts", parts.alerts.tick
+        yield "silences", self._quiet
         yield "incidents", parts.incidents.tick
         yield "summary", self._summary
         yield "status line", lambda _: self._say_status()
