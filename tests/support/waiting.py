@@ -1,6 +1,8 @@
 """Waiting for a condition with a deadline: no test sleeps for luck."""
 
 import asyncio
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -13,12 +15,19 @@ HANG = 120.0
 everything takes many times as long, and a test that fails for that says nothing about the relay."""
 
 
+BELOW_THE_SYSTEMS = (12_000, 32_000)
+_random = random.SystemRandom()  # the plain one begins anew with each test, in each suite
+
+
 def free_port() -> int:
-    """A TCP port of loopback that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of loopback that nobody has, and that the system gives to nobody who asks for any port.
+
+    It is taken some time after this: a stand-in of another suite on this machine must not get it until then.
+    """
+    while True:
+        port = _random.randrange(*BELOW_THE_SYSTEMS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def until(condition: Callable[[], T], seconds: float = HANG, *, every: float = 0.01, what: str = "") -> T:
