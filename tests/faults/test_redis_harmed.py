@@ -95,13 +95,13 @@ def test_redis_down_at_the_start_is_waited_for(tmp_path: Path, valkey: Valkey, r
     valkey.kill()
     with RelayProcess(tmp_path, valkey.url, ready=False) as relay:
         assert not relay.answers("/readyz")
+        until(lambda: "not subscribed" in relay.log_text(), what="its first attempt")
         valkey.start()
         recovered = seconds_until(lambda: relay.answers("/readyz"), 120, "the subscription")
         with Numbered(valkey.port, 2000) as ticks:
             ticks.more(500)
         drained(relay)
         lost, repeated = missing_and_repeated(ticks, relay.numbers())
-        assert "not subscribed" in relay.log_text()
     report(
         "Redis down at the start",
         injections=1,
