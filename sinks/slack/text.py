@@ -47,7 +47,8 @@ def lock_screen(text: str, limit: int) -> str:
 def link(url: str, label: str, limit: int) -> str:
     """`label` linked to `url`; the label alone without a URL, or with one that would not fit into a message."""
     shown = one_line(label, limit).replace("|", "\N{BROKEN BAR}")
-    return f"<{_LINK_BREAKS.sub(_percent, url).replace('&', '&amp;')}|{shown}>" if 0 < len(url) <= MAX_URL else shown
+    address = _LINK_BREAKS.sub(_percent, clean(url)).replace("&", "&amp;")
+    return f"<{address}|{shown}>" if address and len(url) <= MAX_URL else shown
 
 
 def inline_code(text: str, limit: int) -> str:
