@@ -49,10 +49,10 @@ def test_every_number_is_the_same_everywhere(tmp_path: Path, valkey: Valkey, sil
         assert facts["error_count"] == sum(group["count"] for group in facts["errors"]) == len(errors) == ERRORS
         for phase, number in facts["phase_counts"].items():
             assert number == sum(line["phase"] == phase for line in real), phase
-        told = {row["name"]: row.get("value") for row in facts["results"]}
+        shown_results = {row["name"]: row.get("value") for row in facts["results"]}
         for name, metric in (("patterns", "patterns_detected"), ("indicators", "indicators_calculated")):
-            assert relay.metric(metric) == told[name] > 0
-        assert relay.metric("symbols_processed") == told["symbols"]
+            assert relay.metric(metric) == shown_results[name] > 0
+        assert relay.metric("symbols_processed") == shown_results["symbols"]
         assert relay.metric("data_usable") == 1
         assert relay.metric("run_last_duration_seconds") == facts["seconds"]
         shown = json.loads(report(relay, "--json").stdout)
