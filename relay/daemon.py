@@ -114,61 +114,22 @@ class Daemon:
         """When the subscription last began or ended."""
         self._silenced = self.store.shelf("silences")
         self.silences = Silences(self._silenced)
-        self.quiet = Quiet(
-            self.silences,
-            lambda: self.settings.watchdog,
-            self.store.shelf("quiet"),
-            lambda event: self.incidents.id_of(event, self.now()),
-        )
-        self.incidents = Incidents(
-            self.store.shelf("incidents"),
-            self.runs,
-            self.alerts,
-            lambda: self.settings.watchdog.learned,
-            quiet=self._is_silenced,
-            errors_end_after=self._errors_end_after,
-        )
+        self.quiet = self._make_quiet()
+        self.incidents = self._make_incidents()
         self.run_logs = RunLogs(self.store.shelf("run_logs"), self.runs)
-        self.summary = Summary(
-            self.store.shelf("summary"),
-            DayCounts(self.store.shelf("day")),
-            self.runs,
-            self.alerts,
-            self.watch.dog.run_schedule,
-            lambda: self.settings.watchdog.learned,
-            lambda: self.settings.summary,
-        )
+        self.summary = self._make_summary()
         self.tracker = Tracker(
             self.runs, self.run_logs, self.watch, self.incidents, self.recent, self.quiet, self.summary.counts
         )
         self.self_check = SelfCheck(self.alerts)
         self.health = Health(self.store.shelf("faults"))
         self.gaps = Gaps(self.store.shelf("gaps"))
-        quarantine = settings.quarantine
-        self.quarantine = Quarantine(
-            settings.quarantine_file.parent,
-            max_bytes=quarantine.max_bytes,
-            max_total_bytes=quarantine.max_total_bytes,
-            keep=quarantine.keep,
-            clock=self.clock,
-        )
+        self.quarantine = self._make_quarantine()
         self.routes = Routes(settings.routes)
         self._lane_set = LaneSet({}, {}, [])
-        limits = settings.limits
         self.poison = PoisonSearch(self.store)
         self.watched_deliveries = DeliveryWatch(self.store, ended_otherwise=self.poison.ended_in_batch)
-        self.intake = Intake(
-            normalizer=Normalizer(
-                max_bytes=limits.max_message_bytes, max_depth=limits.max_depth, max_values=limits.max_values
-            ),
-            routes=self.routes,
-            lanes={},
-            store=self.store,
-            quarantine=self.quarantine,
-            tracker=self.tracker,
-            prepared=self._prepared,
-            boot=f"r{secrets.token_hex(6)}",
-        )
+        self.intake = self._make_intake()
         self.subscription = Subscription(
             settings.redis, Handover(settings.redis, inherited or {}), now=now, changed=self._link_changed
         )
@@ -186,9 +147,73 @@ class Daemon:
             config_path,
             self.verbs.served(),
         )
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(RelayMetrics(self.parts, self.web.connections))
-        self._registry.register(RunMetrics(self.parts))
+        self._registry = self._make_registry()
+
+    def _make_quiet(self) -> Quiet:
+        """Judges what silences and maintenance windows keep back."""
+        return Quiet(
+            self.silences,
+            lambda: self.settings.watchdog,
+            self.store.shelf("quiet"),
+            lambda event: self.incidents.id_of(event, self.now()),
+        )
+
+    def _make_incidents(self) -> Incidents:
+        """Owns the incidents, from the shelf on."""
+        return Incidents(
+            self.store.shelf("incidents"),
+            self.runs,
+            self.alerts,
+            lambda: self.settings.watchdog.learned,
+            quiet=self._is_silenced,
+            errors_end_after=self._errors_end_after,
+        )
+
+    def _make_summary(self) -> Summary:
+        """Says once a day what it brought."""
+        return Summary(
+            self.store.shelf("summary"),
+            DayCounts(self.store.shelf("day")),
+            self.runs,
+            self.alerts,
+            self.watch.dog.run_schedule,
+            lambda: self.settings.watchdog.learned,
+            lambda: self.settings.summary,
+        )
+
+    def _make_quarantine(self) -> Quarantine:
+        """Keeps what cannot be read."""
+        options = self.settings.quarantine
+        return Quarantine(
+            self.settings.quarantine_file.parent,
+            max_bytes=options.max_bytes,
+            max_total_bytes=options.max_total_bytes,
+            keep=options.keep,
+            clock=self.clock,
+        )
+
+    def _make_intake(self) -> Intake:
+        """The path of a batch; its lanes come with the start."""
+        limits = self.settings.limits
+        return Intake(
+            normalizer=Normalizer(
+                max_bytes=limits.max_message_bytes, max_depth=limits.max_depth, max_values=limits.max_values
+            ),
+            routes=self.routes,
+            lanes={},
+            store=self.store,
+            quarantine=self.quarantine,
+            tracker=self.tracker,
+            prepared=self._prepared,
+            boot=f"r{secrets.token_hex(6)}",
+        )
+
+    def _make_registry(self) -> CollectorRegistry:
+        """The metrics about relay and runs."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(RelayMetrics(self.parts, self.web.connections))
+        registry.register(RunMetrics(self.parts))
+        return registry
 
     @property
     def lanes(self) -> dict[str, Lane]:
