@@ -191,14 +191,14 @@ def _size(count: int) -> str:
 async def _tables() -> dict[str, list[tuple[str, ...]]]:
     """The rows of the daemon's own families, and those of the sinks'; in a loop, as a daemon is made in one."""
     with tempfile.TemporaryDirectory() as directory:
-        daemon = Daemon(Settings(state_dir=Path(directory)), Path(directory) / "config.yaml")
+        parts = Daemon(Settings(state_dir=Path(directory)), Path(directory) / "config.yaml").parts
         around = SinkEnvironment(
-            clock=daemon.clock, store=daemon.store, outbox=daemon.outbox, muted=lambda _: None, user_agent="docs"
+            clock=parts.clock, store=parts.store, outbox=parts.outbox, muted=lambda _: None, user_agent="docs"
         )
         sinks = [make_sink(name, {"type": name, **options}, around) for name, options in SINKS.items()]
-        own = [row for registry in daemon.parts().registries for row in _families(registry)]
+        own = [row for registry in parts.registries for row in _families(registry)]
         theirs = [row for sink in sinks for row in _families(sink.context.registry)]
-        daemon.store.close()
+        parts.store.close()
     return {"Of the relay, of runs and of the watchdog": own, "Of the sink `prometheus`": theirs}
 
 

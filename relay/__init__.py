@@ -1,4 +1,4 @@
 """The daemon: from Redis messages to events in the hands of sinks.
 
-Start reading at `relay.intake`; `relay.daemon` wires it.
+Start reading at `relay.intake`; `relay.daemon` is the life of the process.
 """

@@ -2,7 +2,7 @@
 
 A request that comes while a reload runs is served by the next one, as the file may have changed meanwhile. Whatever
 goes wrong, the old configuration stays in force, the service manager gets READY=1, and log, metric, alert and answer
-agree. What it takes to put a configuration in force is the daemon's (`Apply`).
+agree. What it takes to put a configuration in force is in `relay.lifecycle.configurator` (`Apply`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _compared(section: object) -> object:
 class Reloads:
     """Serves requests one after the other; `run` is a job of the daemon's."""
 
-    def __init__(self, path: Path, apply: Apply, now: Callable[[], datetime]) -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         """`path` is the configuration's; the one in force was loaded just now."""
         self.path = path
         self.last_success = now()
@@ -93,7 +93,6 @@ class Reloads:
         """Why the last reload was refused; empty when it was not."""
         self.failed_tests: list[str] = []
         """Tests of the configuration in force that fail: a start goes on all the same, a reload is refused."""
-        self._apply = apply
         self._now = now
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[Verdict]] = []
@@ -111,38 +110,40 @@ class Reloads:
         report, _ = await self._worker.run(lambda: examine(self.path, self._now()))
         return report
 
-    async def run(self) -> None:
+    async def run(self, apply: Apply) -> None:
         """Serve requests, for ever."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            waiting, self._waiting = self._waiting, []
-            verdict = await self._reload()
+            waiting = self._waiting
+            self._waiting = []
+            verdict = await self._reload(apply)
             for each in waiting:
                 if not each.done():
                     each.set_result(verdict)
 
-    async def _reload(self) -> Verdict:
+    async def _reload(self, apply: Apply) -> Verdict:
         systemd.reloading("reloading")
-        verdict = await self._tried()
+        verdict = await self._tried(apply)
         self.refusal = verdict.mistakes
         if self.refusal:
             log.error("reload refused; the old configuration stays in force", error="; ".join(self.refusal))
         else:
-            self.last_success, self.failed_tests = self._now(), []
+            self.last_success = self._now()
+            self.failed_tests = []
             for section in verdict.restart:
                 log.warning("changed; it takes effect after a restart", section=section)
             log.info("reloaded")
         systemd.ready("running; the last reload was refused" if self.refusal else "running")
         return verdict
 
-    async def _tried(self) -> Verdict:
+    async def _tried(self, apply: Apply) -> Verdict:
         report = Report(self.path)
         try:
             report, settings = await self._worker.run(lambda: examine(self.path, self._now()))
             if settings is None or report.exit_code:
                 return Verdict(report)
-            return Verdict(report, restart=await self._apply(settings))
+            return Verdict(report, restart=await apply(settings))
         except SinkError as error:
             return Verdict(report, str(error))
         except TimeoutError:

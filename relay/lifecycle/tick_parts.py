@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from relay.events import Announcement
-from relay.lifecycle.parts import GetParts
+from relay.lifecycle.parts import Parts
 from relay.lifecycle.ticking import Work
 from relay.process import logs
 from relay.process.health import Progress
@@ -14,15 +14,15 @@ from sinks.base import SETTLED
 class TickParts:
     """The named parts of a tick over the daemon's parts."""
 
-    def __init__(self, get_parts: GetParts, say_status: Callable[[], None]) -> None:
-        """`get_parts` makes the record of the relay's parts; `say_status` tells the service manager how it is."""
-        self._get_parts = get_parts
+    def __init__(self, parts: Parts, say_status: Callable[[], None]) -> None:
+        """`say_status` tells the service manager how it is."""
+        self._parts = parts
         self._say_status = say_status
         self._progress = Progress()
 
     def __call__(self) -> Iterator[tuple[str, Work]]:
         """In this order; each works or fails alone."""
-        parts = self._get_parts()
+        parts = self._parts
         for name, lane in list(parts.lanes.items()):
             yield f"sink {name}", lane.tick
         yield "store", lambda _: parts.store.retry_disk()
@@ -51,28 +51,28 @@ class TickParts:
         yield "log", lambda _: logs.sum_up()
 
     def _quiet(self, now: datetime) -> list[Announcement]:
-        parts = self._get_parts()
+        parts = self._parts
         if parts.watch.waits_for_clock:
             return []
         return parts.quiet.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
 
     def _reception(self, now: datetime) -> list[Announcement]:
-        parts = self._get_parts()
+        parts = self._parts
         return parts.self_check.reception.tick(now, parts.subscription, parts.gaps, parts.runs, parts.watch.api)
 
     def _summary(self, now: datetime) -> list[Announcement]:
-        parts = self._get_parts()
+        parts = self._parts
         return [] if parts.watch.waits_for_clock else parts.summary.tick(now)
 
     def _self_check(self, now: datetime) -> list[Announcement]:
-        parts = self._get_parts()
+        parts = self._parts
         return parts.self_check.check(
             now, lanes=parts.lanes, store=parts.store, quarantine=parts.quarantine, subscription=parts.subscription
         )
 
     def _take_note_of_others(self, _: datetime) -> list[Announcement]:
         """The command line drops and revives deliveries, adds silences, and says what it did, in the same store."""
-        parts = self._get_parts()
+        parts = self._parts
         parts.store.commit()
         if not parts.store.changed_by_others():
             return []

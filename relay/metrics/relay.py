@@ -17,7 +17,7 @@ from relay.config.settings import Settings
 from relay.lanes.breaker import BreakerState
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
-from relay.lifecycle.parts import GetParts
+from relay.lifecycle.parts import Parts
 from relay.metrics.families import Sample, counter, counters, gauge, gauges
 from relay.process import logs
 
@@ -40,9 +40,9 @@ class OpenConnections(Protocol):
 class RelayMetrics(Collector):
     """A collector over one daemon's parts."""
 
-    def __init__(self, get_parts: GetParts, connections: OpenConnections) -> None:
-        """`get_parts` makes the record of the relay's parts; `connections` are the web server's."""
-        self._get_parts = get_parts
+    def __init__(self, parts: Parts, connections: OpenConnections) -> None:
+        """`connections` are the web server's."""
+        self._parts = parts
         self._connections = connections
 
     def collect(self) -> Iterator[Metric]:
@@ -54,7 +54,7 @@ class RelayMetrics(Collector):
         yield from self._web()
 
     def _intake(self) -> Iterator[Metric]:
-        parts = self._get_parts()
+        parts = self._parts
         link, intake = parts.subscription, parts.intake
         yield gauge("tickstock_relay_subscribed", "1 while subscribed to all patterns.", float(link.subscribed))
         yield counter(
@@ -98,7 +98,7 @@ class RelayMetrics(Collector):
         )
 
     def _lanes(self) -> Iterator[Metric]:
-        parts = self._get_parts()
+        parts = self._parts
         lanes, now = parts.lanes, parts.clock.now()
         queued = {name: lane for name, lane in lanes.items() if isinstance(lane, QueuedLane)}
         depths = {name: lane.depth() for name, lane in queued.items()}
@@ -136,7 +136,7 @@ class RelayMetrics(Collector):
         yield gauges("tickstock_relay_breaker_open", "1 while a sink's circuit breaker is open.", ["sink"], breakers)
 
     def _keeping(self) -> Iterator[Metric]:
-        parts = self._get_parts()
+        parts = self._parts
         yield gauge(
             "tickstock_relay_store_in_memory",
             "1 while the store cannot be written to disk.",

@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from relay.events import Phase
-from relay.lifecycle.parts import GetParts
+from relay.lifecycle.parts import Parts
 from relay.metrics.families import Sample, gauge, gauges
 from relay.runs.run import Run
 from relay.runs.signals import State
@@ -34,19 +34,18 @@ class RunMetrics(Collector):
     A gauge of something that never happened yet has no sample; gauges of states have one for each state.
     """
 
-    def __init__(self, get_parts: GetParts) -> None:
-        """`get_parts` makes the record of the relay's parts."""
-        self._get_parts = get_parts
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
         """Every family."""
-        runs = list(self._get_parts().runs.newest_first())
+        runs = list(self._parts.runs.newest_first())
         yield from _course(runs)
         yield from _results(runs)
         yield from self._watch()
 
     def _watch(self) -> Iterator[Metric]:
-        parts = self._get_parts()
+        parts = self._parts
         run_schedule, api = parts.run_schedule, parts.watch.api
         current, coming = run_schedule.current, run_schedule.coming if run_schedule.enabled else None
         yield gauge(

@@ -9,7 +9,7 @@ from relay.config.settings import RedactionOptions
 from relay.events import Event
 from relay.lanes.lane import Lane
 from relay.lanes.queued import QueuedLane
-from relay.lifecycle.parts import GetParts
+from relay.lifecycle.parts import Parts
 from relay.redaction.redactor import Redactor
 from relay.status.hidden import without_secrets
 from relay.status.run_list import ListFilter, RunList, run_list
@@ -34,9 +34,8 @@ MOST_TEXTS = 4096
 class Viewpoint:
     """Looks at one daemon."""
 
-    def __init__(self, get_parts: GetParts) -> None:
-        """`get_parts` makes the record of the relay's parts."""
-        self._parts = get_parts
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._version = version("tickstock-relay")
         self._redaction: RedactionOptions | None = None
         self._hide: Callable[[str], str] = str
@@ -44,7 +43,7 @@ class Viewpoint:
 
     def snapshot(self) -> Snapshot:
         """Everything, now."""
-        parts = self._parts()
+        parts = self._parts
         now = parts.clock.now()
         self._learn_what_to_hide()
         remembered = list(parts.runs.newest_first())
@@ -101,7 +100,7 @@ class Viewpoint:
 
     def sources(self) -> Sources:
         """What reports of runs are made from, now."""
-        parts = self._parts()
+        parts = self._parts
         self._learn_what_to_hide()
         return Sources(
             now=parts.clock.now(),
@@ -114,13 +113,13 @@ class Viewpoint:
             links=parts.links,
             hide=self._hide,
             api=parts.watch.api,
-            subscribed_since=parts.subscription_changed if parts.subscription.subscribed else None,
+            subscribed_since=parts.subscription.changed_at if parts.subscription.subscribed else None,
             installation=parts.settings.name or "",
             thread=self._thread,
         )
 
     def _quiet(self, now: datetime) -> list[QuietView]:
-        quiet, found = self._parts().quiet, []
+        quiet, found = self._parts.quiet, []
         for one in quiet.active(now):
             alerts, errors = quiet.kept_back(one.id)
             found.append(
@@ -141,11 +140,11 @@ class Viewpoint:
 
     def _thread(self, incident: str) -> str | None:
         """Where a sink has told people of the incident."""
-        links = (lane.sink.link(incident) for lane in self._parts().lanes.values())
+        links = (lane.sink.link(incident) for lane in self._parts.lanes.values())
         return next((link for link in links if link), None)
 
     def _learn_what_to_hide(self) -> None:
-        rules = self._parts().settings.redaction
+        rules = self._parts.settings.redaction
         if rules is not self._redaction:
             self._redaction = rules
             redactor = Redactor(rules.patterns, rules.keys) if rules.enabled else None
@@ -154,7 +153,7 @@ class Viewpoint:
             self._hide = lru_cache(MOST_TEXTS)(redactor.redact_text if redactor else str)
 
     def _today(self, runs: list[RunView], now: datetime) -> tuple[str, Today]:
-        parts = self._parts()
+        parts = self._parts
         run_schedule, options = parts.run_schedule, parts.settings.watchdog
         zone = run_schedule.timetable.timezone
         if options.enabled:
@@ -175,16 +174,15 @@ class Viewpoint:
         return zone, today(current, coming, shown, words, now, timezone=zone, enabled=run_schedule.enabled)
 
     def _sinks(self) -> list[SinkView]:
-        depths = self._parts().outbox.depths()
-        types = {name: str(options.get("type", "")) for name, options in self._parts().settings.sinks.items()}
+        depths = self._parts.outbox.depths()
+        types = {name: str(options.get("type", "")) for name, options in self._parts.settings.sinks.items()}
         return [
-            self._sink(lane, types.get(name, ""), depths.get(name, Depth()))
-            for name, lane in self._parts().lanes.items()
+            self._sink(lane, types.get(name, ""), depths.get(name, Depth())) for name, lane in self._parts.lanes.items()
         ]
 
     def _sink(self, lane: Lane, type_: str, depth: Depth) -> SinkView:
         breaker = lane.breaker.state.value if isinstance(lane, QueuedLane) else None
-        oldest = datetime.fromtimestamp(depth.oldest, self._parts().started.tzinfo) if depth.oldest else None
+        oldest = datetime.fromtimestamp(depth.oldest, self._parts.started.tzinfo) if depth.oldest else None
         return SinkView(
             name=lane.name,
             type=type_,
@@ -202,11 +200,11 @@ class Viewpoint:
         )
 
     def _intake(self) -> IntakeView:
-        parts = self._parts()
+        parts = self._parts
         link, api = parts.subscription, parts.watch.api
         return IntakeView(
             subscribed=link.subscribed,
-            since=parts.subscription_changed,
+            since=parts.subscription.changed_at,
             reason=parts.not_ready,
             received=parts.intake.received,
             rate=parts.recent.rate(),
@@ -223,7 +221,7 @@ class Viewpoint:
         )
 
     def _trouble(self) -> list[str]:
-        parts = self._parts()
+        parts = self._parts
         trouble = []
         if parts.store.trouble:
             trouble.append(f"The store cannot be written, all is kept in memory: {parts.store.trouble}")

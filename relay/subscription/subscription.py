@@ -91,6 +91,8 @@ class Subscription:
         """Why we are not subscribed, in the server's words where it has any; empty while we are."""
         self.lost_since: datetime | None = now()
         """Since when we are not subscribed; None while we are."""
+        self.changed_at: datetime | None = None
+        """When the subscription last began or ended."""
         self.connects = 0
 
     async def batches(self) -> AsyncIterator[Batch]:
@@ -210,7 +212,10 @@ class Subscription:
 
     def _now_subscribed(self, connection: Connection) -> None:
         adopted, self._is_continuous = self._is_continuous, False
-        self.subscribed, self.reason, self.lost_since = True, "", None
+        self.subscribed = True
+        self.reason = ""
+        self.lost_since = None
+        self.changed_at = self._now()
         self.connects += 1
         self._logged = ""
         log.info(
@@ -227,7 +232,7 @@ class Subscription:
         self.subscribed, self.reason, self._is_continuous = False, reason, False
         self._log_reason(reason)
         if was:
-            self.lost_since = self._now()
+            self.lost_since = self.changed_at = self._now()
             self._changed(Link(subscribed=False, reason=reason, known_until=known_until))
 
     def _lost(self, error: OSError) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from relay.config.settings import HttpOptions
-from relay.lifecycle.parts import GetParts
+from relay.lifecycle.parts import Parts
 from relay.status.collect import Viewpoint
 from relay.web.admission import Admission, SharedMetrics
 from relay.web.connections import HEAD_BYTES, UNREAD_BYTES, Connections, most_connections
@@ -31,13 +31,12 @@ class ListenError(Exception):
 class WebServer:
     """Serves one daemon's pages."""
 
-    def __init__(self, options: HttpOptions, get_parts: GetParts) -> None:
-        """`get_parts` makes the record of the relay's parts."""
+    def __init__(self, options: HttpOptions, parts: Parts) -> None:
         self._options = options
-        self._get_parts = get_parts
+        self._parts = parts
         self._task: asyncio.Task[None] | None = None
         self._server: _Server | None = None
-        self._viewpoint = Viewpoint(get_parts)
+        self._viewpoint = Viewpoint(parts)
         self._lives = Lives()
         self.connections = Connections(most_connections())
         self.address = options.listen
@@ -57,7 +56,7 @@ class WebServer:
         name = sock.getsockname()
         self.address = f"[{name[0]}]:{name[1]}" if ":" in host else f"{name[0]}:{name[1]}"
         config = uvicorn.Config(
-            make_app(self._get_parts, self._viewpoint, self._lives, self._options),
+            make_app(self._parts, self._viewpoint, self._lives, self._options),
             http=self.connections.protocol(),
             h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
@@ -98,19 +97,19 @@ class _Server(uvicorn.Server):
         await self.end.wait()
 
 
-def make_app(get_parts: GetParts, viewpoint: Viewpoint, lives: Lives, options: HttpOptions) -> Starlette:
+def make_app(parts: Parts, viewpoint: Viewpoint, lives: Lives, options: HttpOptions) -> Starlette:
     """All pages of one daemon."""
-    shared = SharedMetrics(lambda: get_parts().registries, options.metrics_max_age)
+    shared = SharedMetrics(lambda: parts.registries, options.metrics_max_age)
 
     async def metrics(_: Request) -> Response:
         return Response(await shared.text(), media_type=METRICS_TYPE)
 
     async def healthz(_: Request) -> Response:
-        why = get_parts().unhealthy
+        why = parts.unhealthy
         return PlainTextResponse(f"{why or 'ok'}\n", status_code=503 if why else 200)
 
     async def readyz(_: Request) -> Response:
-        why = get_parts().not_ready
+        why = parts.not_ready
         return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
 
     routes = [

@@ -28,8 +28,8 @@ async def start(self):
 
 WebhookSink.start = start
 sys.argv[0] = "tickstock-relay"
-import relay.lifecycle.reload, relay.daemon
-relay.daemon.SINK_START_TIMEOUT = 0.5
+import relay.lifecycle.configurator
+relay.lifecycle.configurator.SINK_START_TIMEOUT = 0.5
 from relay.cli import main
 main()
 """

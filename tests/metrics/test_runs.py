@@ -46,7 +46,7 @@ class Watched:
 
     def samples(self) -> dict[str, float]:
         """Every sample, as Prometheus writes names and labels."""
-        collected = RunMetrics(lambda: cast("Parts", self)).collect()
+        collected = RunMetrics(cast("Parts", self)).collect()
         return {_name(metric, sample.labels): sample.value for metric in collected for sample in metric.samples}
 
     def judge(self, now: datetime) -> None:

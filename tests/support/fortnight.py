@@ -54,14 +54,14 @@ class Fortnight:
 
     async def play(self) -> float:
         """All of it; when it ends, in epoch seconds."""
-        await self._daemon._start()
+        await self._daemon.start()
         self._link(subscribed=True)
         for number in range(DAYS):
             day = FIRST_DAY + timedelta(days=number)
             if day.weekday() < 5:
                 self._trading_day(f"{day:%Y-%m-%d}")
             self._until(day + timedelta(days=1))
-        await self._daemon._shut_down()
+        await self._daemon.shut_down()
         return self.now.timestamp()
 
     def _boot(self) -> float:
@@ -69,8 +69,8 @@ class Fortnight:
 
     def _link(self, *, subscribed: bool) -> None:
         reason = "" if subscribed else "Redis closed the connection"
-        self._daemon.subscription.subscribed = subscribed
-        self._daemon._link_changed(Link(subscribed, reason=reason, known_until=self.now))
+        self._daemon.parts.subscription.subscribed = subscribed
+        self._daemon.parts.link_changed(Link(subscribed, reason=reason, known_until=self.now))
 
     def _trading_day(self, day: str) -> None:
         self._until(utc_of(f"{day} 16:10"))
@@ -103,8 +103,8 @@ class Fortnight:
     def _receive(self, channel: str, body: bytes) -> None:
         self._position += len(body) + 50
         message: Message = (channel.encode(), body, self._position)
-        self._daemon.runs.count_received(self.now)
-        self._daemon.intake.take(Batch("s1", self.now, [message]))
+        self._daemon.parts.runs.count_received(self.now)
+        self._daemon.parts.intake.take(Batch("s1", self.now, [message]))
 
     def _until(self, moment: datetime) -> None:
         """Let time pass, a tick and a scrape each ten minutes about a run, and every two hours else."""
@@ -117,7 +117,7 @@ class Fortnight:
     def _scraped(self) -> Iterator[str]:
         at = f"{self.now.timestamp():.0f}"
         yield f"up{{{LABELS}}} 1 {at}"
-        for registry in self._daemon.parts().registries:
+        for registry in self._daemon.parts.registries:
             for family in registry.collect():
                 yield from self._samples(family, at)
 

@@ -7,9 +7,9 @@ import os
 import time
 from pathlib import Path
 
-from relay import daemon
 from relay.cli import main
 from relay.intake import Intake
+from relay.lifecycle import parts
 from relay.subscription.connection import Batch
 
 DELAY = "TEST_COMMIT_DELAY_MS"
@@ -25,5 +25,5 @@ class SlowIntake(Intake):
 
 
 if __name__ == "__main__":
-    daemon.Intake = SlowIntake  # type: ignore[attr-defined]
+    parts.Intake = SlowIntake  # type: ignore[attr-defined]
     main()

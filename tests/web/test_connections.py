@@ -60,7 +60,7 @@ async def web(tmp_path: Path) -> AsyncIterator[Web]:
     yield web
     await web.close()
     await daemon.web.stop()
-    daemon.store.close()
+    daemon.parts.store.close()
 
 
 async def cut(reader: asyncio.StreamReader) -> bool:

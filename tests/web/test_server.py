@@ -24,7 +24,7 @@ async def test_it_answers_until_it_is_told_to_end_and_ends_at_once(tmp_path: Pat
     async with httpx.AsyncClient(base_url=f"http://{daemon.web.address}") as asking:
         with pytest.raises(httpx.ConnectError):
             await asking.get("/healthz")
-    daemon.store.close()
+    daemon.parts.store.close()
 
 
 class Counting(Collector):
@@ -42,13 +42,13 @@ async def test_the_metrics_are_made_as_often_as_configured(tmp_path: Path, max_a
     http = {"listen": f"127.0.0.1:{free_port()}", "metrics_max_age": max_age}
     daemon = Daemon(Settings.model_validate({"state_dir": tmp_path, "http": http}), tmp_path / "config.yaml")
     counting = Counting()
-    daemon.parts().registry.register(counting)
+    daemon.parts.registry.register(counting)
     await daemon.web.start()
     async with httpx.AsyncClient(base_url=f"http://{daemon.web.address}") as asking:
         for _ in range(3):
             assert (await asking.get("/metrics")).status_code == 200
     await daemon.web.stop()
-    daemon.store.close()
+    daemon.parts.store.close()
     assert counting.made == times
 
 
@@ -67,7 +67,7 @@ async def test_what_is_no_http_is_refused_without_a_line_in_the_log(
         assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == status
         writer.close()
     await daemon.web.stop()
-    daemon.store.close()
+    daemon.parts.store.close()
     assert caplog.records == []
 
 
