@@ -143,11 +143,14 @@ class JsonlSink(DirectSink):
         """Begin the period that `moment` is in: its name, and when it ends."""
         hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         if self.options.rotate == "daily":
-            self._period, self._period_ends = f"{hour:%Y-%m-%d}", _after(hour.replace(hour=0), timedelta(days=1))
+            self._period = f"{hour:%Y-%m-%d}"
+            self._period_ends = _after(hour.replace(hour=0), timedelta(days=1))
         elif self.options.rotate == "hourly":
-            self._period, self._period_ends = f"{hour:%Y-%m-%dT%H}", _after(hour, timedelta(hours=1))
+            self._period = f"{hour:%Y-%m-%dT%H}"
+            self._period_ends = _after(hour, timedelta(hours=1))
         else:
-            self._period, self._period_ends = "all", FOR_EVER
+            self._period = "all"
+            self._period_ends = FOR_EVER
 
     def _sweep(self) -> None:
         """Compress and delete old files, in a thread: the intake must not wait. While one is at it, that is put off."""

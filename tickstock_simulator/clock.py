@@ -66,7 +66,8 @@ class Bell:
 
     def ring(self) -> None:
         """Wakes all who wait now."""
-        event, self._event = self._event, asyncio.Event()
+        event = self._event
+        self._event = asyncio.Event()
         event.set()
 
     async def wait(self, seconds: float | None) -> bool:

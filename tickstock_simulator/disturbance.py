@@ -73,7 +73,8 @@ class Disturbance:
                 yield from self._release()
 
     def _release(self) -> list[Step]:
-        released, self._held = self._held, []
+        released = self._held
+        self._held = []
         return released
 
     def changed(self, step: Step) -> Step:

@@ -53,7 +53,9 @@ class RunRecord:
 
     def finish(self, status: str, at: datetime, last: Step) -> None:
         """The run is over, in whatever way; `last` is its final event, whose counts the history repeats."""
-        self.status, self.ended, self.current_phase = status, at, None
+        self.status = status
+        self.ended = at
+        self.current_phase = None
         payload = last.body["payload"] if isinstance(last.body, dict) else {}
         self.symbols_processed = payload["symbols_processed"]
         self.symbols_failed = payload["symbols_failed"]
@@ -123,7 +125,10 @@ class Timetable:
             ZoneInfo(zone)
         except (ValueError, ZoneInfoNotFoundError) as error:
             raise ValueError(f"trigger_time {trigger!r} in {zone!r} cannot be used") from error
-        self.enabled, self.trigger_time, self.timezone, self.universes = enabled, trigger, zone, universes
+        self.enabled = enabled
+        self.trigger_time = trigger
+        self.timezone = zone
+        self.universes = universes
 
     def next_run(self, after: datetime) -> datetime | None:
         """The first trigger after a moment, UTC; None while switched off."""

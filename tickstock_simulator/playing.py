@@ -69,7 +69,8 @@ class Playing:
         self._waiting += [self._ink.write(each) for each in self._disturbance.of(step)]
 
     async def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        self._waiting = []
         await self._out.publish(waiting)
 
     async def _wait(self, offset: float) -> None:

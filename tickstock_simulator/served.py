@@ -67,7 +67,10 @@ class Served:
 
     async def down(self) -> None:
         """Stops listening, so that connections are refused; the port stays ours."""
-        server, task, self._server, self._task = self._server, self._task, None, None
+        server = self._server
+        task = self._task
+        self._server = None
+        self._task = None
         if server is None or task is None:
             return
         self._ending.set()
@@ -83,7 +86,9 @@ class Served:
         config = uvicorn.Config(
             self.app(), log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
         )
-        self._server, listening, self._reserved = _Server(config), self._reserved, None
+        self._server = _Server(config)
+        listening = self._reserved
+        self._reserved = None
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not self._server.started:
             if self._task.done():
@@ -141,17 +146,20 @@ class Trouble:
 
     def hang(self, seconds: float | None = None) -> None:
         """Requests from now on get no answer for `seconds`; None: never."""
-        self._hanging, self._hang = True, seconds
+        self._hanging = True
+        self._hang = seconds
 
     def fail_rate(self, rate: float, *, seed: int = 0, status: int = 503) -> None:
         """This share of the requests (0 to 1) fails, the same ones for the same seed."""
-        self._rate, self._rate_status = rate, status
+        self._rate = rate
+        self._rate_status = status
         self._dice = random.Random(seed)  # noqa: S311 - which requests fail
 
     def clear(self) -> None:
         """Everything is well again; requests that hang stay lost."""
         self._answers.clear()
-        self._hanging, self._rate = False, 0.0
+        self._hanging = False
+        self._rate = 0.0
 
     async def answer(self, server: Served) -> Response | None:
         """The answer that goes wrong, or None when nothing does."""

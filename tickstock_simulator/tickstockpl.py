@@ -87,7 +87,9 @@ class Simulator(Served):
         self._playing: list[Playing] = []
         self._mode: RunMode = run
         self._runs_left = 1 if runs is None and run == "now" else runs
-        self._seed, self._items, self._market_check = seed, items, market_check
+        self._seed = seed
+        self._items = items
+        self._market_check = market_check
         self._say = say
         self._publisher = Publisher(redis_url, say=say, on_publish=on_publish)
         self._background = Background(clock=self.clock, faults=self.faults, out=self._publisher, seed=seed)
@@ -268,7 +270,8 @@ class Simulator(Served):
         *,
         twin: bool = False,
     ) -> RunRecord:
-        seed, self._runs_begun = f"{self._seed}:run:{self._runs_begun}", self._runs_begun + 1
+        seed = f"{self._seed}:run:{self._runs_begun}"
+        self._runs_begun += 1
         day = self.clock.claimed(at).astimezone(NEW_YORK).date().isoformat()
         run = Run(
             new_run_id(seed), day, seed, trigger_type=trigger, universe=universe, phases=phases, items=self._items
@@ -322,7 +325,8 @@ class Simulator(Served):
             if self.is_up:
                 self._say("api_down", seconds=fault.number)
             await self.down()
-            known, self._api_fault = self._api_fault, fault
+            known = self._api_fault
+            self._api_fault = fault
             if fault.number is not None and fault is not known:
                 self._spawn(self._api_back(self.clock.now() + timedelta(seconds=fault.number)))
 

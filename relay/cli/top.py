@@ -123,7 +123,8 @@ def _watch(client: httpx.Client, url: str, interval: float) -> None:
     with stopped, _keys() as pressed, Live(first, console=console, screen=True, auto_refresh=False) as live:
         while True:
             try:
-                view.snapshot, view.error = _snapshot(client), ""
+                view.snapshot = _snapshot(client)
+                view.error = ""
             except UnreachableError as error:
                 view.since = view.since if view.error else time.monotonic()
                 view.error = str(error)

@@ -55,7 +55,9 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
-        self._ended, self._error, self._is_full = True, exc, False
+        self._ended = True
+        self._error = exc
+        self._is_full = False
         self._wake()
 
     def pause_writing(self) -> None:

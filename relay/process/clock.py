@@ -60,7 +60,8 @@ class Clock:
 
     def __init__(self, wall: Callable[[], datetime] = utc_now, boot: Callable[[], float] = since_boot) -> None:
         """`wall` is what is judged, `boot` is believed."""
-        self._wall, self._boot = wall, boot
+        self._wall = wall
+        self._boot = boot
         self._lock = threading.Lock()
         self._seen = self._read()
         self._started = self._seen[1]
@@ -74,7 +75,8 @@ class Clock:
         """What time it is (UTC); a step since the last look has been noted."""
         with self._lock:
             wall, boot = self._read()
-            (seen_wall, seen_boot), self._seen = self._seen, (wall, boot)
+            seen_wall, seen_boot = self._seen
+            self._seen = (wall, boot)
             if abs((wall - seen_wall).total_seconds() - (boot - seen_boot)) >= STEP:
                 self._note(Step(seen_wall + timedelta(seconds=boot - seen_boot), wall), boot)
         return wall

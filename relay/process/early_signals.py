@@ -47,7 +47,8 @@ def deliver(take: Callable[[int], object] | None) -> None:
     """
     _requests.take = take
     if take is not None:
-        waiting, _requests.waiting = _requests.waiting, []
+        waiting = _requests.waiting
+        _requests.waiting = []
         for number in waiting:
             take(number)
 

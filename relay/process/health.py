@@ -84,12 +84,16 @@ class Health:
         """A part has done its work."""
         part = self._parts.get(name)
         if part is not None and part.failures:
-            part.failures, part.error, part.sound_since = 0, "", self._ticks
+            part.failures = 0
+            part.error = ""
+            part.sound_since = self._ticks
 
     def failed(self, name: str, error: Exception) -> None:
         """A part could not do its work. The first failure is logged with its traceback, then one a minute."""
         part = self._parts.setdefault(name, _Part())
-        part.failures, part.error, part.sound_since = part.failures + 1, type(error).__name__, None
+        part.failures += 1
+        part.error = type(error).__name__
+        part.sound_since = None
         if part.logged_at is None or self._ticks - part.logged_at >= LOG_EVERY:
             part.logged_at = self._ticks
             log.error("a part of the relay failed", part=name, failures_in_a_row=part.failures, exc_info=error)

@@ -86,7 +86,8 @@ class LineLimit:
             for cause, span in list(self._spans.items()):
                 if all_of_them or now - span.began >= EVERY:
                     self._ended.append(self._spans.pop(cause))
-            ended, self._ended = self._ended, []
+            ended = self._ended
+            self._ended = []
         for span in ended:
             if span.left_out:
                 _write(span, now)

@@ -48,7 +48,8 @@ class LogWriter(io.TextIOBase):
     def write(self, text: str) -> int:
         """Queue the whole lines of the text; what is no whole line yet waits for its end."""
         with self._changed:
-            whole, newline, self._rest = (self._rest + text).rpartition("\n")
+            whole, newline, rest = (self._rest + text).rpartition("\n")
+            self._rest = rest
             if newline:
                 self._put(f"{whole}\n")
         return len(text)
@@ -61,7 +62,8 @@ class LogWriter(io.TextIOBase):
         until = time.monotonic() + timeout
         with self._changed:
             if self._rest:
-                rest, self._rest = self._rest, ""
+                rest = self._rest
+                self._rest = ""
                 self._put(f"{rest}\n")
             while (self._lines or self._busy) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
@@ -121,7 +123,8 @@ class LogWriter(io.TextIOBase):
         with self._changed:
             if self._waiting > self._max_bytes // 2:
                 return
-            count, self._unreported = self._unreported, 0
+            count = self._unreported
+            self._unreported = 0
         if count:
             self.report(count)
 

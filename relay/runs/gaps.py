@@ -62,7 +62,8 @@ class Gaps:
         if not link.subscribed:
             if self._subscribed and link.known_until is not None:
                 self._note(link.known_until)
-            self._subscribed, self._reason = False, link.reason
+            self._subscribed = False
+            self._reason = link.reason
             return []
         self._subscribed = True
         if link.adopted:

@@ -96,7 +96,8 @@ class Ledger:
         """Give a run the id that it turned out to have."""
         if self._by_id.get(run.run_id) is run:
             del self._by_id[run.run_id]
-        run.run_id, run.is_unnamed = run_id, False
+        run.run_id = run_id
+        run.is_unnamed = False
         self._by_id[run_id] = run
 
     def save(self, run: Run, now: datetime) -> None:

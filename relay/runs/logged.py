@@ -68,7 +68,8 @@ def logged_error(event: Event, now: datetime) -> LoggedError:
 def count_error(group: LoggedError, event: Event, now: datetime) -> None:
     """One more error of the group."""
     payload = event.payload
-    group.count, group.last = group.count + 1, now
+    group.count += 1
+    group.last = now
     group.message = error_message(event, MAX_MESSAGE) or error_category(event)
     group.phase = event.phase or text(payload.get("phase"), 40) or group.phase
     group.recovery = text(payload.get("recovery_action"), MAX_TEXT) or group.recovery

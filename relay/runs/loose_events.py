@@ -37,7 +37,8 @@ class LooseEvents:
 
     def take_strays(self, since: datetime) -> list[Event]:
         """The strays from `since` on, which now have a run; all others are forgotten."""
-        found, self._strays = self.strays(since), []
+        found = self.strays(since)
+        self._strays = []
         return found
 
     def note_sent_again(self, event: Event) -> None:

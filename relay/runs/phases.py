@@ -43,7 +43,10 @@ def reopen_phases(run: Run) -> None:
     """The phases that were held to be over with their run were not."""
     for its in run.phases.values():
         if its.is_guessed:
-            its.state, its.is_guessed, its.ended_at, its.duration_seconds = State.RUNNING, False, None, None
+            its.state = State.RUNNING
+            its.is_guessed = False
+            its.ended_at = None
+            its.duration_seconds = None
 
 
 def end_phases(
@@ -88,7 +91,8 @@ def _end(
     run: Run, phase: Phase, state: State, *, ended_at: datetime, now: datetime, claims: Mapping[str, Any]
 ) -> Announcement:
     its = run.phases[phase]
-    its.state, its.ended_at = state, ended_at
+    its.state = state
+    its.ended_at = ended_at
     its.read(claims, success=True)
     if state is State.COMPLETED:
         its.percent = 100.0

@@ -92,7 +92,8 @@ class Recent:
             try:
                 if key == _ERRORS:
                     kept = _decode_errors(value)
-                    self.errors_since, self._groups = kept.since, {group.group: group for group in kept.groups}
+                    self.errors_since = kept.since
+                    self._groups = {group.group: group for group in kept.groups}
                 else:
                     self._alerts[int(key)] = _decode(value)
             except (ValueError, msgspec.MsgspecError):
@@ -173,7 +174,8 @@ class Recent:
                 del self._groups[next(iter(self._groups))]
         self.errors += 1
         group.count += 1
-        group.last, group.message = now, message
+        group.last = now
+        group.message = message
         self._groups[key] = group
 
     def _alert(self, one: Announcement, key: str, now: datetime) -> None:
@@ -184,7 +186,8 @@ class Recent:
             return
         for number, known in reversed(self._alerts.items()):
             if known.key == key and known.resolved_at is None:
-                known.resolved_at, known.resolution = now, str(one.payload.get("message", ""))
+                known.resolved_at = now
+                known.resolution = str(one.payload.get("message", ""))
                 self._shelf.put(_name(number), _encode(known).decode())
                 return
 

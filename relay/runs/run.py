@@ -200,7 +200,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     def take_date(self, payload: Mapping[str, Any]) -> None:
         """Take over the day that the payload names, if it does."""
         if reported := shortened(payload.get("run_date"), 10):
-            self.run_date, self.has_reported_date = reported, True
+            self.run_date = reported
+            self.has_reported_date = True
 
     def conclude(self, payload: Mapping[str, Any]) -> None:
         """Take over what an end says about the run; what it leaves out comes from the phases."""

@@ -176,15 +176,19 @@ class Runs:
         if corrected:
             reopen_phases(run)
         announcements = end_phases(run, state, now, ended_at, is_guess=reason is not None)
-        run.state, run.reason, run.is_guessed = state, reason or _reason(claims), reason is not None
-        run.ended_at, run.followed_by = ended_at, followed_by
+        run.state = state
+        run.reason = reason or _reason(claims)
+        run.is_guessed = reason is not None
+        run.ended_at = ended_at
+        run.followed_by = followed_by
         run.duration_seconds = believable_duration(
             claims.get("duration_seconds"), run.started_at, ended_at, seen_for=(now - run.first_seen).total_seconds()
         )
         if run.started_at is None and run.duration_seconds is not None:
             run.started_at = ended_at - timedelta(seconds=run.duration_seconds)
         run.conclude(claims)
-        run.is_judged, run.findings = reason == GIVEN_UP, None
+        run.is_judged = reason == GIVEN_UP
+        run.findings = None
         self._ledger.save(run, now)
         return [*announcements, of_run(run, state.value, corrected=corrected or None)]
 
@@ -292,14 +296,20 @@ class Runs:
     def _started(self, run: Run, event: Event) -> None:
         """The start of a run that is already known: it came late, or again."""
         if not run.start_seen:
-            run.start_seen, run.started_at = True, min(event.time, run.started_at or event.time)
+            run.start_seen = True
+            run.started_at = min(event.time, run.started_at or event.time)
             run.describe(event.payload)
 
 
 def _reopen(run: Run) -> list[Announcement]:
     """It was held to be over, and goes on."""
-    run.state, run.is_guessed, run.reason, run.ended_at, run.duration_seconds = State.RUNNING, False, None, None, None
-    run.followed_by, run.findings = None, None
+    run.state = State.RUNNING
+    run.is_guessed = False
+    run.reason = None
+    run.ended_at = None
+    run.duration_seconds = None
+    run.followed_by = None
+    run.findings = None
     reopen_phases(run)
     return [of_run(run, "resumed", corrected=True)]
 

@@ -46,10 +46,12 @@ def today(
     )
     if words is not None:
         made.headline = _as_today(words.verdict.headline, day, now.astimezone(zone).date())
-        made.mood, made.icon = words.verdict.mood, words.verdict.icon
+        made.mood = words.verdict.mood
+        made.icon = words.verdict.icon
         parts = (words.verdict.again, words.verdict.cleared, words.verdict.cause)
         made.detail = " ".join(part for part in parts if part)
-        made.data, made.data_sentence = words.data.word.value, words.data.sentence
+        made.data = words.data.word.value
+        made.data_sentence = words.data.sentence
     return made
 
 

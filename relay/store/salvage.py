@@ -67,7 +67,9 @@ class _Reading:
     """The rows of a query as far as they can be read."""
 
     def __init__(self, db: sqlite3.Connection, query: str, values: tuple[object, ...]) -> None:
-        self._db, self._query, self._values = db, query, values
+        self._db = db
+        self._query = query
+        self._values = values
         self.broke_off = False
 
     def __iter__(self) -> Iterator[Row]:

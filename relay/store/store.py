@@ -67,7 +67,8 @@ class Store:
         try:
             self._db = self._open_first(path) if path else in_memory()
         except (sqlite3.Error, OSError) as error:
-            self._db, self.is_whole = in_memory(), False
+            self._db = in_memory()
+            self.is_whole = False
             self._into_trouble(error)
         else:
             self._was_open = True
@@ -118,8 +119,10 @@ class Store:
         """Write all that is staged in one transaction."""
         if not self.staged:
             return
-        staged, self._staged = self._staged, {}
-        shelved, self._shelved = self._shelved, {}
+        staged = self._staged
+        self._staged = {}
+        shelved = self._shelved
+        self._shelved = {}
 
         def write(db: sqlite3.Connection) -> None:
             for statement, rows in staged.items():
@@ -144,7 +147,8 @@ class Store:
 
     def changed_by_others(self) -> bool:
         """Whether another process, the command line that is, has committed since the last call."""
-        before, self._version = self._version, self.read("PRAGMA data_version")
+        before = self._version
+        self._version = self.read("PRAGMA data_version")
         return before != self._version
 
     def retry_disk(self) -> None:
@@ -242,17 +246,20 @@ class Store:
         serial = self._noted.serial + 1
         self.write(lambda db: shelve(db, census.SHELF, census.KEY, str(serial)))
         if not self.trouble:
-            self._noted, self._changed = msgspec.structs.replace(now, serial=serial), False
+            self._noted = msgspec.structs.replace(now, serial=serial)
+            self._changed = False
             self._note.write(self._noted)
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
-        memory, self.is_whole = in_memory(), True
+        memory = in_memory()
+        self.is_whole = True
         try:
             self._db.backup(memory)
             if not isinstance(error, sqlite3.OperationalError):  # damaged, and a backup copies the damage
                 check(memory)
         except sqlite3.Error:  # what it held cannot be read, so the file must not be replaced by this
-            memory, self.is_whole = in_memory(), False
+            memory = in_memory()
+            self.is_whole = False
             save_rows(self._db, memory, SHELVES)
             for shelf in self.shelves:
                 for key, value in shelf.items().items():
@@ -278,7 +285,10 @@ class Store:
                 disk.close()
             return
         self._db.close()
-        self._db, self.is_whole, self.trouble, self._was_open = disk, True, "", True
+        self._db = disk
+        self.is_whole = True
+        self.trouble = ""
+        self._was_open = True
         log.info("the store is on disk again", path=str(self._path))
 
     def _into_trouble(self, error: Exception) -> None:

@@ -106,7 +106,8 @@ class PoisonSearch:
 
     def _finish(self) -> None:
         """What comes from here on is new. The record goes at once: else it would seem to be why the process ended."""
-        self._last, self.is_over = None, True
+        self._last = None
+        self.is_over = True
         self._shelf.put(_KEY, None)
         self._store.commit()
 

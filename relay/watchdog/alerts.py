@@ -141,11 +141,16 @@ class Alerts:
         if known is None:
             known = self._begin(key, now, for_, resolve_after)
         elif known.stage is Stage.CLEARING:
-            known.stage, known.cleared_at, known.due_at = Stage.FIRING, None, None
+            known.stage = Stage.FIRING
+            known.cleared_at = None
+            known.due_at = None
             self._keep(known)
         if known.stage is Stage.PENDING:  # it fires with the words of the moment
-            known.title, known.message, known.facts = title, message, dict(facts or {})
-            known.severity, known.run_id = severity.label, run_id
+            known.title = title
+            known.message = message
+            known.facts = dict(facts or {})
+            known.severity = severity.label
+            known.run_id = run_id
             if known.since == now:
                 self._keep(known)
         return self._advance(known, now)
@@ -186,7 +191,9 @@ class Alerts:
             self._drop(alert)
             return []
         if alert.stage is Stage.FIRING:
-            alert.stage, alert.cleared_at, alert.resolution = Stage.CLEARING, now, message
+            alert.stage = Stage.CLEARING
+            alert.cleared_at = now
+            alert.resolution = message
             self._keep(alert)
         alert.due_at = (alert.cleared_at or now) + timedelta(seconds=alert.resolve_after)
         return self._advance(alert, now)
@@ -196,7 +203,9 @@ class Alerts:
             return []
         alert.due_at = None
         if alert.stage is Stage.PENDING:
-            alert.stage, alert.fired_at, alert.announced_at = Stage.FIRING, now, now
+            alert.stage = Stage.FIRING
+            alert.fired_at = now
+            alert.announced_at = now
             self._keep(alert)
             return [_firing(alert)]
         self._drop(alert)

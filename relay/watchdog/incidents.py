@@ -212,7 +212,8 @@ class Incidents:
         self._touch(incident)
 
     def _clear(self, incident: Incident, part: Part, payload: Mapping[str, Any], now: datetime) -> None:
-        part.cleared_at, part.resolution = now, str(payload.get("message", ""))
+        part.cleared_at = now
+        part.resolution = str(payload.get("message", ""))
         part.facts |= payload.get("facts") or {}
         self._touch(incident)
 

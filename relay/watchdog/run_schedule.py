@@ -128,7 +128,8 @@ class RunSchedule:
     def updated(self, payload: Mapping[str, Any], now: datetime) -> None:
         """Take a `schedule_updated` event: it counts at once."""
         schedule = read_schedule(dict(payload))
-        self._saved.asked_at, self._saved.next_run = now, schedule.next_run
+        self._saved.asked_at = now
+        self._saved.next_run = schedule.next_run
         self._take(schedule, now)
 
     def advance(self, now: datetime) -> list[Announcement]:
@@ -147,7 +148,8 @@ class RunSchedule:
     def settle(self, state: State, *, run_id: str | None = None, excused: bool = False, no_sign: bool = False) -> None:
         """What became of the current slot."""
         if self.current is not None:
-            self.current.state, self.current.run_id = state, run_id or self.current.run_id
+            self.current.state = state
+            self.current.run_id = run_id or self.current.run_id
             self.current.is_excused = self.current.is_excused or excused
             self.current.no_sign = no_sign
             self._save()
@@ -207,7 +209,8 @@ class RunSchedule:
         is_waited_for = current is not None and current.is_open
         moved = self.timetable.due_on(current.day) if current is not None and is_waited_for else None
         if moved is not None and moved > now:
-            self._saved.current, self._saved.coming = None, self._slot(moved)
+            self._saved.current = None
+            self._saved.coming = self._slot(moved)
         elif self.coming is None or self.coming.due > now:
             self._saved.coming = None
             self._saved.coming = self._after(max(now, current.due) if current is not None else now)

@@ -43,7 +43,8 @@ class SelfCheck:
         self.reception = Reception(alerts)
         self._counts: dict[str, int] = {}
         """Of this process; how long it has been calm is on the alerts' shelf, for the next one to go on from."""
-        self._stepped, self._steps = 0.0, 0
+        self._stepped = 0.0
+        self._steps = 0
 
     def check(
         self,
@@ -65,10 +66,12 @@ class SelfCheck:
 
     def clock(self, now: datetime, clock: Clock) -> list[Announcement]:
         """The clock was set: everything that waits here moves with it; it is announced until it has been steady."""
-        step, self._stepped = clock.stepped - self._stepped, clock.stepped
+        step = clock.stepped - self._stepped
+        self._stepped = clock.stepped
         if step:
             self._alerts.clock_stepped(step)
-        is_new, self._steps = clock.steps != self._steps, clock.steps
+        is_new = clock.steps != self._steps
+        self._steps = clock.steps
         return self._happened("clock_step", is_new, now, over="No step for 10 min.", **_step_in_words(clock.last_step))
 
     def reload(self, refusal: Sequence[str], in_force_since: datetime, now: datetime) -> list[Announcement]:
@@ -173,7 +176,8 @@ class SelfCheck:
         facts: dict[str, int] | None = None,
     ) -> list[Announcement]:
         """An alert when a count rises."""
-        before, self._counts[key] = self._counts.get(key, 0), count
+        before = self._counts.get(key, 0)
+        self._counts[key] = count
         words = {"title": title, "message": message, "severity": severity, "facts": facts or {"count": count}}
         return self._happened(key, count > before, now, over="No more for 10 min.", **words)
 

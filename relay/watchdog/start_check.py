@@ -53,7 +53,10 @@ class StartCheck:
 
     def clock_stepped(self, now: datetime) -> None:
         """The clock was set: only what is asked from now on counts."""
-        self._since, self._asking, self._idle_from, self._is_idle = now, None, None, False
+        self._since = now
+        self._asking = None
+        self._idle_from = None
+        self._is_idle = False
 
     def tick(self, now: datetime, api: ApiState, options: WatchdogOptions) -> list[Announcement]:
         """Look at the slot whose time has come."""
@@ -104,7 +107,8 @@ class StartCheck:
         status = api.status
         counts = status is not None and api.answered_at is not None and api.answered_at >= asked_from
         if status is None or api.answered_at is None or not counts or status.is_running is not False:
-            self._idle_from, self._is_idle = None, False
+            self._idle_from = None
+            self._is_idle = False
         else:
             self._idle_from = self._idle_from or api.answered_at
             self._is_idle = api.answered_at - self._idle_from >= TWICE

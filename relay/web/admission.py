@@ -70,5 +70,6 @@ class SharedMetrics:
                 for registry in self._registries():
                     texts.append(generate_latest(registry))
                     await asyncio.sleep(0)
-                self._text, self._made_at = b"".join(texts), began
+                self._text = b"".join(texts)
+                self._made_at = began
             return self._text

@@ -89,7 +89,8 @@ class Live:
     def _parts(self) -> Parts:
         now = asyncio.get_running_loop().time()
         if not self._rendered or now - self._rendered_at >= self._every * 0.9:
-            self._rendered, self._rendered_at = self._render(), now
+            self._rendered = self._render()
+            self._rendered_at = now
         return self._rendered
 
 

@@ -117,7 +117,8 @@ class _Showing:
         message = render.message(incident, words, is_struck=False, mentions=len(posted.mentioned))
         answer = await self._post(message, "message")
         if answer.place is not None:
-            posted.channel, posted.ts = answer.place.channel, answer.place.ts
+            posted.channel = answer.place.channel
+            posted.ts = answer.place.ts
             posted.digest = _digest(render.message(incident, mentions=len(posted.mentioned)))  # as an edit would be
         posted.note = incident.number
         posted.is_over = incident.is_over

@@ -55,7 +55,8 @@ class Stage:
     def __init__(self, directory: Path, *, start: datetime, speed: float, say: Callable[..., None]) -> None:
         self.directory = directory
         self.speed = speed
-        self._redis_port, self._http_port = _free_port(), _free_port()
+        self._redis_port = _free_port()
+        self._http_port = _free_port()
         self.url = f"http://127.0.0.1:{self._http_port}"
         """The relay's pages."""
         self.simulator = Simulator(

@@ -76,7 +76,8 @@ def _rule(title: str) -> Rule:
 
 
 def _short(text: Text) -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
+    text.no_wrap = True
+    text.overflow = "ellipsis"
     return text
 
 

@@ -63,7 +63,8 @@ def _is_quiet(incident: Incident, now: datetime, errors_end_after: float) -> boo
 
 
 def _end(incident: Incident, now: datetime) -> None:
-    incident.stage, incident.ended = Stage.OVER, now
+    incident.stage = Stage.OVER
+    incident.ended = now
 
 
 def _due_of(incident: Incident) -> datetime | None:
