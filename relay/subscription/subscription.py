@@ -82,7 +82,8 @@ class Subscription:
         self._right_at: datetime | None = None
         """When the server was last known to be the right one; None before that."""
         self._unknown_since: datetime | None = None
-        self._logged, self._logged_at = "", 0.0
+        self._logged = ""
+        self._logged_at = 0.0
         self._earlier_duplicates = 0
         self.subscribed = False
         self.problem = ""
@@ -173,7 +174,8 @@ class Subscription:
             wire, server = await self._worker.run(self._connector.connect)
             connection = self._begin(wire, f"s{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}", adopted=False)
             self._check.connected(server)
-            self._right_at, self.problem = begun, server.problem
+            self._right_at = begun
+            self.problem = server.problem
             connection.subscribe()
             self._settle()  # only now: whoever adopts it must be able to rely on its being subscribed
         self._checking = asyncio.create_task(self._check_server(at_once=connection.adopted), name="check_server")
@@ -211,7 +213,8 @@ class Subscription:
             self._not_subscribed(_worded(ErrorKind.PASSING, connection.waits_for))
 
     def _now_subscribed(self, connection: Connection) -> None:
-        adopted, self._is_continuous = self._is_continuous, False
+        adopted = self._is_continuous
+        self._is_continuous = False
         self.subscribed = True
         self.reason = ""
         self.lost_since = None
@@ -229,7 +232,9 @@ class Subscription:
 
     def _not_subscribed(self, reason: str) -> None:
         known_until, was = self.known_until, self.subscribed
-        self.subscribed, self.reason, self._is_continuous = False, reason, False
+        self.subscribed = False
+        self.reason = reason
+        self._is_continuous = False
         self._log_reason(reason)
         if was:
             self.lost_since = self.changed_at = self._now()
@@ -255,7 +260,9 @@ class Subscription:
     def _found(self, finding: Finding, begun: datetime) -> None:
         """Act on a check that began at `begun`."""
         if finding.state is State.RIGHT:
-            self._right_at, self._unknown_since, self.problem = begun, None, ""
+            self._right_at = begun
+            self._unknown_since = None
+            self.problem = ""
             if finding.reason:
                 self._log_reason(finding.reason, "subscribed, but a new connection would fail")
         elif finding.state is State.ISOLATED:
@@ -272,7 +279,8 @@ class Subscription:
     def _log_reason(self, reason: str, what: str = "not subscribed") -> None:
         """Once for each reason, and now and then again: an attempt a second would fill a log in a night."""
         if reason != self._logged or time.monotonic() - self._logged_at >= TELL_AGAIN:
-            self._logged, self._logged_at = reason, time.monotonic()
+            self._logged = reason
+            self._logged_at = time.monotonic()
             log.warning(what, reason=reason)
 
 
