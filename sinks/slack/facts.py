@@ -25,8 +25,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert of the relay's own (see `relay.events.Announcement`)."""
+class AlertNotification:
+    """What one event says of an alert of the relay's: that it fires, or that it is resolved."""
 
     key: str
     resolved: bool
@@ -46,8 +46,8 @@ class Facts:
     traceback: str
 
 
-def alert_of(event: Event) -> Alert | None:
-    """The alert that `event` fires or resolves, if it is one."""
+def alert_of(event: Event) -> AlertNotification | None:
+    """What `event` says of an alert, if it is about one."""
     if not event.channel.startswith("relay:"):
         return None
     key, state, title = (event.payload.get(name) for name in ("alert", "state", "title"))
@@ -56,7 +56,7 @@ def alert_of(event: Event) -> Alert | None:
     name = title.removeprefix("Resolved: ") if isinstance(title, str) and title else humanised(key)
     facts = event.payload.get("facts")
     is_lasting = isinstance(facts, dict) and facts.get("never_ran") is True
-    return Alert(key, state == "resolved", name, is_lasting)
+    return AlertNotification(key, state == "resolved", name, is_lasting)
 
 
 def is_error(event: Event) -> bool:
