@@ -87,14 +87,14 @@ class Workers:
 
     def _start_workers(self, now: float) -> float | None:
         """Start workers, as many as may work at once; how long it is until there may be more for them."""
-        self._outbox.go_on_shifting(self._lane)
+        self._outbox.time_shift.go_on(self._lane)
         if rest := self._breaker.waits(now):
             self.ready.clear()
         while len(self.tasks) < self._most() and (chain := self._next(now)):
             worker = asyncio.create_task(self._deliver_all(chain), name=f"lane {self._lane}: worker")
             self.tasks.add(worker)
             worker.add_done_callback(self.tasks.discard)
-        if self._outbox.is_shifting(self._lane):
+        if self._outbox.time_shift.is_underway(self._lane):
             return SHIFT_WAIT
         if rest:
             return rest
@@ -116,7 +116,7 @@ class Workers:
             return None  # one trial decides
         if not self.ready:
             self._forget_arrived()
-            self._outbox.go_on_shifting(self._lane)
+            self._outbox.time_shift.go_on(self._lane)
             self.ready.fill(now)
         return self.ready.take()
 

@@ -636,10 +636,10 @@ async def test_after_the_clock_was_set_the_times_of_a_backlog_are_moved_bit_by_b
     rig.tick()
     await rig.round()
     rig.set_clock(step)
-    assert rig.outbox.is_shifting("app"), "not all at once"
+    assert rig.outbox.time_shift.is_underway("app"), "not all at once"
     rig.tick()
     assert rig.lane.dropped.total() == 0, "none is taken for too old meanwhile"
-    while rig.outbox.is_shifting("app"):
+    while rig.outbox.time_shift.is_underway("app"):
         await rig.round()  # also while the breaker rests
     assert rig.sink.arrived == []
     rig.tick(16)

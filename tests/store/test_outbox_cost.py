@@ -85,7 +85,7 @@ def use(box: Outbox) -> None:
     box.dead_letter(rows[60:], "no")
     box.dead_letter(box.expired("app", 9e9), "too late")
     box.shift("app", -60.0)
-    box.go_on_shifting("app")
+    box.time_shift.go_on("app")
     for _ in range(400):
         box.stage("app", b"y", now=200.0, order_key="run 1")
     assert box.dropped["app"] > 0, "it is full"
