@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tickstock_simulator.faults import Fault, Faults
-from tickstock_simulator.flow import Run, malformed
+from tickstock_simulator.flow import Run
+from tickstock_simulator.malformed import malformed
 from tickstock_simulator.older import older_names
 from tickstock_simulator.wire import At, Json, Step, envelope
 

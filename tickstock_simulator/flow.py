@@ -8,35 +8,18 @@ import random
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
-from tickstock_simulator.older import older_names
-from tickstock_simulator.shapes import every_shape, malformed, oversized
 from tickstock_simulator.wire import (
     PHASES,
     SYMBOLS_IN_A_RUN,
     Json,
     Kind,
-    Message,
     Span,
     Step,
     envelope,
-    plain_ink,
     symbols,
     whole,
 )
-
-__all__ = [
-    "PHASE_SECONDS",
-    "Run",
-    "ending",
-    "every_shape",
-    "malformed",
-    "new_run_id",
-    "oversized",
-    "run_messages",
-    "steps",
-]
 
 PHASE_SECONDS: Mapping[str, float] = {"import": 600, "cache": 60, "indicators": 240, "patterns": 1200}
 STATUS = "tickstock:processing:status"
@@ -97,14 +80,6 @@ class Run:
 def new_run_id(seed: int | str) -> str:
     """A random-looking UUID, the same for the same seed."""
     return str(uuid.UUID(int=random.Random(f"run:{seed}").getrandbits(128), version=4))  # noqa: S311
-
-
-def run_messages(run: Run, start: datetime | None = None, *, older: bool = False) -> Iterator[Message]:
-    """The run as bytes, its clock starting at `start` (default 2025-01-27 16:10 New York)."""
-    ink = plain_ink(start or datetime(2025, 1, 27, 21, 10, tzinfo=UTC))
-    for step in steps(run):
-        for written in older_names(step) if older else (step,):
-            yield ink.write(written)
 
 
 def steps(run: Run) -> Iterator[Step]:

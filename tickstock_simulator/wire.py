@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -89,11 +89,6 @@ class Ink:
             late = self.delay if value.of == "run" else self.delays.get(value.of or "", 0.0)
             return whole((value.seconds + late) * self.scale)
         raise TypeError(f"no way to write {value!r}")
-
-
-def plain_ink(start: datetime) -> Ink:
-    """Ink for a world whose clock starts at `start` and is never late."""
-    return Ink(lambda offset: start + timedelta(seconds=offset))
 
 
 def iso(moment: datetime) -> str:

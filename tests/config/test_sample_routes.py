@@ -12,10 +12,10 @@ from relay.config.settings import RouteOptions
 from relay.events import Announcement, Event, Mark, Severity
 from relay.routing import Routes
 from tests.support.days import DUE, a_run, world
+from tests.support.shapes import plain_ink
 from tests.support.wire import event, read, upto
 from tickstock_simulator.disturbance import failure
 from tickstock_simulator.flow import Run, ending
-from tickstock_simulator.wire import plain_ink
 
 SAMPLE = Path(__file__).parents[2] / "config.yaml"
 

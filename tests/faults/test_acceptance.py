@@ -9,7 +9,8 @@ import pytest
 from tests.faults.accounts import assert_counters_add_up, seconds_until
 from tests.faults.conftest import Report
 from tests.support import RelayProcess, Valkey, until
-from tickstock_simulator.shapes import every_shape, malformed
+from tests.support.shapes import every_shape
+from tickstock_simulator.malformed import malformed
 
 pytestmark = pytest.mark.faults
 

@@ -13,8 +13,8 @@ from tests.faults.conftest import Report
 from tests.faults.test_relay_and_redis import counters_add_up, missing, twice
 from tests.support import Numbered, RelayProcess, Valkey, until
 from tests.support.relay_process import drained
+from tests.support.shapes import every_shape
 from tests.support.traffic import CHANNEL, message
-from tickstock_simulator.flow import every_shape
 
 pytestmark = pytest.mark.faults
 

@@ -16,7 +16,7 @@ from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import Unreadable, UnreadableReason
 from tests.support.disks import small_disk
 from tests.support.scripted import Clock
-from tickstock_simulator.shapes import malformed
+from tickstock_simulator.malformed import malformed
 
 NOW = datetime(2025, 1, 27, 21, 15, tzinfo=UTC)
 

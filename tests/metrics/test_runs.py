@@ -18,10 +18,10 @@ from relay.watchdog.alerts import Alerts
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.result_check import WORDS, ResultCheck
 from relay.watchdog.run_schedule import RunSchedule
+from tests.support.shapes import plain_ink, run_messages
 from tests.support.wire import a_run, event, read, utc
 from tickstock_simulator.flow import Run as SimulatedRun
-from tickstock_simulator.flow import ending, run_messages
-from tickstock_simulator.wire import plain_ink
+from tickstock_simulator.flow import ending
 
 START = utc("2025-01-27 21:10")
 DONE = START.timestamp() + 2100

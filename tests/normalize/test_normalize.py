@@ -13,7 +13,8 @@ from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason, 
 from relay.normalize.shapes import NESTED, Flat
 from relay.runs.signals import Verb, signal_of
 from tests.support.examples import examples
-from tickstock_simulator.shapes import every_shape, malformed, oversized
+from tests.support.shapes import every_shape, oversized
+from tickstock_simulator.malformed import malformed
 
 NOW = datetime(2025, 1, 27, 21, 15, 30, tzinfo=UTC)
 SHAPES = every_shape()

@@ -13,9 +13,9 @@ from relay.runs.signals import State
 from relay.store.shelf import MemoryShelf
 from tests.support.examples import examples
 from tests.support.followed import START, minutes, names, only_run, played
+from tests.support.shapes import run_messages
 from tests.support.wire import a_run, event, read, upto
 from tickstock_simulator.flow import Run as SimulatedRun
-from tickstock_simulator.flow import run_messages
 
 
 def test_a_good_run_is_told_step_by_step_with_its_durations() -> None:

@@ -18,7 +18,7 @@ from tests.simulator.test_simulated_runs import FAST, MONDAY, Log
 from tests.support import eventually
 from tickstock_simulator.disturbance import SCRIPT
 from tickstock_simulator.faults import ALIASES, FAULTS
-from tickstock_simulator.flow import malformed
+from tickstock_simulator.malformed import malformed
 from tickstock_simulator.tickstockpl import Simulator
 
 STATUS = "tickstock:processing:status"

@@ -11,8 +11,10 @@ import pytest
 
 import tickstock_simulator
 from relay.normalize.normalize import Normalizer
+from tests.support.shapes import every_shape, oversized, run_messages
 from tickstock_simulator.faults import FAULTS, Faults, parse_fault
-from tickstock_simulator.flow import Run, every_shape, malformed, new_run_id, oversized, run_messages
+from tickstock_simulator.flow import Run, new_run_id
+from tickstock_simulator.malformed import malformed
 from tickstock_simulator.wire import Message, symbols
 
 CONTRACT_ORDER = [

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from relay.events import Event, Phase
 from sinks.prometheus import PrometheusOptions, PrometheusSink
 from sinks.testing import make_context, make_event
+from tests.support.shapes import every_shape
 from tests.support.wire import read, utc
-from tickstock_simulator.shapes import every_shape
 
 NOW = utc("2025-01-27 21:15")
 

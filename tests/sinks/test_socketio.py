@@ -24,7 +24,8 @@ from sinks.socketio.options import SocketIoOptions
 from sinks.socketio.run_state import SILENT
 from sinks.socketio.sink import STALE
 from sinks.testing import NOON, make_context, make_event
-from tickstock_simulator.flow import Run, every_shape, run_messages
+from tests.support.shapes import every_shape, run_messages
+from tickstock_simulator.flow import Run
 
 CHANNEL = "flask-socketio"
 

@@ -16,9 +16,9 @@ from relay.daemon import Daemon
 from relay.events import Message
 from relay.subscription.connection import Batch
 from relay.subscription.subscription import Link
+from tests.support.shapes import plain_ink, run_messages
 from tests.support.year import utc_of
-from tickstock_simulator.flow import Run, ending, run_messages
-from tickstock_simulator.wire import plain_ink
+from tickstock_simulator.flow import Run, ending
 
 FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
 DAYS = 14

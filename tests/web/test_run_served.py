@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.support import RelayProcess, Valkey, until
-from tickstock_simulator.flow import Run, run_messages
+from tests.support.shapes import run_messages
+from tickstock_simulator.flow import Run
 
 RUN = "2ec03b4d-4377-4f80-ab12-03488823563f"
 ERROR = {"severity": "error", "component": "db", "error_code": "DB", "message": "refused: password=hunter2"}

@@ -1,43 +1,37 @@
-"""One example of everything that the contract and the wire notes know, and of what is no message at all.
+"""What TickStockPL publishes, without a simulator: a whole run as bytes, and one example of everything on the wire.
 
-For tests that publish them all and look whether each arrives. Nothing here is random or depends on the clock.
+The examples are those of the contract and the wire notes. Nothing here depends on the clock.
 """
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
-from tickstock_simulator.wire import Json
+from tickstock_simulator.flow import Run, steps
+from tickstock_simulator.older import older_names
+from tickstock_simulator.wire import Ink, Json, Message
 
 RUN = "550e8400-e29b-41d4-a716-446655440000"
 _AT = "2025-01-27T21:15:00Z"
+
+
+def run_messages(run: Run, start: datetime | None = None, *, older: bool = False) -> Iterator[Message]:
+    """The run as bytes, its clock starting at `start` (default 2025-01-27 16:10 New York)."""
+    ink = plain_ink(start or datetime(2025, 1, 27, 21, 10, tzinfo=UTC))
+    for step in steps(run):
+        for written in older_names(step) if older else (step,):
+            yield ink.write(written)
+
+
+def plain_ink(start: datetime) -> Ink:
+    """Ink for a world whose clock starts at `start` and is never late."""
+    return Ink(lambda offset: start + timedelta(seconds=offset))
 
 
 def every_shape() -> list[tuple[str, bytes, str]]:
     """`(channel, bytes, what it shows)`: every channel of the contract first, then every shape of the wire notes."""
     listed = [*_contract(), *_envelopes(), *_names(), *_drifts(), *_other_channels()]
     return [(channel, json.dumps(body).encode(), what) for channel, body, what in listed]
-
-
-def malformed() -> list[tuple[str, bytes, str]]:
-    """`(channel, bytes, why)`: messages that the relay cannot read as a JSON object."""
-    deep = b'{"event":"deep","payload":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}"
-    return [
-        ("tickstock:import:progress", b'{"event": "import_progress", "payload": {"run_id": ', "cut off in the middle"),
-        ("tickstock:errors", b"{'event': 'error', 'payload': {}}", "a Python dict printed, not JSON"),
-        ("tickstock:processing:status", b'"processing_started"', "a bare string"),
-        ("tickstock:monitoring", b"42", "a bare number"),
-        ("tickstock:cache:started", b"null", "null"),
-        ("tickstock:cache:completed", b"true", "a bare boolean"),
-        ("tickstock:patterns:detected", b'[{"event": "pattern_detected"}]', "a list"),
-        ("tickstock:patterns:started", b"", "an empty message"),
-        ("tickstock:indicators:started", b" \n\t ", "white space only"),
-        ("tickstock:indicators:calculated", b'{"event": "caf\xe9\xff"}', "invalid UTF-8"),
-        ("tickstock:streaming:health", b"\x00\x01\x02\x80\x04\x95", "binary, such as a pickle"),
-        ("tickstock:import:started", b'{"event": "import_started"}{"event": "import_started"}', "two objects in one"),
-        ("tickstock:import:completed", b'{"event": "import_completed",}', "a trailing comma"),
-        ("tickstock:patterns:progress", b"tickstock is alive", "plain words"),
-        ("tickstock:market:ticks", '{"symbol": "AAPL"}'.encode("utf-16"), "UTF-16"),
-        ("tickstock:patterns:completed", deep, "nested 20,000 deep"),
-    ]
 
 
 def oversized(size: int) -> tuple[str, bytes, str]:
