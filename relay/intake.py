@@ -20,7 +20,7 @@ from relay.normalize.normalize import Normalizer, Unreadable, UnreadableReason
 from relay.process.worker import LARGE, Worker
 from relay.routing import UNROUTED, Routes
 from relay.store.store import Store
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 from relay.tracking import Tracker
 
 log = structlog.get_logger(__name__)

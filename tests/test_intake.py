@@ -25,7 +25,7 @@ from relay.process.clock import Clock
 from relay.routing import Routes
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 from sinks.jsonl import JsonlOptions, JsonlSink
 from sinks.testing import make_context
 from tests.support.scripted import ScriptedSink

@@ -4,7 +4,7 @@ import asyncio
 
 from relay.lifecycle.parts import Parts
 from relay.process.worker import LARGE
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 from relay.subscription.poison import notice
 
 

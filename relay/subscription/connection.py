@@ -1,28 +1,26 @@
 """One subscribed connection, from PSUBSCRIBE to its end: whole messages out, exactly their bytes consumed.
 
 It probes a silent server, waits for one that cannot answer now, and raises an `OSError` when it is of no use any more.
-Whether the server is the right one is not its business, nor what comes after it.
+What is asked and answered is in `relay.subscription.commands`. Whether the server is the right one is not its business,
+nor what comes after it.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
 from relay.config.settings import RedisOptions
-from relay.events import Message
-from relay.subscription.errors import ErrorKind, ServerError, is_no_permission, kind_of
-from relay.subscription.lag import Lag
+from relay.subscription.batch import Batch
+from relay.subscription.commands import Commands
+from relay.subscription.errors import ServerError
 from relay.subscription.resp import FrameParser
 from relay.subscription.socket import PEEK_AT_MOST, PeekWire, TlsWire, WireClosedError
 
 ENOUGH = 25
 """Messages among which a wake-up's cost is shared well enough: it is not waited longer than it takes to get so many."""
-PASSING_WAIT = 1.0
-"""Seconds before a server that could not answer is asked again."""
 MEMORY_WAIT = 1.0
 """Seconds before a batch for which there was not enough memory is read again."""
 MEMORY_ATTEMPTS = 60
@@ -36,32 +34,7 @@ WINDOW_ATTEMPTS = 200
 LEAVE_WITHIN = 5.0
 """Seconds in which what is unread is still taken from a server that is to be left."""
 
-PING, PSUBSCRIBE = b"PING", b"PSUBSCRIBE"
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Messages as Redis handed them over, and when they were read. `stream` names their connection.
-
-    `size` is how many bytes of it they took.
-    """
-
-    stream: str
-    received: datetime
-    messages: list[Message]
-    size: int = 0
-
-    @property
-    def first_position(self) -> int:
-        """Where its first message ends in the stream."""
-        return self.messages[0][2]
-
-    @property
-    def last_position(self) -> int:
-        """Where its last message ends in the stream: when the batch is taken, the stream is taken up to there."""
-        return self.messages[-1][2]
 
 
 class Connection:
@@ -87,39 +60,41 @@ class Connection:
         self._changed = changed
         self._position = wire.position()
         self._parser = FrameParser(self._position)
-        self._patterns: set[bytes] = set()
+        self._commands = Commands(wire, options.patterns)
         self._last_received = time.monotonic()
         self.received_at = now()
         """When something last came."""
         self._last_unread = 0
-        self._probed, self._may_ping = False, True
-        self._subscribe_at: float | None = None
-        self._leave, self._leave_by = "", 0.0
+        self._probed = False
+        self._leave = ""
+        self._leave_by = 0.0
         self._failed_reads = 0
         self._ready: asyncio.Future[None] | None = None
         self.mid_message = False
         """Whether a part of a message was consumed: nobody else could go on from there."""
         self._full_windows = 0
         """Times in a row that the socket was readable with nothing new, as its window was still full."""
-        self.waits_for = ""
-        """Why the server has not confirmed yet, in its words."""
         self.duplicates = 0
-        self._lag = Lag()
 
     @property
     def confirmed(self) -> bool:
         """Whether the server has confirmed all patterns."""
-        return len(self._patterns) >= len(self._options.patterns)
+        return self._commands.all_confirmed
 
     @property
     def relied_on(self) -> bool:
         """Whether the connection is subscribed as far as we know."""
-        return self.adopted or bool(self._patterns)
+        return self.adopted or self._commands.any_confirmed
+
+    @property
+    def waits_for(self) -> str:
+        """Why the server has not confirmed yet, in its words."""
+        return self._commands.waits_for
 
     @property
     def lag(self) -> float:
         """Age in seconds of the oldest unread message, at least, wherever it waits; 0 when all is read."""
-        return self._lag.seconds(time.monotonic())
+        return self._commands.lag.seconds(time.monotonic())
 
     def subscribe(self) -> None:
         """Send PSUBSCRIBE.
@@ -127,11 +102,12 @@ class Connection:
         Raises:
             OSError: the connection is gone.
         """
-        self._send(PSUBSCRIBE, *(pattern.encode() for pattern in self._options.patterns))
+        self._commands.subscribe()
 
     def leave(self, reason: str) -> None:
         """Take what is unread, then end with that reason."""
-        self._leave, self._leave_by = reason, time.monotonic() + LEAVE_WITHIN
+        self._leave = reason
+        self._leave_by = time.monotonic() + LEAVE_WITHIN
         if self._ready is not None:
             _done(self._ready)
 
@@ -153,7 +129,7 @@ class Connection:
                     continue
                 messages = self._parser.parse(unread, self._position)
             except BlockingIOError:
-                self._lag.is_behind = False
+                self._commands.lag.is_behind = False
                 self._leave_if_asked(drained=True)
                 await self._wait()
                 continue
@@ -175,9 +151,10 @@ class Connection:
 
     def _note_lag(self, *, is_behind: bool) -> None:
         """Ask now and then, while there is more unread than can be peeked at."""
-        self._lag.is_behind = is_behind
-        if is_behind and self.confirmed and self._lag.is_due(time.monotonic()):
-            self._ask()
+        lag = self._commands.lag
+        lag.is_behind = is_behind
+        if is_behind and self.confirmed and lag.is_due(time.monotonic()):
+            self._commands.ask()
 
     def _pause(self, count: int, seconds: float) -> float:
         """How long to let messages gather when `count` came in the last `seconds`."""
@@ -242,8 +219,9 @@ class Connection:
 
     async def _wait(self) -> bool:
         """Until the wire is readable; probes a silent one, and gives up on one that stays silent."""
-        if self._subscribe_at is not None:
-            return await self._wait_to_subscribe(self._subscribe_at - time.monotonic())
+        subscribe_at = self._commands.subscribe_at
+        if subscribe_at is not None:
+            return await self._wait_to_subscribe(subscribe_at - time.monotonic())
         silent = time.monotonic() - self._last_received
         limit = self._options.ping_interval + (self._options.ping_timeout if self._probed else 0)
         if not self.relied_on:
@@ -257,26 +235,14 @@ class Connection:
         elif self._probed or not self.relied_on:
             raise ConnectionError(f"no answer for {silent:.0f} s")
         else:
-            self._probe()
+            self._probed = True
+            self._commands.ask()
         return False
-
-    def _probe(self) -> None:
-        """Ask, as nothing has come for a while."""
-        self._probed = True
-        self._ask()
-
-    def _ask(self) -> None:
-        """Send something that changes nothing and is answered."""
-        if self._may_ping:
-            self._send(PING)
-        else:  # the ACL allows this at least
-            self._send(PSUBSCRIBE, self._options.patterns[0].encode())
 
     async def _wait_to_subscribe(self, seconds: float) -> bool:
         """Until the wire is readable, or PSUBSCRIBE is due again."""
         if seconds > 0:
             return await self._until_readable(seconds)
-        self._subscribe_at = None
         self._last_received = time.monotonic()  # the time for an answer begins anew
         self.subscribe()
         return False
@@ -309,48 +275,15 @@ class Connection:
         parser.duplicates = 0
         if not parser.control and not parser.errors:
             return None
-        for reply in parser.control:
-            if reply[:1] == [b"psubscribe"] and len(reply) > 1 and isinstance(reply[1], bytes):
-                self._note_subscribed(reply[1])
-            elif reply[:1] == [b"pong"]:
-                self._lag.answered()
-        errors = [self._answered(text) for text in parser.errors]
+        error = self._commands.take(parser.control, parser.errors)
         parser.control.clear()
         parser.errors.clear()
         self._changed()
-        return next((error for error in errors if error is not None), None)
-
-    def _note_subscribed(self, pattern: bytes) -> None:
-        """The server has confirmed a pattern: once more, if that was only asked to have an answer."""
-        self.waits_for = ""
-        if self.confirmed:
-            self._lag.answered()
-        else:
-            self._patterns.add(pattern)
-            self._lag.all_answered()
-
-    def _answered(self, text: str) -> ServerError | None:
-        """What follows from an error reply: to our probe, when all patterns are confirmed, else to PSUBSCRIBE."""
-        kind = kind_of(text)
-        question = self._lag.answered() if self.confirmed else None
-        if kind is ErrorKind.PASSING:
-            if not self.confirmed:
-                self.waits_for = text
-                self._subscribe_at = time.monotonic() + PASSING_WAIT
-            return None
-        if self.confirmed and question != PSUBSCRIBE and is_no_permission(text):
-            self._may_ping = False  # it has answered, and that was all that was asked
-            return None
-        return ServerError(text, kind)
+        return error
 
     def _leave_if_asked(self, *, drained: bool) -> None:
         if self._leave and (drained or time.monotonic() >= self._leave_by):
             raise ConnectionError(self._leave)
-
-    def _send(self, *parts: bytes) -> None:
-        frame = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-        self.wire.sock.send(frame)
-        self._lag.asked(time.monotonic(), parts[0])
 
 
 def _done(ready: asyncio.Future[None]) -> None:

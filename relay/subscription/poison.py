@@ -15,7 +15,7 @@ import msgspec
 from relay.events import Announcement, Severity
 from relay.events.wording import clock_time
 from relay.store.store import Store
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 
 ENOUGH = 3
 """Processes that have ended with a batch before it is taken apart."""

@@ -20,8 +20,9 @@ import structlog
 
 from relay.config.settings import RedisOptions
 from relay.process.worker import Worker
+from relay.subscription.batch import Batch
 from relay.subscription.connect import ConnectError, Connector, Server, peer
-from relay.subscription.connection import Batch, Connection
+from relay.subscription.connection import Connection
 from relay.subscription.errors import ErrorKind, ServerError
 from relay.subscription.handover import Handover
 from relay.subscription.resp import ProtocolViolationError

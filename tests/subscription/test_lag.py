@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from relay.config.settings import RedisOptions
-from relay.subscription import connection
+from relay.subscription import commands, connection
 from relay.subscription.connection import Connection
 from relay.subscription.lag import EVERY, MOST, Lag
 from relay.subscription.socket import PEEK_AT_MOST
@@ -78,7 +78,8 @@ def wires(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FloodingRedis]]:
     """The wires of a test; the first one's reading makes time pass."""
     made: list[FloodingRedis] = []
     clock = SimpleNamespace(monotonic=lambda: made[0].seconds if made else 0.0)
-    monkeypatch.setattr(connection, "time", clock)
+    for module in (connection, commands):
+        monkeypatch.setattr(module, "time", clock)
     yield made
     for wire in made:
         wire.close()

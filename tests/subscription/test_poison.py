@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from relay.store.store import Store
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 from relay.subscription.poison import ENOUGH, PoisonSearch, notice
 from tests.support.wire import utc
 

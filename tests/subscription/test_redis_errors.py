@@ -23,7 +23,7 @@ def url_of(port: int, user: str = "") -> str:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.subscription.connection.PASSING_WAIT", 0.05)
+    monkeypatch.setattr("relay.subscription.commands.PASSING_WAIT", 0.05)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 from relay.config.settings import Settings
 from relay.daemon import Daemon
 from relay.events import Message
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 from relay.subscription.subscription import Link
 from tests.support.shapes import plain_ink, run_messages
 from tests.support.year import utc_of

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.config.settings import RedisOptions
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 from relay.subscription.handover import Handover
 from relay.subscription.subscription import Link, Subscription
 from tests.support import eventually

@@ -10,7 +10,7 @@ from pathlib import Path
 from relay.cli import main
 from relay.intake import Intake
 from relay.lifecycle import parts
-from relay.subscription.connection import Batch
+from relay.subscription.batch import Batch
 
 DELAY = "TEST_COMMIT_DELAY_MS"
 PROGRAM = Path(__file__)
