@@ -4,7 +4,9 @@ The crash is a real loss of everything in memory: the next intake is built anew 
 given the same bytes again, as the kernel would.
 """
 
+import base64
 import json
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +51,7 @@ class Process:
         self.archive._open()
         self.quarantine = Quarantine(directory, max_bytes=1 << 20, max_total_bytes=1 << 30, keep=3600.0)
         self.seen: list[int] = []
+        self.moments: list[datetime] = []
         self._says = track or (lambda _: [])
         queued = QueuedLane(
             ScriptedSink(),
@@ -73,7 +76,8 @@ class Process:
     def wants(self, _: Kind) -> bool:
         return True
 
-    def observe(self, events: Sequence[Event], _: datetime) -> list[Announcement]:
+    def observe(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
+        self.moments.append(now)
         self.seen += [event.offset for event in events]
         return [announcement for event in events for announcement in self._says(event)]
 
@@ -103,9 +107,91 @@ def waiting(directory: Path) -> list[str]:
 def test_every_lane_has_its_part_of_a_batch_when_it_was_taken(tmp_path: Path) -> None:
     process = Process(tmp_path)
     process.take(10, 20)
+    assert counts(process) == (2, 1, 2)
+    process.take(30)
     process.die()
+    assert archived(tmp_path) == waiting(tmp_path) == ["s1-10", "s1-20", "s1-30"]
+    assert counts(process) == (3, 2, 1)
+    assert process.moments == [NOW, NOW]
+
+
+def counts(process: Process) -> tuple[int, int, int]:
+    return process.intake.received, process.intake.batches, process.intake.last_size
+
+
+def test_nothing_is_counted_before_the_first_batch(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    assert counts(process) == (0, 0, 0)
+    assert process.intake.unrouted == 0
+    process.die()
+
+
+async def test_a_large_message_is_decoded_in_a_thread_and_goes_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.intake.LARGE", 7)
+    decoded: list[tuple[str, int]] = []
+
+    def noting(raw: bytes) -> dict[str, Any]:
+        decoded.append((threading.current_thread().name, len(raw)))
+        if b"deep" in raw:
+            raise ValueError("nested too deeply")
+        return {}
+
+    monkeypatch.setattr("relay.events.model.decode_object", noting)
+    texts = [b'{"n":1}', b'{"n":10}', b'{"n":"deep"}', b"{"]
+    process = Process(tmp_path)
+    prepared: list[int] = []
+    monkeypatch.setattr(process.quarantine, "prepare", lambda given: prepared.append(len(given)))
+    batch = Batch("s1", NOW, [(CHANNEL, text, 10 * number) for number, text in enumerate(texts, 1)])
+    with capture_logs():
+        await process.intake.take_large(batch)
+    assert decoded == [("decoding", 8), ("decoding", 12)], "the first is not large"
+    assert prepared == [1]
+    assert counts(process) == (4, 1, 4)
+    process.die()
+    assert archived(tmp_path) == waiting(tmp_path) == ["s1-10", "s1-20", "s1-30"]
+    assert quarantined(tmp_path) == [("s1-40", "not_json")]
+
+
+async def test_what_somebody_else_commits_while_a_large_batch_is_taken_is_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process(tmp_path)
+
+    def crash(_: Batch) -> None:
+        process.store.commit()
+        raise CrashError
+
+    monkeypatch.setattr(process.intake, "_commit", crash)
+    with pytest.raises(CrashError):
+        await process.intake.take_large(Batch("s1", NOW, [(CHANNEL, b'{"n":1}', 10)]))
+    process.die()
+    again = Process(tmp_path)
+    again.take(10, 20)
+    again.die()
     assert archived(tmp_path) == waiting(tmp_path) == ["s1-10", "s1-20"]
-    assert (process.intake.received, process.intake.batches, process.intake.last_size) == (2, 1, 2)
+
+
+def test_messages_that_are_set_aside_are_in_the_quarantine_and_counted(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.take(10)
+    for offset in (20, 30):
+        with capture_logs():
+            process.intake.set_aside(Batch("s1", NOW, [(CHANNEL, b"poison %d" % offset, offset)]))
+    assert counts(process)[:2] == (3, 3)
+    process.quarantine.close()
+    process.die()
+    assert quarantined(tmp_path) == [("s1-20", "poison"), ("s1-30", "poison")]
+    line = json.loads((tmp_path / "quarantine.jsonl").read_bytes().splitlines()[0])
+    assert base64.b64decode(line["data"]) == b"poison 20"
+    assert (line["channel"], line["received"]) == (CHANNEL.decode(), "2025-01-27T21:15:00Z")
+    assert archived(tmp_path) == ["s1-10"]
+
+
+def quarantined(directory: Path) -> list[tuple[str, str]]:
+    lines = map(json.loads, (directory / "quarantine.jsonl").read_bytes().splitlines())
+    return [(line["id"], line["reason"]) for line in lines]
 
 
 def test_a_batch_that_nobody_can_follow_or_route_as_it_should_is_in_its_lanes_all_the_same(
@@ -229,5 +315,32 @@ def test_an_event_that_no_route_takes_is_counted(tmp_path: Path) -> None:
     process = Process(tmp_path)
     process.intake.use(Routes([RouteOptions(name="none", match={"event": "other"}, to=["archive"])]), process.lanes)
     process.take(10, 20)
-    assert process.intake.unrouted == 2
+    process.take(30)
+    assert process.intake.unrouted == 3
+    process.die()
+
+
+def test_that_a_sink_is_failing_is_told_through_another_one_that_alerts_people(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.lanes["app"].sink.alerting = True  # type: ignore[misc]  # where it is one of a chat, say
+    process.intake.use(Routes([RouteOptions(name="all", to=["archive"])]), process.lanes)
+    failing = Announcement(
+        channel="relay:alert:sink_failing", event="sink_failing", payload={"alert": "sink_failing:archive"}
+    )
+    process.intake.announce([failing], NOW)
+    process.take(10)
+    process.die()
+    assert archived(tmp_path) == ["r1-1", "s1-10"]
+    assert waiting(tmp_path) == ["r1-1"]
+
+
+@pytest.mark.parametrize("position", ["s1 20", None])
+def test_the_position_is_where_the_process_before_has_left_it(tmp_path: Path, position: str | None) -> None:
+    store = Store(tmp_path / "relay.db")
+    store.shelf("intake").put("position", position)
+    store.commit()
+    store.close()
+    process = Process(tmp_path)
+    process.take(10, 20, 30)
+    assert process.seen == ([30] if position else [10, 20, 30])
     process.die()

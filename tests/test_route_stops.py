@@ -59,5 +59,5 @@ def test_when_there_are_too_many_keys_the_one_that_passed_longest_ago_is_forgott
 ) -> None:
     monkeypatch.setattr("relay.routing.MOST_THROTTLE_KEYS", 2)
     some = routes({"to": ["a"], "throttle": {"every": "60s", "by": ["payload.symbol"]}})
-    steps = ((0, "A"), (1, "B"), (60, "A"), (61, "C"), (62, "A"))
-    assert [sinks(some, at, symbol=symbol) for at, symbol in steps] == [("a",)] * 4 + [()]
+    steps = ((0, "A"), (1, "B"), (60, "A"), (61, "C"), (62, "A"), (63, "C"))
+    assert [sinks(some, at, symbol=symbol) for at, symbol in steps] == [("a",)] * 4 + [()] * 2

@@ -108,6 +108,76 @@ def test_a_route_that_stops_hides_later_ones_only_from_what_it_takes() -> None:
     assert routes.sinks_for(event("patterns:detected", "p", NOW, symbol="MSFT")) == ("b",)
 
 
+def taken(routes: Routes, name: str = "p", **payload: Any) -> tuple[str, ...]:
+    return routes.sinks_for(event("x", name, NOW, **payload))
+
+
+def test_routes_that_ask_for_other_fields_and_in_other_ways_stand_beside_each_other() -> None:
+    routes = compiled(
+        [
+            {"match": {"payload.confidence": ">=0.9"}, "to": ["strong"]},
+            {"match": {"payload.symbol": "AAPL"}, "to": ["apple"]},
+            {"match": {"payload.confidence": "<0.5"}, "to": ["weak"]},
+            {"match": {"payload.timeframe": "5m"}, "to": ["short"]},
+            {"match": {"run_id": "r1"}, "to": ["run"]},
+        ]
+    )
+    assert taken(routes, symbol="AAPL", timeframe="5m", confidence=0.4, run_id="r1") == (
+        "apple",
+        "weak",
+        "short",
+        "run",
+    )
+    assert taken(routes, symbol="5m", timeframe="AAPL", confidence=0.95) == ("strong",)
+    assert taken(routes, symbol="MSFT", timeframe="5m", confidence=0.7) == ("short",)
+
+
+def test_routes_that_ask_for_other_facts_of_the_kind_stand_beside_each_other() -> None:
+    routes = compiled(
+        [
+            {"match": {"channel": "tickstock:*"}, "to": ["all"]},
+            {"match": {"event": "p"}, "to": ["p"]},
+            {"match": {"source": "daily_job"}, "to": ["job"]},
+            {"match": {"event": "q", "source": "daily_job"}, "to": ["q"]},
+            {"match": {"action": "p"}, "to": ["none"]},
+        ]
+    )
+    assert taken(routes) == ("all", "p", "job")
+    assert taken(routes, "q") == ("all", "job", "q")
+
+
+def test_a_route_is_filed_under_the_fact_that_the_fewest_kinds_have() -> None:
+    for written in ({"source": "s", "event": "e"}, {"domain": "d", "channel": "c", "severity": "error"}):
+        (rarest,) = compiled([{"match": written, "to": ["a"]}])._by_kind._by_value
+        assert rarest == list(written)[1]
+
+
+def test_what_stands_behind_a_sure_stop_is_not_asked() -> None:
+    routes = compiled(
+        [
+            {"match": {}, "to": ["a"], "stop": True},
+            {"match": {"payload.symbol": "AAPL"}, "to": ["b"]},
+            {"match": {"event": "p", "payload.symbol": "AAPL"}, "to": ["c"]},
+        ]
+    )
+    assert taken(routes, symbol="AAPL") == ("a",)
+    (plan,) = routes._plans.values()
+    assert not plan.is_open
+
+
+def test_what_stands_behind_a_stop_that_asks_is_asked() -> None:
+    first = {"match": {"event": "p", "payload.symbol": "AAPL"}, "to": ["a"], "stop": True}
+    routes = compiled([first, {"match": {"payload.symbol": ["AAPL", "MSFT"]}, "to": ["b"]}])
+    assert [taken(routes, symbol=symbol) for symbol in ("AAPL", "MSFT", "C")] == [("a",), ("b",), ()]
+
+
+def test_a_kind_is_decided_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    routes = compiled([{"match": {"event": "p"}, "to": ["a"]}])
+    assert taken(routes) == ("a",)
+    monkeypatch.delattr(Routes, "_make_plan")
+    assert taken(routes) == ("a",)
+
+
 def test_a_sink_named_twice_gets_an_event_once() -> None:
     routes = compiled([{"match": {"payload.symbol": "AAPL"}, "to": ["a", "a"]}, {"match": {}, "to": ["a"]}])
     assert routes.sinks_for(event("patterns:detected", "p", NOW, symbol="AAPL")) == ("a",)
@@ -157,6 +227,26 @@ def test_invented_kinds_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
     assert len(routes._plans) == 5
 
 
+def test_plans_of_many_sorts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.routing.MOST_SHARED", 3)
+    routes = compiled([{"match": {"event": f"p{number}"}, "to": [f"s{number}"]} for number in range(8)])
+    for number in range(8):
+        assert taken(routes, f"p{number}") == (f"s{number}",)
+        assert len(routes._shared) == number % 3 + 1
+
+
+@pytest.mark.parametrize("filler", ["x", "\ud800", "\u00e9"])
+def test_long_keys_of_a_throttle_are_told_apart_and_take_little_memory(filler: str) -> None:
+    routes = throttled(by=["payload.text"], every="5m")
+    throttle = routes.routes[0].throttle
+    assert throttle is not None
+    for length, kept in ((120, 120), (121, 32), (5000, 32)):
+        texts = [filler * (length - 1) + end for end in "ab"]
+        assert [bool(taken(routes, text=text)) for text in texts * 2] == [True, True, False, False]
+        assert [len(text) for text in throttle.key_of(event("x", "p", NOW, text=texts[0]))] == [kept]
+    assert throttle.by == ("payload.text",)
+
+
 def test_routes_with_lists_share_one_lookup() -> None:
     lists = [{"match": {"payload.symbol": [f"S{number}", f"T{number}"]}, "to": [f"s{number}"]} for number in range(100)]
     named = [{"match": {"payload.symbol": {"in": [f"U{number}"]}}, "to": [f"u{number}"]} for number in range(100)]
@@ -193,6 +283,8 @@ def test_the_sample_configurations_alert_route_takes_the_state_of_incidents() ->
         ({"channel": "tickstock:errors"}, set()),
         ({"severity": ">=critical"}, {Severity.CRITICAL, Severity.EMERGENCY}),
         ({"channel": "relay:alert:*", "severity": "error"}, {Severity.ERROR}),
+        ({"event": "incident", "payload.incident": "?*"}, set(Severity)),
+        ({"payload.incident": None}, set()),
     ],
 )
 def test_which_severities_of_incidents_a_sink_is_sent(match: dict[str, object], taken: set[Severity]) -> None:

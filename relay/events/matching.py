@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from relay.events import PHASE_NAMES, SEVERITIES, SEVERITY_LABELS, Event, Severity
 from relay.events.patterns import Pattern, PatternError
@@ -98,8 +98,8 @@ def _lookup_keys(spec: Any) -> tuple[Hashable, ...]:
     if isinstance(spec, Mapping) and len(spec) == 1:
         (name, wanted), *_ = spec.items()
         if name == "equals":
-            return lookup_keys(wanted) if isinstance(wanted, str | int | float) else ()
-        return _lookup_keys(wanted) if name == "in" and isinstance(wanted, list) else ()
+            return lookup_keys(wanted) if _is_scalar(wanted) else ()
+        return _lookup_keys(wanted) if name == "in" else ()
     # A pattern or a comparison has no keys: one among them makes the whole condition a test of its own.
     items = spec if isinstance(spec, list) else [spec]
     return (
@@ -107,8 +107,12 @@ def _lookup_keys(spec: Any) -> tuple[Hashable, ...]:
     )
 
 
+def _is_scalar(spec: Any) -> TypeGuard[str | int | float]:
+    return isinstance(spec, str | int | float)
+
+
 def _is_plain(spec: Any) -> bool:
-    return isinstance(spec, str | int | float) and not (isinstance(spec, str) and _is_pattern(spec))
+    return _is_scalar(spec) and not (isinstance(spec, str) and _is_pattern(spec))
 
 
 def _negation(spec: Any) -> Condition:
@@ -198,7 +202,7 @@ def _value_test(key: str, spec: Any) -> Test:
 def _equality(key: str, wanted: Any) -> Test:
     if wanted is None:
         return lambda value: value is None
-    if not isinstance(wanted, str | int | float):
+    if not _is_scalar(wanted):
         raise MatchError(key, f"{wanted!r} is no text, number or truth value")
     keys = frozenset(lookup_keys(wanted))
     return lambda value: lookup_key(value) in keys
@@ -208,9 +212,9 @@ def _named_test(key: str, name: str, wanted: Any) -> Test:
     """`{regex: …}`, `{glob: …}`, `{in: […]}`, `{exists: true}`, `{equals: …}`, `{">=": 0.9}`."""
     if name == "exists" and isinstance(exists := core_value(str(wanted)), bool):
         return lambda value: (value is not None) is exists
-    if name == "regex":
+    if name == "regex" and _is_scalar(wanted):
         return _regex(key, str(wanted))
-    if name == "glob":
+    if name == "glob" and _is_scalar(wanted):
         return _glob(str(wanted))
     if name == "equals":
         return _equality(key, wanted)

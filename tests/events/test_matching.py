@@ -53,6 +53,8 @@ def holds(match: dict[str, Any], one: Event = HEARD) -> bool:
         ("phase", "patterns", "import"),
         ("phase", "pattern_detection", "data_import"),
         ("phase", ["data_import", "pattern_processing"], ["cache_sync", "import"]),
+        ("phase", "pat*", "im*"),
+        ("phase", ["=~^imp", "=~^pat"], "=~^imp"),
         ("severity", "info", "error"),
         ("severity", ">=info", ">info"),
         ("severity", "<warn", "<=debug"),
@@ -74,11 +76,14 @@ def holds(match: dict[str, Any], one: Event = HEARD) -> bool:
         ("payload.sure", "!=1", ">=0"),
         ("payload.nothing", None, "None"),
         ("payload.nothing", {"exists": False}, {"exists": True}),
+        ("payload.nothing", {"equals": None}, {"equals": "None"}),
+        ("payload.symbol", {"equals": "AAPL"}, {"equals": None}),
         ("payload.absent", None, "*"),
         ("payload.absent", "!=5", "<5"),
         ("payload.context.symbol", "M*", {"equals": "M*"}),
         ("payload.context.list.0.a", 1, 2),
         ("payload.context.list.1", "b", "a"),
+        ("payload.context.list.2", None, "b"),
         ("payload.context.list.9", None, "b"),
         ("payload.symbol.deeper", None, "*"),
     ],
@@ -97,7 +102,7 @@ def test_conditions_must_all_hold_and_none_hold_for_everything() -> None:
     assert holds({"not": {"event": "pattern_detected", "payload.symbol": "MSFT"}}), "not all of them hold"
 
 
-@pytest.mark.parametrize("mark", [Mark.TEST, Mark.RECONSTRUCTED, Mark.REPLAYED, Mark.UNDATED])
+@pytest.mark.parametrize("mark", [Mark.TEST, Mark.RECONSTRUCTED, Mark.REPLAYED, Mark.UNDATED, Mark.UNWRAPPED])
 def test_marks_are_fields(mark: Mark) -> None:
     assert mark.name
     one = event("errors", "error", NOW)
@@ -106,33 +111,109 @@ def test_marks_are_fields(mark: Mark) -> None:
     assert holds({mark.name.lower(): True}, one)
 
 
+NO_SEVERITY = "is not a valid severity; write one of debug, info, warning, error, critical, emergency or '>=error'"
+NO_PHASE = "is not a valid phase; the phases are import, cache, indicators, patterns"
+NO_TEST = "is not a valid test; the tests are equals, in [a, b], glob, regex, exists true, >=, <=, >, <, !="
+NO_NEGATION = "`not` holds conditions of its own, such as {domain: market}"
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ({"colour": "red"}, "events have no field 'colour'"),
+        ({"payload": "x"}, "events have no field 'payload'"),
+        ({"payload.": "x"}, "events have no field 'payload.'"),
+        ({"severity": "terrible"}, f"'terrible' {NO_SEVERITY}"),
+        ({"severity": 5}, f"5 {NO_SEVERITY}"),
+        ({"severity": None}, f"None {NO_SEVERITY}"),
+        ({"severity": [">=terrible"]}, f"'>=terrible' {NO_SEVERITY}"),
+        ({"phase": "lunch"}, f"'lunch' {NO_PHASE}"),
+        ({"phase": ["import", "lunch"]}, f"'lunch' {NO_PHASE}"),
+        ({"event": {"like": "x"}}, f"like: 'x' {NO_TEST}"),
+        ({"event": {"in": "x"}}, f"in: 'x' {NO_TEST}"),
+        ({"event": {"in": []}}, "an empty list matches nothing"),
+        ({"event": {"exists": "perhaps"}}, f"exists: 'perhaps' {NO_TEST}"),
+        ({"event": {"equals": ["x"]}}, "['x'] is no text, number or truth value"),
+        ({"event": {"glob": ["a*", "b*"]}}, f"glob: ['a*', 'b*'] {NO_TEST}"),
+        ({"event": {"glob": None}}, f"glob: None {NO_TEST}"),
+        ({"event": {"regex": {"x": 1}}}, f"regex: {{'x': 1}} {NO_TEST}"),
+        ({"event": []}, "an empty list matches nothing"),
+        ({"event": ["x", b"y"]}, "b'y' is no text, number or truth value"),
+        ({"payload.x": ">=many"}, ">= needs a number, and 'many' is not one"),
+        ({"payload.x": {"<": "many"}}, "< needs a number, and 'many' is not one"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(match: dict[str, Any], message: str) -> None:
+    with pytest.raises(MatchError) as refused:
+        compile_match(match)
+    (key,) = match
+    assert (refused.value.key, str(refused.value)) == (key, message)
+
+
 @pytest.mark.parametrize(
     "match",
     [
-        {"colour": "red"},
-        {"payload": "x"},
-        {"payload.": "x"},
-        {"severity": "terrible"},
-        {"severity": 5},
-        {"severity": None},
-        {"severity": [">=terrible"]},
-        {"phase": "lunch"},
-        {"phase": ["import", "lunch"]},
+        {"phase": "=~("},
         {"event": "=~("},
+        {"event": ["=~(", "x"]},
         {"event": {"regex": "["}},
-        {"event": {"like": "x"}},
-        {"event": {"in": "x"}},
-        {"event": {"exists": "perhaps"}},
-        {"event": []},
-        {"payload.x": ">=many"},
-        {"not": {}},
-        {"not": "x"},
-        {"not": {"colour": "red"}},
+        {"payload.x": {"in": ["=~(", 1]}},
     ],
 )
-def test_what_cannot_be_meant_is_refused(match: dict[str, Any]) -> None:
-    with pytest.raises(MatchError):
+def test_a_pattern_that_is_none_is_refused(match: dict[str, Any]) -> None:
+    with pytest.raises(MatchError, match="not a regular expression: ") as refused:
         compile_match(match)
+    assert [refused.value.key] == list(match)
+
+
+@pytest.mark.parametrize(
+    ("inner", "key", "message"),
+    [
+        ({}, "not", NO_NEGATION),
+        ("x", "not", NO_NEGATION),
+        ({"colour": "red"}, "colour", "events have no field 'colour'"),
+    ],
+)
+def test_what_cannot_be_negated_is_refused(inner: Any, key: str, message: str) -> None:
+    with pytest.raises(MatchError) as refused:
+        compile_match({"not": inner})
+    assert (refused.value.key, str(refused.value)) == (key, message)
+
+
+@pytest.mark.parametrize(
+    ("match", "text"),
+    [
+        ({"event": ["a", True, 3.0]}, "event: one of a, true, 3"),
+        ({"payload.x": {">": 1, "<": 2}}, "payload.x: > 1, < 2"),
+        ({"payload.x": False}, "payload.x: false"),
+        ({"not": {"domain": "market", "event": "x*"}}, "not: {domain: market, event: x*}"),
+    ],
+)
+def test_a_condition_is_shown_as_it_is_written(match: dict[str, Any], text: str) -> None:
+    (condition,) = compile_match(match)
+    assert str(condition) == text
+
+
+@pytest.mark.parametrize(
+    ("spec", "keys"),
+    [
+        ("AAPL", ("AAPL",)),
+        (["AAPL", "1", "AAPL"], ("AAPL", "1", 1)),
+        ({"equals": "AAPL"}, ("AAPL",)),
+        ({"equals": None}, ()),
+        ({"in": ["AAPL", "MSFT"]}, ("AAPL", "MSFT")),
+        ("=~^A", ()),
+        (["AAPL", "=~M"], ()),
+        ("A*", ()),
+        (">=1", ()),
+        ({"equals": 1, "exists": True}, ()),
+        (None, ()),
+    ],
+)
+def test_what_one_lookup_can_answer_and_what_is_a_test_of_its_own(spec: Any, keys: tuple[Any, ...]) -> None:
+    (condition,) = compile_match({"payload.context.symbol": spec})
+    assert condition.one_of == keys
+    assert condition.path == ("context", "symbol"), "so that it is held against one reading of the payload"
 
 
 def test_an_unknown_field_is_told_apart_from_a_wrong_test() -> None:
@@ -144,8 +225,10 @@ def test_an_unknown_field_is_told_apart_from_a_wrong_test() -> None:
 def test_what_the_kind_decides_is_cacheable_and_the_rest_is_not(field: str) -> None:
     (condition,) = compile_match({field: "info" if field == "severity" else "import"})
     assert condition.cacheable
-    (negated,) = compile_match({"not": {field: "info" if field == "severity" else "import", "run_id": "x"}})
-    assert not negated.cacheable
+    (negated,) = compile_match({"not": {field: "info" if field == "severity" else "import"}})
+    assert negated.cacheable
+    (open_,) = compile_match({"not": {field: "info" if field == "severity" else "import", "run_id": "x"}})
+    assert not open_.cacheable
 
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text(), st.none()), st.integers())
