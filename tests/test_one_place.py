@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.events import KindFacts, Phase, Severity, kind_of
-from relay.events.model import Kind
+from relay.events.kind import Kind
 from relay.store import schema
 from relay.store.outbox import Row
 from tests.support.wire import event, utc
@@ -56,7 +56,7 @@ def test_a_kind_is_made_of_its_facts_and_all_of_them_are_its_attributes() -> Non
 
 def test_the_facts_of_a_kind_are_listed_once() -> None:
     listed = having('"wire_event"', ("relay", "sinks"))
-    assert listed in ([], ["relay/events/model.py"]), listed
+    assert listed in ([], ["relay/events/kind.py"]), listed
     assert event("errors", "error", utc("2025-01-27 21:10")).kind.facts.channel == "tickstock:errors"
 
 

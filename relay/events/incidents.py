@@ -3,7 +3,8 @@
 What an incident is, is decided in `relay.watchdog.incidents` alone.
 """
 
-from relay.events.model import NOT_REAL, Event, Severity
+from relay.events.model import Event
+from relay.events.terms import NOT_REAL, Severity
 
 CHANNEL = "relay:alert:incident"
 EVENT = "incident"

@@ -1,10 +1,15 @@
 """The written form of an event: one JSON line for archive, outbox, webhook and `replay`."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import msgspec
 
-from relay.events.model import MARK_KEYS, SEVERITIES, Event, KindFacts, Mark, Phase, _json, _moment, kind_of
+from relay.events.kind import KindFacts, kind_of
+from relay.events.model import Event
+from relay.events.terms import MARK_KEYS, SEVERITIES, Mark, Phase
+
+_json = msgspec.json.Encoder().encode
 
 _MARK_BYTES = {mark: b',"%b":true' % key.encode() for mark, key in MARK_KEYS.items()}
 
@@ -50,8 +55,10 @@ def encode_lines(events: Iterable[Event]) -> bytes:
     begin = middle = b""
     for event in events:
         if event.stream is not stream or event.received is not received:
-            stream, received = event.stream, event.received
-            begin, middle = b'{"id":"%b-' % stream.encode(), b'","received":%b,"timestamp":' % _json(received)
+            stream = event.stream
+            received = event.received
+            begin = b'{"id":"%b-' % stream.encode()
+            middle = b'","received":%b,"timestamp":' % _json(received)
         run_id = event.run_id
         pieces += (
             begin,
@@ -109,6 +116,22 @@ def decode(line: bytes) -> Event:
         run_id=record.run_id,
         marks=marks,
     )
+
+
+def _moment(text: str) -> datetime:
+    """A written time, in UTC as everywhere inside."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r:.50} has no offset from UTC")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r:.50} is not a valid time in UTC") from None
+
+
+def utc_text(moment: datetime) -> str:
+    """Canonical UTC text of an aware time: `2025-01-26T21:10:00Z`, with microseconds only when there are any."""
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
 _decode_record = msgspec.json.Decoder(Record).decode

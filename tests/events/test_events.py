@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import relay.events.model
+import relay.events.kind
 from relay.events import (
     MARK_KEYS,
     Announcement,
@@ -157,14 +157,14 @@ def test_a_channel_is_split_into_domain_and_action(channel: str, domain: str, ac
 
 
 def test_a_kind_is_made_once_and_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.events.model._kinds", {})
+    monkeypatch.setattr("relay.events.kind._kinds", {})
     assert kind_of(KindFacts("tickstock:a:b", "e")) is kind_of(KindFacts("tickstock:a:b", "e"))
     assert kind_of(KindFacts("tickstock:a:b", "e", severity=Severity.ERROR)) is not kind_of(
         KindFacts("tickstock:a:b", "e")
     )
     for number in range(5000):
         assert kind_of(KindFacts("tickstock:a:b", f"invented-{number}")).event == f"invented-{number}"
-    assert len(relay.events.model._kinds) < 5000, "when there are too many, all begin anew"
+    assert len(relay.events.kind._kinds) < 5000, "when there are too many, all begin anew"
     assert kind_of(KindFacts("tickstock:a:b", "e")) is kind_of(KindFacts("tickstock:a:b", "e")), (
         "those of today are remembered again"
     )
@@ -186,11 +186,11 @@ def test_a_kind_with_a_text_too_long_for_a_label_is_remembered_nowhere(place: in
 
 
 def test_kinds_are_remembered_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.events.model._kinds", {})
-    monkeypatch.setattr("relay.events.model.KNOWN_KINDS_BYTES", 100_000)
+    monkeypatch.setattr("relay.events.kind._kinds", {})
+    monkeypatch.setattr("relay.events.kind.KNOWN_KINDS_BYTES", 100_000)
     for number in range(1000):
         kind_of(KindFacts(f"tickstock:a:{number:0100}", "e"))
-        assert sum(kind.size for kind in relay.events.model._kinds.values()) < 102_000
+        assert sum(kind.size for kind in relay.events.kind._kinds.values()) < 102_000
 
 
 def test_what_the_relay_says_is_an_event_like_any_other() -> None:

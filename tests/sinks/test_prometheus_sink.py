@@ -123,7 +123,7 @@ def test_durations_of_phases_and_runs_go_into_their_histograms(seconds: object, 
 
 
 def test_what_was_tallied_is_handed_over_once_a_kind_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.events.model._kinds", {})
+    monkeypatch.setattr("relay.events.kind._kinds", {})
     metrics = Metrics()
     counted: list[float] = []
     events: Sequence[Event] = [make_event({"n": number}, channel="tickstock:a:b", event="e") for number in range(100)]
