@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from relay.config.settings import Settings
     from relay.status.run_report import NoReport, RunReport
-    from relay.status.run_reports import Sources
+    from relay.status.sources import Sources
 
 DAYS = {"today": 0, "yesterday": 1}
 SHORT_ID = 8

@@ -14,9 +14,10 @@ from relay.redaction.redactor import Redactor
 from relay.status.hidden import without_secrets
 from relay.status.run_list import ListFilter, RunList, run_list
 from relay.status.run_report import NoReport, RunReport
-from relay.status.run_reports import Sources, report, words_of_day, words_of_run
+from relay.status.run_reports import report
 from relay.status.run_view import run_view
 from relay.status.snapshot import FiringAlert, IntakeView, QuietView, RunView, SinkView, Snapshot, Today
+from relay.status.sources import Sources, words_of_day, words_of_run
 from relay.status.today import scheduled_runs, shown_run, today
 from relay.store.outbox import Depth
 from relay.watchdog.api_state import ApiState

@@ -7,9 +7,9 @@ from datetime import date, datetime
 import msgspec
 
 from relay.status.hidden import without_secrets
-from relay.status.run_reports import Sources, day_of
 from relay.status.run_view import band_of, icon_of, run_view
 from relay.status.snapshot import Band, RunView
+from relay.status.sources import Sources, day_of
 from relay.watchdog.baseline import Baseline
 
 SHOWN = 30

@@ -11,7 +11,7 @@ from relay.config.settings import Settings
 from relay.redaction.redactor import Redactor
 from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
-from relay.status.run_reports import Sources
+from relay.status.sources import Sources
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.run_schedule import RunSchedule
 

@@ -13,7 +13,8 @@ from relay.events import Event
 from relay.status.collect import Viewpoint
 from relay.status.run_list import ListFilter, RunList, run_list
 from relay.status.run_report import NoReport, RunReport
-from relay.status.run_reports import Sources, report
+from relay.status.run_reports import report
+from relay.status.sources import Sources
 from relay.web.guard import Guard
 from relay.web.live import Lives
 from relay.web.pages import asset_routes, page_routes, stream_route

@@ -7,7 +7,8 @@ from relay.events import Announcement, Event
 from relay.redaction.redactor import Redactor
 from relay.runs.run_log import RunLogs
 from relay.status.run_report import NoReport, RunReport
-from relay.status.run_reports import Sources, report
+from relay.status.run_reports import report
+from relay.status.sources import Sources
 from relay.store.shelf import MemoryShelf
 from tests.support.world import World
 
