@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from relay.events import Announcement, Event, Kind
+from relay.events.newest import without_superseded
 from relay.runs.recent import Recent
 from relay.runs.run_log import RunLogs
 from relay.runs.runs import Runs
-from relay.runs.signals import without_superseded
+from relay.runs.signals import reports_progress
 from relay.watchdog.day_log import DayCounts
 from relay.watchdog.incidents import Incidents
 from relay.watchdog.poll import Watch
@@ -44,17 +45,19 @@ class Tracker:
 
     def observe(self, events: Sequence[Event], now: datetime) -> list[Announcement]:
         """Take a batch's events; returns what follows from them."""
+        errors = [event for event in events if event.kind.domain == "errors"]
         announcements: list[Announcement] = []
-        for event in without_superseded(events):
+        for event in without_superseded(events, reports_progress):
             announcements += self._runs.observe(event, now)
             if event.kind.domain == "errors":
                 self._incidents.observe(event, self._runs.run_of(event, now), now)
         self._run_logs.observe(events, now)
         announcements += self._watch.observe(events, now)
-        self._recent.observe(events, now)
-        self._quiet.observe(events, now)
-        self._day.observe(events, now)
-        return self.announced(announcements, now)
+        if errors:
+            self._recent.observe(errors, now)
+            self._quiet.observe(errors, now)
+            self._day.observe(errors, now)
+        return self.announced(announcements, now) if announcements or errors else []
 
     def announced(self, announcements: Sequence[Announcement], now: datetime) -> list[Announcement]:
         """Note what the relay announces: for incidents, for people who look later, and as kept back where it is quiet.

@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from relay.events import Event
+from relay.events import Event, Kind
 from sinks.options import Options
 
 
@@ -203,9 +203,10 @@ class QueuedSink(Sink):
         """
         return events
 
-    def latest_key(self, event: Event) -> str | None:  # noqa: ARG002 - the base wants every event
-        """Of events of one key only the newest matters; the others are dropped, reason `superseded`.
+    def latest_key(self, kind: Kind) -> str | None:  # noqa: ARG002 - the base wants every event
+        """Of one run's events of one key only the newest matters; the others are dropped, reason `superseded`.
 
+        Asked once for each kind, as it is in the intake's own path. None: every event of this kind matters.
         For sinks that are not durable: such an event waits in memory for `Batching.latest_wait` before it is stored.
         """
         return None

@@ -10,10 +10,11 @@ from datetime import datetime
 
 import structlog
 
-from relay.events import Event, Severity
+from relay.events import Event, Kind, PerKind, Severity
 from relay.events.incidents import incident_of, is_part_of_incident
+from relay.events.newest import without_superseded
 from relay.lanes.incident_states import IncidentStates
-from relay.lanes.latest import Latest
+from relay.lanes.latest import Latest, LatestKey
 from relay.lanes.stored_event import packed
 from relay.store.outbox import Outbox
 from sinks.base import QueuedSink
@@ -54,6 +55,8 @@ class Admission:
         """Of each repeat key, when the window ends that its last event opened."""
         keeps_latest = not sink.durable and type(sink).latest_key is not QueuedSink.latest_key
         self._latest = Latest() if keeps_latest else None
+        self._latest_keys = PerKind(self._latest_key)
+        self._only_newest = PerKind(lambda kind: self._latest_keys[kind] is not None)
         self._releasing: asyncio.TimerHandle | None = None
 
     @property
@@ -63,12 +66,12 @@ class Admission:
 
     def admit(self, events: Sequence[Event]) -> None:
         """Stage what the sink wants of a batch."""
-        now = self._moment().timestamp()
-        selected = self._selected(events)
         if self._latest is not None:
-            selected = self._without_superseded(selected, self._latest)
-        if selected:
-            self._stage(selected, now)
+            events = self._newest(events, self._latest)
+        elif events:
+            events = self._selected(events)
+        if events:
+            self._stage(events, self._moment().timestamp())
 
     def release_latest(self) -> None:
         """Stage what was held because a newer event might have taken its place."""
@@ -117,23 +120,31 @@ class Admission:
         is_told = is_part_of_incident(event) and self._tells_incidents(event.severity)
         return "in_incident" if is_told else None
 
-    def _without_superseded(self, events: Sequence[Event], latest: Latest) -> Sequence[Event]:
+    def _newest(self, events: Sequence[Event], latest: Latest) -> Sequence[Event]:
         """What is to be staged now; what a newer event may take the place of waits for a moment."""
         held = len(latest)
-        passed = latest.pass_on(events, self._latest_keys(events))
-        if superseded := held + len(events) - len(passed) - len(latest):
+        newest = without_superseded(events, self._only_newest)
+        selected = self._selected(newest)
+        passed = latest.pass_on(selected, [self._key_of(event) for event in selected])
+        not_wanted = len(newest) - len(selected)
+        if superseded := held + len(events) - not_wanted - len(passed) - len(latest):
             self._dropped["superseded"] += superseded
         if len(latest) and self._releasing is None:
             loop = asyncio.get_running_loop()
             self._releasing = loop.call_later(self._batching.latest_wait, self.release_latest)
         return passed
 
-    def _latest_keys(self, events: Sequence[Event]) -> list[str | None]:
-        """All at once, as they are asked for in the intake's own path; one by one when the sink raises."""
+    def _key_of(self, event: Event) -> LatestKey | None:
+        name = self._latest_keys[event.kind]
+        return None if name is None else (name, event.run_id)
+
+    def _latest_key(self, kind: Kind) -> str | None:
+        """What the sink says of a kind; all of its events go out when it raises."""
         try:
-            return list(map(self._sink.latest_key, events))
-        except Exception:  # noqa: BLE001 - it is logged with the event that it raises for
-            return [self._ask(self._sink.latest_key, event) for event in events]
+            return self._sink.latest_key(kind)
+        except Exception:
+            log.exception("sink raised", sink=self._lane, kind=kind)
+            return None
 
     def _selected(self, events: Sequence[Event]) -> Sequence[Event]:
         """What the sink wants of a batch; all of it when the sink raises."""

@@ -7,34 +7,30 @@ from collections.abc import Sequence
 
 from relay.events import Event
 
+LatestKey = tuple[str, str | None]
+"""What the sink calls them, and their run."""
+
 
 class Latest:
     """Holds the newest event of each key, for a lane that keeps nothing on disk."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Event] = {}
+        self._held: dict[LatestKey, Event] = {}
 
     def __len__(self) -> int:
         """How many are held."""
         return len(self._held)
 
-    def pass_on(self, events: Sequence[Event], keys: Sequence[str | None]) -> list[Event]:
+    def pass_on(self, events: Sequence[Event], keys: Sequence[LatestKey | None]) -> list[Event]:
         """Those that must not wait (key None); what was held before one of them goes out before it."""
         passed: list[Event] = []
-        begin = 0
-        for place in (number for number, key in enumerate(keys) if key is None):
-            self._hold(events[begin:place], keys[begin:place])
-            passed += [*self.release(), events[place]]
-            begin = place + 1
-        self._hold(events[begin:], keys[begin:])
-        return passed
-
-    def _hold(self, events: Sequence[Event], keys: Sequence[str | None]) -> None:
-        newest = dict(zip(keys, events, strict=True))  # of a flood, a handful
-        for key, event in newest.items():
-            if key is not None:
-                self._held.pop(key, None)
+        for event, key in zip(events, keys, strict=True):
+            if key is None:
+                passed += [*self.release(), event]
+            else:
+                self._held.pop(key, None)  # the newest is the last
                 self._held[key] = event
+        return passed
 
     def release(self) -> list[Event]:
         """What is held, in the order in which the keys came up; then nothing is."""

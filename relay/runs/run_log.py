@@ -4,8 +4,9 @@ For the page and the report of a run; it decides nothing. Next to free on the ho
 ring, and is read when somebody looks, or when the ring is put on the shelf every ten seconds.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,6 +117,15 @@ class _Ring:
         self._saved = self._total
 
 
+@dataclass(slots=True)
+class _Alike:
+    """The events of one kind and run in a batch: whose they are, and how many."""
+
+    run: Run | None
+    ring: _Ring | None
+    count: int = 0
+
+
 class RunLogs:
     """The logs of the runs that go on, and of the last that have ended."""
 
@@ -152,24 +162,24 @@ class RunLogs:
         return self._days.get(day)
 
     def observe(self, events: Iterable[Event], now: datetime) -> None:
-        """Take what runs were told by; whose it is is asked once for all of one kind and run in the batch."""
-        known: dict[tuple[Kind, str | None], Run | None] = {}
-        numbers: Counter[tuple[int, Kind]] = Counter()
+        """Take what was heard of runs; whose it is is asked once for all of one kind and run in the batch."""
+        batch: dict[tuple[Kind, str | None], _Alike] = {}
         for event in events:
             if event.marks and event.has(NOT_HEARD):
                 continue
-            key = (event.kind, event.run_id)
-            if key not in known:
-                known[key] = self._run_of(event, now) if signal_of(event.kind) is not None else None
-            run = known[key]
-            if event.kind.domain == "errors":
-                run = self._errors_run(event, now, run)
-            if run is not None:
-                self._log(run)
-                self._rings[run.number].append(event)
-                numbers[run.number, event.kind] += 1
-        for (number, kind), count in numbers.items():
-            self._logs[number].count(kind, count)
+            kind = event.kind
+            key = (kind, event.run_id)
+            alike = batch.get(key)
+            if alike is None:
+                alike = batch[key] = self._alike(event, now)
+            if kind.domain == "errors":
+                self._error(event, now, alike.run)
+            elif alike.ring is not None:
+                alike.ring.append(event)
+                alike.count += 1
+        for (kind, _), alike in batch.items():
+            if alike.run is not None and alike.count:
+                self._log(alike.run).count(kind, alike.count)
 
     def announced(self, announcements: Iterable[Announcement], now: datetime) -> None:
         """Take what the relay itself says of runs: alerts, incidents, gaps, stalls."""
@@ -203,14 +213,24 @@ class RunLogs:
         known = self._runs.get(event.run_id) if event.run_id is not None else None
         return known or self._runs.run_of(event, now)
 
-    def _errors_run(self, event: Event, now: datetime, otherwise: Run | None) -> Run | None:
-        """The run of an error, which may name it in its context; it is counted there."""
+    def _alike(self, event: Event, now: datetime) -> _Alike:
+        """Where events of this one's kind and run go."""
+        run = self._run_of(event, now) if signal_of(event.kind) is not None else None
+        if run is None:
+            return _Alike(None, None)
+        self._log(run)
+        return _Alike(run, self._rings[run.number])
+
+    def _error(self, event: Event, now: datetime, otherwise: Run | None) -> None:
+        """An error may name its run in its context; it is counted there."""
         context = event.payload.get("context") if event.run_id is None else None
         named = context.get("run_id") if isinstance(context, dict) else None
         run = (self._runs.get(named) if isinstance(named, str) else None) or otherwise
         if run is not None:
-            self._log(run).count_error(event, now)
-        return run
+            log = self._log(run)
+            log.count_error(event, now)
+            log.count(event.kind, 1)
+            self._rings[run.number].append(event)
 
     def _log(self, run: Run) -> RunLog:
         self._changed.add(run.number)

@@ -5,11 +5,10 @@ is for `relay.runs.runs`.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay.events import PHASE_NAMES, Event, Kind, PerKind, Phase
+from relay.events import PHASE_NAMES, Kind, PerKind, Phase
 
 
 class State(StrEnum):
@@ -133,20 +132,10 @@ def _from_status(kind: Kind) -> Signal | None:
 _signals = PerKind(_signal)
 
 
-def without_superseded(events: Sequence[Event]) -> list[Event]:
-    """A batch without the reports of progress that a later one of the same kind and run makes pointless.
+def _reports_progress(kind: Kind) -> bool:
+    signal = _signal(kind)
+    return signal is not None and signal.verb is Verb.PROGRESS
 
-    In a trickle a batch has one of each at most; in a flood this saves most of what following runs costs.
-    """
-    kept: list[Event] = []
-    seen: set[tuple[Kind, str | None]] = set()
-    for event in reversed(events):
-        signal = signal_of(event.kind)
-        if signal is not None and signal.verb is Verb.PROGRESS:
-            key = (event.kind, event.run_id)
-            if key in seen:
-                continue
-            seen.add(key)
-        kept.append(event)
-    kept.reverse()
-    return kept
+
+reports_progress = PerKind(_reports_progress)
+"""Of each kind: whether its events say how far a run is, so that a later one makes an earlier one pointless."""

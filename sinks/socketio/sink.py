@@ -40,7 +40,6 @@ class SocketIoSink(QueuedSink):
         super().__init__(options, context)
         self._redis: Redis | None = None
         self._emits: PerKind[Emit | None] = PerKind(lambda kind: emit_of(kind, results=self.options.results))
-        self._progress: PerKind[str | None] = PerKind(self._progress_name)
         self._states = RunStates()
         self._repeating: asyncio.Task[None] | None = None
         self._progress_at = -self.options.every
@@ -105,14 +104,10 @@ class SocketIoSink(QueuedSink):
             if emits[event.kind] is not None and not (event.marks and event.marks & Mark.REPLAYED)
         ]
 
-    def latest_key(self, event: Event) -> str | None:
-        """Progress of one phase of one run."""
-        name = self._progress[event.kind]
-        return None if name is None else name + (event.run_id or "")
-
-    def _progress_name(self, kind: Kind) -> str | None:
+    def latest_key(self, kind: Kind) -> str | None:
+        """Progress of one phase."""
         emit = self._emits[kind]
-        return f"{emit.name} " if emit is not None and emit.is_progress else None
+        return emit.name if emit is not None and emit.is_progress else None
 
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:
         """Publish the emits of these events."""
@@ -136,9 +131,9 @@ class SocketIoSink(QueuedSink):
 
     def _newest(self, events: Sequence[Event]) -> list[Event]:
         """The events without progress that a later one among them supersedes."""
-        keys = [self.latest_key(event) for event in events]
-        last = {key: number for number, key in enumerate(keys) if key is not None}
-        return [event for number, event in enumerate(events) if last.get(keys[number] or "", number) == number]
+        keys = [(self.latest_key(event.kind), event.run_id) for event in events]
+        last = {key: number for number, key in enumerate(keys)}
+        return [event for number, event in enumerate(events) if keys[number][0] is None or last[keys[number]] == number]
 
     @property
     def _connected(self) -> "Redis":

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from relay.events import Event
+from relay.events import Kind
 from relay.lanes.build import LaneSet
 from relay.lanes.direct import DirectLane
 from sinks.base import Batching
@@ -35,14 +35,17 @@ async def test_what_waits_is_counted_once_by_the_lane_of_a_reload(ticks: int, is
 class _Newest(ScriptedSink):
     durable = False
 
-    def latest_key(self, event: Event) -> str | None:
-        return str(event.offset)
+    def latest_key(self, kind: Kind) -> str | None:
+        return kind.event
 
 
 async def test_what_waits_in_memory_for_a_newer_event_is_counted_once() -> None:
     rig = Rig(_Newest(batching=Batching(latest_wait=100.0)))
     lane = rig.make_new_lane()
-    lane.accept([numbered(1), numbered(2)])
+    events = [numbered(1), numbered(2)]
+    for event in events:
+        event.run_id = f"run {event.offset}"
+    lane.accept(events)
     lane.tick(rig.clock.now)
     lane.start()
     lane.tick(rig.clock.now)

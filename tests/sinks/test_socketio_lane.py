@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from structlog.testing import capture_logs
 
-from relay.events import Event
+from relay.events import Event, Kind, KindFacts, kind_of
 from sinks.base import Batching
-from tests.support.scripted import Rig, ScriptedSink
+from tests.support.scripted import Rig, ScriptedSink, numbered
 from tests.support.waiting import eventually
 
 
@@ -42,18 +42,28 @@ async def test_a_selection_that_raises_loses_nothing_and_does_not_reach_the_inta
 
 
 class _Forgetful(ScriptedSink):
-    """Of events below 100 the newest is enough."""
+    """Of progress the newest is enough."""
 
     durable = False
 
-    def latest_key(self, event: Event) -> str | None:
-        return "all" if event.offset < 100 else None
+    def latest_key(self, kind: Kind) -> str | None:
+        return kind.event if kind.event == "progress" else None
+
+
+def accept(rig: Rig, *numbers: int) -> None:
+    """A batch, in which numbers below 100 are progress."""
+    events = [numbered(number) for number in numbers]
+    for event in events:
+        if event.offset < 100:
+            event.kind = kind_of(KindFacts("tickstock:a:b", "progress"))
+    rig.lane.accept(events)
+    rig.store.commit()
 
 
 async def test_of_a_flood_only_the_newest_is_stored_and_it_is_delivered_though_nothing_follows() -> None:
     rig = Rig(_Forgetful(batching=Batching(max_events=10, latest_wait=0.01)))
     for number in range(1, 51):
-        rig.accept(number)
+        accept(rig, number)
     assert rig.outbox.count_of("app") == 0
     assert rig.lane.dropped == {"superseded": 49}
     rig.tick(0)
@@ -67,16 +77,16 @@ async def test_of_a_flood_only_the_newest_is_stored_and_it_is_delivered_though_n
 
 async def test_what_is_held_goes_out_before_what_follows() -> None:
     rig = Rig(_Forgetful(batching=Batching(max_events=10)))
-    rig.accept(1, 2)
-    rig.accept(3, 100, 4, 101)
+    accept(rig, 1, 2)
+    accept(rig, 3, 100, 4, 101)
     await rig.round()
-    assert rig.sink.arrived == [3, 100, 4, 101]
+    assert rig.sink.arrived == [2, 100, 4, 101], "3 is superseded by 4 of its own batch"
     assert rig.lane.dropped == {"superseded": 2}
     assert rig.adds_up()
 
 
 async def test_what_is_held_is_stored_at_the_end() -> None:
     rig = Rig(_Forgetful(batching=Batching(max_events=10, latest_wait=100.0)))
-    rig.accept(1)
+    accept(rig, 1)
     await rig.lane.stop(1.0)
     assert rig.outbox.count_of("app") == 1
