@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from relay.check.needs import degraded, missing
 from relay.check.route_tests import Result, run_tests
 from relay.check.warnings import warnings
-from relay.config.load import ConfigError, Problem, load
+from relay.config.load import load
+from relay.config.problems import ConfigError, Problem
 from relay.process.control import LONGEST_SOCKET_PATH, control_path, too_long
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def run_tests(settings: Settings, now: datetime) -> list[Result]:
     """The result of each test. Each begins with throttles that have let nothing pass yet.
 
     Raises:
-        SpecimenError: a test's `given` is no event; `relay.config.load` has found such before.
+        SpecimenError: a test's `given` is no event; `relay.config.cross_checks` has found such before.
     """
     return [
         Result(

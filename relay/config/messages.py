@@ -1,6 +1,6 @@
 """What is wrong with a configuration, in words for the one who wrote it: YAML's and pydantic's complaints, and hints.
 
-Only wording; where the mistakes are found is `relay.config.load`.
+Only wording; the mistakes themselves come from `relay.config.problems` and `relay.config.cross_checks`.
 """
 
 import difflib
