@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from relay.events.model import Event, Kind
+from relay.events.kind import Kind
+from relay.events.model import Event
 
 
 def without_superseded(events: Sequence[Event], only_newest: Mapping[Kind, bool]) -> list[Event]:
