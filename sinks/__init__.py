@@ -24,26 +24,8 @@ if TYPE_CHECKING:
     from sinks.options import Duration, FileSecret, Options, Size
     from sinks.posting import NoAnswerError, Poster, outcome_of
 
-_HOME = {
-    "DELIVERED": "sinks.base",
-    "Batching": "sinks.base",
-    "DirectSink": "sinks.base",
-    "Duration": "sinks.options",
-    "FileSecret": "sinks.options",
-    "NoAnswerError": "sinks.posting",
-    "Options": "sinks.options",
-    "Outcome": "sinks.base",
-    "Poster": "sinks.posting",
-    "QueuedSink": "sinks.base",
-    "Reason": "sinks.base",
-    "Sink": "sinks.base",
-    "SinkContext": "sinks.base",
-    "SinkError": "sinks.base",
-    "SinkState": "sinks.base",
-    "Size": "sinks.options",
-    "outcome_of": "sinks.posting",
-    "usable_url": "sinks.addresses",
-}
+_MODULES = ("sinks.options", "sinks.addresses", "sinks.base", "sinks.posting")
+"""Where the names are; what loads least is looked through first."""
 
 __all__ = [
     "DELIVERED",
@@ -68,6 +50,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    for module in map(import_module, _MODULES) if name in __all__ else ():
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

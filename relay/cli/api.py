@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from relay.cli.options import FILE, BadConfig, loaded
 from relay.process.terminal import console, plain
 
 if TYPE_CHECKING:
@@ -30,12 +31,6 @@ DEFAULT_TIMEOUT = 5.0
 TOKEN_VARIABLE = "TICKSTOCKPL_TOKEN"  # noqa: S105 - the variable's name
 
 T = TypeVar("T")
-
-
-class BadConfig(click.ClickException):
-    """The configuration is wrong: exit code 2, as for wrong usage."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +91,7 @@ class Api:
 def api_options(body: Callable[..., None]) -> Callable[..., None]:
     """`--config`, `--base-url` and `--json` for a command; its function gets them as one `Api`."""
 
-    @click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Take base URL, token and timeout from this config.yaml.",
-    )
+    @click.option("--config", type=FILE, help="Take base URL, token and timeout from this config.yaml.")
     @click.option(
         "--base-url",
         metavar="URL",
@@ -119,11 +110,6 @@ def _found_api(config: Path | None, base_url: str | None, *, as_json: bool) -> A
     if config is None:
         url = base_url or os.environ.get("TICKSTOCKPL_BASE_URL") or DEFAULT_URL
         return Api(url, os.environ.get(TOKEN_VARIABLE) or None, DEFAULT_TIMEOUT, as_json)
-    from relay.config.load import ConfigError, load
-
-    try:
-        settings = load(config, only=("tickstockpl",)).tickstockpl
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
+    settings = loaded(config, only=("tickstockpl",)).tickstockpl
     token = settings.token.get_secret_value() if settings.token else None
     return Api(base_url or settings.base_url, token, settings.timeout, as_json, config)

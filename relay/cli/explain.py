@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 from rich.text import Text
 
-from relay.cli.api import BadConfig
+from relay.cli.options import loaded
 from relay.process.terminal import console, moment_text, plain
 
 if TYPE_CHECKING:
@@ -88,14 +88,10 @@ def command(
 
 def _configured(path: Path) -> tuple[Routes, Normalizer, Held]:
     from relay.cli.explain_held import Held
-    from relay.config.load import ConfigError, load
     from relay.normalize.normalize import Normalizer
     from relay.routing import Routes
 
-    try:
-        settings = load(path)
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
+    settings = loaded(path)
     limits = settings.limits
     normalizer = Normalizer(
         max_bytes=limits.max_message_bytes, max_depth=limits.max_depth, max_values=limits.max_values

@@ -9,11 +9,13 @@ import functools
 import json
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from relay.cli.options import config_of_store, duration
 from relay.cli.outbox_lines import listed
 from relay.cli.recording import recorded
 from relay.cli.store import opened_store
@@ -47,28 +49,6 @@ def command() -> None:
     """`list`, `show`, `retry`, `drop` and `export`."""
 
 
-def _config_option(body: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        default="config.yaml",
-        show_default=True,
-        help="The relay's configuration, for its state directory.",
-    )(body)
-
-
-def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-    """`2h` -> the epoch seconds two hours ago."""
-    from sinks.options import parse_duration
-
-    if value is None:
-        return None
-    try:
-        return time.time() - float(str(parse_duration(value)))
-    except ValueError:
-        raise click.BadParameter("must be a duration such as 30m, 2h or 1d") from None
-
-
 def _selecting(body: Callable[..., None]) -> Callable[..., None]:
     """The filters; the command gets them as one `selection`."""
 
@@ -77,17 +57,17 @@ def _selecting(body: Callable[..., None]) -> Callable[..., None]:
     @click.option("--waiting", "state", flag_value="waiting", help="Only events that still wait.")
     @click.option(
         "--older-than",
-        "before",
-        callback=_age,
+        callback=duration,
         metavar="AGE",
         help="Only events accepted longer ago than this, such as 2h.",
     )
     @functools.wraps(body)
     def selected(
-        lane: str | None, state: str | None, before: float | None, ids: tuple[int, ...] = (), **given: Any
+        lane: str | None, state: str | None, older_than: timedelta | None, ids: tuple[int, ...] = (), **given: Any
     ) -> None:
         from relay.store.outbox_admin import OutboxSelection
 
+        before = None if older_than is None else time.time() - older_than.total_seconds()
         body(selection=OutboxSelection(ids, lane, state, before), **given)
 
     return selected
@@ -106,7 +86,7 @@ def _opened(config: Path) -> Iterator[Undelivered]:
 @_selecting
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@_config_option
+@config_of_store
 def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -> None:
     """Rows, and how many there are in all."""
     with _opened(config) as outbox:
@@ -127,7 +107,7 @@ def list_(selection: OutboxSelection, limit: int, as_json: bool, config: Path) -
 @command.command(help="Show one event and the state of its delivery.")
 @click.argument("row_id", metavar="ID", callback=_row_id)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@_config_option
+@config_of_store
 def show(row_id: int, as_json: bool, config: Path) -> None:
     """One row."""
     from relay.store.outbox_admin import OutboxSelection
@@ -152,7 +132,7 @@ def show(row_id: int, as_json: bool, config: Path) -> None:
 @click.argument("ids", metavar="[ID]...", callback=_row_ids, nargs=-1)
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
-@_config_option
+@config_of_store
 def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
     """Revive rows."""
     _must_choose(selection, everything=everything)
@@ -172,7 +152,7 @@ def retry(selection: OutboxSelection, everything: bool, config: Path) -> None:
 @_selecting
 @click.option("--all", "everything", is_flag=True, help="All waiting events and dead letters.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@_config_option
+@config_of_store
 def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) -> None:
     """Delete rows."""
     _must_choose(selection, everything=everything)
@@ -195,7 +175,7 @@ def drop(selection: OutboxSelection, everything: bool, yes: bool, config: Path) 
 @click.argument("ids", metavar="[ID]...", callback=_row_ids, nargs=-1)
 @_selecting
 @click.option("--output", "-o", type=click.File("wb"), default="-", help="A file in place of standard output.")
-@_config_option
+@config_of_store
 def export(selection: OutboxSelection, output: Any, config: Path) -> None:
     """One line a row; nothing is changed."""
     with _opened(config) as outbox:
@@ -223,8 +203,6 @@ def _nothing_found(selection: OutboxSelection, count: int) -> None:
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
     def moment(seconds: float) -> str:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relay.cli.api import BadConfig
+from relay.cli.options import loaded
 from relay.process.terminal import plain
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ def where(url: str | None, config: Path | None) -> tuple[str, str | None]:
     token = os.environ.get(TOKEN_VARIABLE) or None
     if config is None:
         return (url or DEFAULT_URL).rstrip("/"), token
-    from relay.config.load import ConfigError, load
-
-    try:
-        http = load(config, only=("http",)).http
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
+    http = loaded(config, only=("http",)).http
     host, port = http.address
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what the config may say
     at = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relay.cli.api import BadConfig
 from relay.cli.matchers import MATCHERS, matching, read_matchers
+from relay.cli.options import BadConfig
 from relay.cli.recording import Recorded, recorded
 from relay.process.terminal import plain
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from relay.cli.api import BadConfig
+from relay.cli.options import FILE, loaded
 from relay.cli.relay_http import DEFAULT_URL, UnreachableError, client_of, fetch, where
 from relay.cli.report_lines import WIDTH, report_lines
 from relay.cli.store import store_in
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from relay.config.settings import Settings
     from relay.status.run_report import NoReport, RunReport
     from relay.status.sources import Sources
 
@@ -52,7 +51,7 @@ class _Answer:
 @click.option("--url", help=f"Address of the relay's own HTTP server.  [default: the config's, else {DEFAULT_URL}]")
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Take address, token and state directory from this config.yaml.  [default: ./config.yaml, if it is there]",
 )
 @click.option("--events", type=click.Choice(["milestones", "all"]), default="milestones", show_default=True)
@@ -121,7 +120,7 @@ def _out_of_store(what: str, config: Path) -> _Answer:
     from relay.status.stored import stored_sources, written_at
     from relay.store.store import FILE_NAME
 
-    settings = _settings(config)
+    settings = loaded(config)
     try:
         with store_in(settings.state_dir) as db:
             sources: Sources = stored_sources(settings, db, datetime.now(UTC))
@@ -131,12 +130,3 @@ def _out_of_store(what: str, config: Path) -> _Answer:
     return _Answer(
         report(sources, _key(what, sources.now, sources.zone.key, ids)), written_at(settings.state_dir / FILE_NAME)
     )
-
-
-def _settings(config: Path) -> Settings:
-    from relay.config.load import ConfigError, load
-
-    try:
-        return load(config)
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong

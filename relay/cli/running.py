@@ -42,20 +42,19 @@ def places(config: Path | None) -> list[Path]:
     given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if given:
         return [Path(given) / "control.sock"]
-    found = [Path(RUNTIME_DIRECTORY) / "control.sock"]
-    return [*found, *_in_state_directory(config or Path("config.yaml"))]
+    return [Path(RUNTIME_DIRECTORY) / "control.sock", _state_directory(config or Path("config.yaml")) / "control.sock"]
 
 
-def _in_state_directory(config: Path) -> list[Path]:
+def _state_directory(config: Path) -> Path:
     """By a configuration that may have mistakes, or not be there: then by default."""
     from relay.config.load import ConfigError, load
     from relay.config.settings import Settings
 
     try:
-        directory = load(config, only=("state_dir",)).state_dir
+        return load(config, only=("state_dir",)).state_dir
     except ConfigError:
-        directory = Settings.model_fields["state_dir"].default
-    return [directory / "control.sock"]
+        default: Path = Settings.model_fields["state_dir"].default
+        return default
 
 
 def _asked(path: Path, request: dict[str, Any], timeout: float) -> dict[str, Any]:

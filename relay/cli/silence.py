@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relay.cli.matchers import MATCHERS, read_matchers
+from relay.cli.options import config_of_store, duration
 from relay.cli.recording import recorded
 from relay.cli.store import StoreShelf, opened_store
 from relay.process.operations import who_am_i
@@ -33,28 +34,11 @@ def _silences(config: Path) -> Iterator["Silences"]:
 
 
 def _options(body: Callable[..., None]) -> Callable[..., None]:
-    config = click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        default="config.yaml",
-        show_default=True,
-        help="The relay's configuration, for its state directory.",
-    )
-    return config(click.option("--json", "as_json", is_flag=True, help="Print JSON.")(body))
+    return config_of_store(click.option("--json", "as_json", is_flag=True, help="Print JSON.")(body))
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _for(_context: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
-    """`2h`."""
-    from sinks.options import parse_duration
-
-    try:
-        return None if value is None else timedelta(seconds=float(str(parse_duration(value))))
-    except (ValueError, OverflowError):
-        raise click.BadParameter("must be a duration such as 30m, 2h or 1d") from None
 
 
 def _until(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -121,7 +105,7 @@ def command() -> None:
     f"MATCH is {MATCH_HELP} Several must hold together. In place of it: --incident, or --all."
 )
 @click.argument("match", nargs=-1, callback=_match)
-@click.option("--for", "lasting", callback=_for, metavar="DURATION", help="How long: 30m, 2h, 1d.")
+@click.option("--for", "lasting", callback=duration, metavar="DURATION", help="How long: 30m, 2h, 1d.")
 @click.option("--until", callback=_until, metavar="WHEN", help="Its end in place of --for: a time (ISO 8601), or 2h.")
 @click.option(
     "--incident", default="", metavar="ID", help="What belongs to this incident; its page and Slack have the id."

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relay.cli.api import BadConfig
-from relay.process.terminal import plain
+from relay.cli.options import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,13 +23,7 @@ def opened_store(config: Path) -> Iterator[sqlite3.Connection]:
         BadConfig: the configuration cannot be used.
         click.ClickException: there is no store, or it cannot be used.
     """
-    from relay.config.load import ConfigError, load
-
-    try:
-        state_dir = load(config, only=("state_dir",)).state_dir
-    except ConfigError as wrong:
-        raise BadConfig(plain(str(wrong))) from wrong
-    with store_in(state_dir) as db:
+    with store_in(loaded(config, only=("state_dir",)).state_dir) as db:
         yield db
 
 

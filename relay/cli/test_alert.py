@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import socket
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relay.cli.api import BadConfig
+from relay.cli.options import FILE, loaded
+from relay.process.operations import who_am_i
 from relay.process.terminal import plain
 
 if TYPE_CHECKING:
@@ -42,13 +41,7 @@ SEVERITIES = ("warning", "error", "critical")
     show_default=True,
     help="How long after its beginning the end is sent.",
 )
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="config.yaml",
-    show_default=True,
-)
+@click.option("--config", "path", type=FILE, default="config.yaml", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, sink: tuple[str, ...], severity: str, wait: float, path: Path, as_json: bool) -> None:
@@ -75,20 +68,7 @@ def command(ctx: click.Context, sink: tuple[str, ...], severity: str, wait: floa
 
 async def _send(path: Path, sinks: tuple[str, ...], severity: str, wait: float) -> list[Sent]:
     from relay.check.test_alert import send_test_alert
-    from relay.config.load import ConfigError, load
     from relay.events import SEVERITIES as BY_LABEL
 
-    try:
-        settings = load(path)
-    except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
-    sender = f"{_user()} on {socket.gethostname()}"
-    return await send_test_alert(settings, sinks, BY_LABEL[severity], sender, wait)
-
-
-def _user() -> str:
-    """Who asks, in words; a container may have no name for its user."""
-    try:
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"
+    sender = f"{who_am_i()} on {socket.gethostname()}"
+    return await send_test_alert(loaded(path), sinks, BY_LABEL[severity], sender, wait)

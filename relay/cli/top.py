@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from relay.cli.board import board, fitted, trouble
+from relay.cli.options import FILE
 from relay.cli.relay_http import DEFAULT_URL, NOT_FOUND, UnreachableError, client_of, fetch, where
 from relay.process.terminal import PIPED_WIDTH, plain
 
@@ -59,11 +60,7 @@ class View:
 
 @click.command()
 @click.option("--url", help=f"Address of the relay's own HTTP server.  [default: the config's, else {DEFAULT_URL}]")
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take address and token from this config.yaml.",
-)
+@click.option("--config", type=FILE, help="Take address and token from this config.yaml.")
 @click.option(
     "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between updates."
 )

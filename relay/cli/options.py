@@ -1,0 +1,54 @@
+"""What commands share in their options: the configuration, read in one way, and durations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from relay.config.settings import Settings
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+config_of_store = click.option(
+    "--config",
+    type=FILE,
+    default="config.yaml",
+    show_default=True,
+    help="The relay's configuration, for its state directory.",
+)
+"""For commands that work on the relay's store."""
+
+
+class BadConfig(click.ClickException):
+    """The configuration is wrong: exit code 2, as for wrong usage."""
+
+    exit_code = 2
+
+
+def loaded(config: Path, *, only: Collection[str] | None = None) -> Settings:
+    """The configuration, or those sections of it.
+
+    Raises:
+        BadConfig: it cannot be read, or has mistakes.
+    """
+    from relay.config.load import ConfigError, load
+
+    try:
+        return load(config, only=only)
+    except ConfigError as wrong:
+        raise BadConfig(str(wrong)) from wrong
+
+
+def duration(_context: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
+    """`2h`."""
+    from sinks.options import parse_duration
+
+    try:
+        return None if value is None else timedelta(seconds=float(str(parse_duration(value))))
+    except (ValueError, OverflowError):
+        raise click.BadParameter("must be a duration such as 30m, 2h or 1d") from None
