@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 from rich.text import Text
 
+from relay.events.wording import plural
 from relay.process.terminal import console, plain
 
 if TYPE_CHECKING:
@@ -94,10 +95,8 @@ def _print(report: Report) -> None:
 
 def _summary(report: Report) -> Text:
     if report.problems:
-        count = len(report.problems)
-        return Text(f"{report.path}: {count} problem{'s' * (count > 1)}", style="bold red")
-    warnings = len(report.warnings)
-    parts = ["no problems", f"{warnings} warning{'s' * (warnings != 1)}"]
+        return Text(f"{report.path}: {plural(len(report.problems), 'problem')}", style="bold red")
+    parts = ["no problems", plural(len(report.warnings), "warning")]
     parts.append(_passed("test", [test.passed for test in report.tests]) or "no tests")
     parts += filter(None, [_passed("trial", [trial.works for trial in report.trials])])
     return Text(f"{report.path}: {', '.join(parts)}", style=_style(report.exit_code == 0))
@@ -105,8 +104,7 @@ def _summary(report: Report) -> Text:
 
 def _passed(what: str, results: list[bool]) -> str:
     """`1 of 2 tests passed`; nothing when there are none."""
-    total = len(results)
-    return f"{sum(results)} of {total} {what}{'s' * (total != 1)} passed" if total else ""
+    return f"{sum(results)} of {plural(len(results), what)} passed" if results else ""
 
 
 def _style(well: bool) -> str:

@@ -134,8 +134,8 @@ def _alerts(alerts: list[PastAlert], report: RunReport, zone: ZoneInfo) -> Itera
     yield Text.assemble(_section("ALERTS"), f"{firing} firing, {len(alerts) - firing} cleared")
     for alert in alerts:
         over = alert.resolved_at is not None or alert.is_notice
-        word, style = ("cleared", "dim") if over else (alert.severity, _style(alert.severity))
-        mark = "✓" if over else "✗" if alert.severity in LOUD else "!"
+        word = "cleared" if over else alert.severity
+        mark, style = ("✓", "dim") if over else _sign(alert.severity)
         until = clock_time(alert.resolved_at, report.day, zone=zone, seconds=True) if alert.resolved_at else ""
         end = f", to {until}" if until else ""
         at = clock_time(alert.fired_at, report.day, zone=zone, seconds=True)
@@ -160,7 +160,7 @@ def _error(group: LoggedError, report: RunReport, zone: ZoneInfo) -> Iterator[Te
     until = clock_time(group.last, report.day, zone=zone, seconds=True)
     facts = [group.component, group.severity, f"to {until}" if until != at else ""]
     head = f"  {at}  {group.count:>4,} × {plain(group.code)}  {'  '.join(map(plain, filter(None, facts)))}"  # noqa: RUF001 - "times"
-    yield fitted(Text(head, style=_style(group.severity)), WIDTH)
+    yield fitted(Text(head, style=_sign(group.severity)[1]), WIDTH)
     for text in (group.message, f"recovery action: {group.recovery}" if group.recovery else ""):
         yield from _wrapped(text, Text(" " * 19)) if text else ()
 
@@ -175,11 +175,11 @@ def _events(report: RunReport, zone: ZoneInfo, *, all_events: bool) -> Iterator[
     yield Text.assemble(_section("EVENTS"), f"{len(lines)} {what}, newest first{more}")
     for line in lines:
         at = clock_time(line.at, report.day, zone=zone, seconds=True)
-        mark = "✗" if line.severity in LOUD else "!" if line.severity == "warning" else " "
+        mark, style = _sign(line.severity)
         head = f"  {at}  {mark} {cell(line.severity, 8)}  {cell(line.phase or '', 10)}  "
         times = f", {line.count:,} until {clock_time(line.until, report.day, zone=zone)}" if line.until else ""
         text = cell(line.text, WIDTH - len(head) - (len(times) if line.count > 1 else 0)).rstrip()
-        yield Text.assemble((head, _style(line.severity)), text, times if line.count > 1 else "")
+        yield Text.assemble((head, style), text, times if line.count > 1 else "")
 
 
 def _other_runs(report: RunReport) -> Iterator[Text]:
@@ -197,8 +197,11 @@ def _section(name: str) -> Text:
     return Text(f"{name:{SECTION}}", style="bold")
 
 
-def _style(severity: str) -> str:
-    return "bold red" if severity in LOUD else "yellow" if severity == "warning" else ""
+def _sign(severity: str) -> tuple[str, str]:
+    """Mark and style of a severity."""
+    if severity in LOUD:
+        return "✗", "bold red"
+    return ("!", "yellow") if severity == "warning" else (" ", "")
 
 
 def _wrapped(text: str, begin: Text, *, style: str = "", indent: int | None = None) -> Iterable[Text]:

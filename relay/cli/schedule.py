@@ -40,7 +40,8 @@ def command(api: Api, trigger_time: str | None, enabled: bool | None) -> None:
         return await client.schedule()
 
     words = [f"--trigger-time={trigger_time}"] if trigger_time else []
-    words += [] if enabled is None else ["--enable" if enabled else "--disable"]
+    if enabled is not None:
+        words.append("--enable" if enabled else "--disable")
     with recorded("schedule", words, api.config) if words else nullcontext(Recorded()) as record:
         schedule = api.ask(changed_and_read)
         _show(api, schedule)

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import click
 
 from relay.events.wording import clock_time
+from tickstock_simulator.clock import ClockKind
 from tickstock_simulator.faults import FAULTS, parse_fault
 from tickstock_simulator.publisher import address
 from tickstock_simulator.slack import SlackStandIn
-from tickstock_simulator.tickstockpl import Simulator
+from tickstock_simulator.tickstockpl import RunMode, Simulator
 from tickstock_simulator.wire import NEW_YORK
 
 
@@ -88,12 +89,12 @@ def command(
     slack_listen: Listen | None,
     slack_token: str,
     speed: float,
-    mode: str,
+    mode: RunMode,
     runs: int | None,
     duration: float | None,
     faults: tuple[str, ...],
     start: datetime | None,
-    clock: str,
+    clock: ClockKind,
     items: float,
     history_days: int,
     seed: int,
@@ -113,8 +114,8 @@ def command(
             port=listen.port,
             speed=speed,
             start=start,
-            clock="simulated" if clock == "simulated" else "real",
-            run="now" if mode == "now" else "scheduled" if mode == "scheduled" else "none",
+            clock=clock,
+            run=mode,
             runs=runs,
             faults=faults,
             seed=seed,

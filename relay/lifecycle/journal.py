@@ -13,7 +13,7 @@ import structlog
 from relay.config.settings import RedisOptions, Settings
 from relay.events import Announcement, Severity
 from relay.events.incidents import CHANNEL
-from relay.events.wording import clock_time, duration, figure
+from relay.events.wording import clock_time, duration, figure, plural
 from relay.process.plain_text import plain
 
 LONGEST = 240
@@ -67,7 +67,7 @@ def started_line(
     """`started 0.2.0: redis://localhost:6379/0, tickstock:*, 4 sinks, next run 16:10 EST`; no secret in it."""
     patterns = settings.redis.patterns
     shown = ", ".join(patterns) if len(patterns) < MOST_PATTERNS else f"{len(patterns)} patterns"
-    count = "1 sink" if len(sinks) == 1 else f"{len(sinks)} sinks"
+    count = plural(len(sinks), "sink")
     parts = [place_of_redis(settings.redis), shown, count]
     if next_due is not None:
         parts.append(f"next run {clock_time(next_due, now, named=True)}")
@@ -113,7 +113,7 @@ def _result(payload: Mapping[str, Any], state: str) -> str:
     in_phase = f" in {where}" if where and state != "completed" else ""
     errors = payload.get("errors") or 0
     parts = [f"{state}{in_phase}{_after(payload, 'after')}", *_counts(payload)]
-    parts += [f"{errors:,} {'error' if errors == 1 else 'errors'}"] if errors else []
+    parts += [plural(errors, "error")] if errors else []
     text = ", ".join(parts)
     return f"{text}: {payload['reason']}" if payload.get("reason") and state != "completed" else text
 

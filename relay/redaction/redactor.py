@@ -6,6 +6,7 @@ word than lets a password through. Nothing here decides which events are redacte
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -235,17 +236,20 @@ def _is_empty(value: Any) -> bool:
 
 def _without_arguments(items: list[Any]) -> list[Any]:
     """A list without the values of its secret arguments, `["--password", "hidden"]`, or of a pair with its name."""
-    secret = [
-        number
-        for number, name in enumerate(items[:-1], start=1)
-        if isinstance(name, str)
-        and (name.startswith("-") or len(items) == 2)  # a pair
-        and not _is_empty(items[number])
-        and not (isinstance(items[number], str) and items[number].startswith("-"))
-        and _is_secret_name(name)
-        and "=" not in name
+    is_pair = len(items) == 2
+    hidden = [
+        REDACTED if isinstance(name, str) and _says_secret(name, item, is_pair=is_pair) else item
+        for name, item in pairwise(items)
     ]
-    return [REDACTED if number in secret else item for number, item in enumerate(items)] if secret else items
+    return [*items[:1], *hidden]
+
+
+def _says_secret(name: str, value: Any, *, is_pair: bool) -> bool:
+    """Whether the argument before it, or the name in a pair, says that the value is secret."""
+    if not (name.startswith("-") or is_pair) or "=" in name:
+        return False
+    is_next_option = isinstance(value, str) and value.startswith("-")
+    return not _is_empty(value) and not is_next_option and _is_secret_name(name)
 
 
 def _as_json(value: Any) -> Any:

@@ -247,19 +247,19 @@ class Runs:
 
     def _adopt_strays(self, run: Run, since: datetime) -> list[Announcement]:
         """The events that came before their run was known are its own."""
-        known = ((one, signal_of(one.kind)) for one in self.loose.take_strays(since))
-        return [announcement for one, its in known if its for announcement in self._apply(run, one, its, one.received)]
+        announcements: list[Announcement] = []
+        for event in self.loose.take_strays(since):
+            if signal := signal_of(event.kind):
+                announcements += self._apply(run, event, signal, event.received)
+        return announcements
 
     def _has_broken_clock(self, event: Event) -> bool:
         """Whether it belongs to a run that goes on, all of whose events come from a clock that is days off."""
         own_id = text(event.payload.get("run_id"))
         run = self.get(own_id) if own_id else next((run for run in self.open if run.is_unnamed), None)
-        return (
-            run is not None
-            and run.state.is_open
-            and run.claimed_at is not None
-            and run.first_seen - run.claimed_at >= STALE
-        )
+        if run is None or not run.state.is_open or run.claimed_at is None:
+            return False
+        return run.first_seen - run.claimed_at >= STALE
 
     def _begin(
         self, run_id: str | None, is_start: bool, event: Event, now: datetime, announcements: list[Announcement]

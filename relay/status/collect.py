@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Literal
 
 from relay.config.settings import RedactionOptions
 from relay.events import Event
@@ -217,7 +218,7 @@ class Viewpoint:
             gap_seconds=parts.gaps.seconds,
             last_event_at=parts.runs.last_event_at,
             errors=parts.recent.errors,
-            api="fails" if api.failing_since else "answers" if api.answers else "unknown",
+            api=_how_it_answers(api),
             api_since=api.failing_since or api.answered_at,
         )
 
@@ -231,6 +232,12 @@ class Viewpoint:
         if parts.reloads.refusal:
             trouble.append(f"New configuration was refused, the old one goes on: {parts.reloads.refusal[0]}")
         return trouble
+
+
+def _how_it_answers(api: ApiState) -> Literal["answers", "fails", "unknown"]:
+    if api.failing_since:
+        return "fails"
+    return "answers" if api.answers else "unknown"
 
 
 def _as_it_is(event: Event) -> Event:

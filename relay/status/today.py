@@ -33,8 +33,9 @@ def today(
     day = current.day if current and (run is None or run.run_id == current.run_id) else None
     if day is None and run is not None:
         day = run.began.astimezone(zone).date()
+    state = current.state.value if current else "unknown"
     made = Today(
-        state=run.state if run else current.state.value if current else "unknown",
+        state=run.state if run else state,
         mood="waiting",
         headline="No run is known yet",
         detail="The relay has not seen a run since it was set up.",
@@ -48,8 +49,7 @@ def today(
         made.headline = _as_today(words.verdict.headline, day, now.astimezone(zone).date())
         made.mood = words.verdict.mood
         made.icon = words.verdict.icon
-        parts = (words.verdict.again, words.verdict.cleared, words.verdict.cause)
-        made.detail = " ".join(part for part in parts if part)
+        made.detail = " ".join(filter(None, (words.verdict.again, words.verdict.cleared, words.verdict.cause)))
         made.data = words.data.word.value
         made.data_sentence = words.data.sentence
     return made

@@ -51,8 +51,8 @@ class Handover:
             name, descriptor = self._inherited.popitem()
             kind, _, rest = name.partition(".")
             stream, _, fingerprint = rest.partition(".")
-            usable = kind == "redis" and fingerprint == self._fingerprint and found is None and _is_tcp(descriptor)
-            if usable:
+            is_ours = kind == "redis" and fingerprint == self._fingerprint
+            if is_ours and found is None and _is_tcp(descriptor):
                 found = Adopted(socket.socket(fileno=descriptor), stream)
                 continue
             log.info("inherited descriptor not used", name=name)

@@ -33,26 +33,15 @@ class AutoTrigger:
         It must be idle by its own word, and have a history without that run: never if there is only no sign of it.
         """
         scheduled = self._run_schedule.current
-        if (
-            not options.auto_trigger
-            or scheduled is None
-            or scheduled.state is not State.LATE
-            or scheduled.is_excused
-            or scheduled.no_sign
-        ):
+        if not options.auto_trigger or scheduled is None or scheduled.state is not State.LATE:
+            return None
+        if scheduled.is_excused or scheduled.no_sign:
             return None
         in_time = now < scheduled.due + timedelta(seconds=options.finish_grace)
         idle = api.is_running is False and api.answered_since(scheduled.due + timedelta(seconds=options.start_grace))
         known = api.history_at is not None and api.history_at > scheduled.due and api.history_failures == 0
-        if (
-            in_time
-            and idle
-            and known
-            and self._run_schedule.enabled
-            and self._shelf.get(_KEY) != scheduled.day.isoformat()
-        ):
-            return scheduled
-        return None
+        untried = self._shelf.get(_KEY) != scheduled.day.isoformat()
+        return scheduled if all((in_time, idle, known, untried, self._run_schedule.enabled)) else None
 
     def note(self, scheduled: ScheduledRun) -> None:
         """It is tried now. To be on disk before the request goes out, so that no restart tries again."""

@@ -33,7 +33,7 @@ class DayLog(msgspec.Struct, omit_defaults=True, kw_only=True):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell of the day."""
-        return not (self.errors or self.alerts or self.gaps or self.silenced_alerts or self.silenced_errors)
+        return not any((self.errors, self.alerts, self.gaps, self.silenced_alerts, self.silenced_errors))
 
 
 _encode = msgspec.json.Encoder().encode

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from relay.config.watchdog import WatchdogOptions
 from relay.events import NOT_REAL, Announcement, Event, utc_text
 from relay.events.incidents import CHANNEL
-from relay.events.wording import clock_time
+from relay.events.wording import clock_time, plural
 from relay.store.shelf import Shelf
 from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.silences import Silence, Silences
@@ -226,7 +226,7 @@ def _ended(kept: Kept, still_firing: list[str]) -> Announcement:
     if still_firing:
         count = len(still_firing)
         more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
-        fires = "1 alert still fires" if count == 1 else f"{count} alerts still fire"
+        fires = f"{plural(count, 'alert')} still {'fires' if count == 1 else 'fire'}"
         message += f"; {fires}: {', '.join(still_firing[:MOST_NAMED])}{more}"
     elif kept.alerts:
         message += "; none of the alerts fires now"
@@ -242,8 +242,7 @@ def _ended(kept: Kept, still_firing: list[str]) -> Announcement:
 
 
 def _kept_back(kept: Kept) -> str:
-    counts = [(kept.alerts, "alert", "alerts"), (kept.errors, "error", "errors")]
-    parts = [f"{count:,} {one if count == 1 else many}" for count, one, many in counts if count]
+    parts = [plural(count, what) for count, what in ((kept.alerts, "alert"), (kept.errors, "error")) if count]
     if not parts:
         return "Nothing was kept back"
     return f"{' and '.join(parts)} {'was' if kept.alerts + kept.errors == 1 else 'were'} kept back"

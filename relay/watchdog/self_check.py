@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from relay.events import Announcement, Severity, utc_text
-from relay.events.wording import clock_time, duration
+from relay.events.wording import clock_time, duration, plural
 from relay.lanes.lane import Lane
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import UnreadableReason
@@ -76,7 +76,7 @@ class SelfCheck:
 
     def reload(self, refusal: Sequence[str], in_force_since: datetime, now: datetime) -> list[Announcement]:
         """Whether the last new configuration was refused, and for which mistakes."""
-        mistakes = f"{len(refusal)} mistake{'s' * (len(refusal) > 1)}"
+        mistakes = plural(len(refusal), "mistake")
         return self._alerts.set(
             "reload_refused",
             bool(refusal),
@@ -122,7 +122,7 @@ class SelfCheck:
             title=f"Sink {lane.name} is failing",
             message=f"Nothing has reached {lane.name} since"
             f" {clock_time(lane.failing_since or now, now, utc=True)}: {lane.error}."
-            f" At {clock_time(now, now)} {_many(lane.waiting, 'event')} waited. Try it: `tickstock-relay check"
+            f" At {clock_time(now, now)} {plural(lane.waiting, 'event')} waited. Try it: `tickstock-relay check"
             " --connect`.",
             facts={"sink": lane.name, "waiting": lane.waiting},
             for_=FAILING_FOR,
@@ -130,14 +130,12 @@ class SelfCheck:
 
     def _removed(self, lanes: Mapping[str, Lane], now: datetime) -> list[Announcement]:
         """What was said of a sink that is no longer configured is over."""
-        gone = [
-            alert
-            for name in ("sink_failing", "events_lost")
-            for alert in self._alerts.holding(name)
-            if alert.key.partition(":")[2] not in lanes
-        ]
         words = f"The sink was removed from the configuration; noticed at {clock_time(now, now)}."
-        return [each for alert in gone for each in self._alerts.resolve(alert.key, now, words)]
+        announcements: list[Announcement] = []
+        for alert in [*self._alerts.holding("sink_failing"), *self._alerts.holding("events_lost")]:
+            if alert.key.partition(":")[2] not in lanes:
+                announcements += self._alerts.resolve(alert.key, now, words)
+        return announcements
 
     def _losing(self, lane: Lane, now: datetime) -> list[Announcement]:
         lost = sum(count for reason, count in lane.dropped.items() if reason not in NO_LOSS)
@@ -145,7 +143,7 @@ class SelfCheck:
             f"events_lost:{lane.name}",
             lost,
             now,
-            title=f"Sink {lane.name} has lost {_many(lost, 'event')}",
+            title=f"Sink {lane.name} has lost {plural(lost, 'event')}",
             message=f"Given up, or dropped by a full outbox; the last error: {lane.error or 'see the dead letters'}."
             " The archive has them. See them: `tickstock-relay outbox list --dead`.",
         )
@@ -159,7 +157,7 @@ class SelfCheck:
             count,
             now,
             severity=Severity.WARNING,
-            title=f"{_many(count, 'message')} could not be read",
+            title=f"{plural(count, 'message')} could not be read",
             message="No JSON objects. They are kept byte for byte: look at quarantine/quarantine.jsonl in the state"
             " directory, and ask who publishes them.",
         )
@@ -273,9 +271,9 @@ def _in_words(loss: Loss) -> str:
         lost = "What it held is not known: runs, alerts, silences and what waited for delivery."
     else:
         of_lanes = ", ".join(f"{count} for {lane}" for lane, count in sorted(loss.missing.waiting.items()))
-        lost = f"Lost: {_many(loss.missing.events, 'waiting event')}{f' ({of_lanes})' if of_lanes else ''}"
-        lost += f", {_many(loss.missing.dead, 'dead letter')}, {_many(loss.missing.state, 'row')} of state."
-    saved = f" {_many(loss.saved, 'row')} saved; the damaged file is {loss.kept_as}." if loss.kept_as else ""
+        lost = f"Lost: {plural(loss.missing.events, 'waiting event')}{f' ({of_lanes})' if of_lanes else ''}"
+        lost += f", {plural(loss.missing.dead, 'dead letter')}, {plural(loss.missing.state, 'row')} of state."
+    saved = f" {plural(loss.saved, 'row')} saved; the damaged file is {loss.kept_as}." if loss.kept_as else ""
     send_again = " The archive has the events: `tickstock-relay replay --to sinks` sends them again."
     return f"{loss.cause[0].upper()}{loss.cause[1:]}. {lost}{saved}{send_again}"
 
@@ -284,7 +282,3 @@ def _figures(loss: Loss) -> dict[str, int]:
     if loss.missing is None:
         return {}
     return {"events": loss.missing.events, "rows": loss.missing.rows, "saved": loss.saved}
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -79,9 +79,10 @@ class Summary:
         errors = sum(log.errors.values())
         counts = f"{plural(errors, 'error')}, {plural(log.alerts, 'alert')}"
         firing = len(self._alerts.firing())
-        state = (
-            "busy" if usable.word is Usable.NOT_YET else "good" if usable.word is Usable.YES and not firing else "bad"
-        )
+        if usable.word is Usable.NOT_YET:
+            state = "busy"
+        else:
+            state = "good" if usable.word is Usable.YES and not firing else "bad"
         coming = self._schedule.coming
         payload: dict[str, Any] = {
             "day": day.isoformat(),

@@ -1,20 +1,19 @@
 """Where things stand on the timeline of a run and among its results, in percent of the width. Templates draw them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from relay.events.wording import duration
 from relay.runs.run_log import Span
 from relay.status.run_report import PhaseLine, ResultLine, RunReport
-from relay.web.charts import STEPS, Bar, Tick, look_of
+from relay.web.charts import LEAST, STEPS, Bar, Tick, look_of
 from relay.web.rendering import Clock
 
 TOGETHER = 2.5
 """Percent: marks that stand closer are one."""
 LABEL = 15.0
 """Percent that a mark's label takes beside it."""
-LEAST = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +100,11 @@ def course(report: RunReport, clock: Clock) -> Course:
     axis = Axis(line.begins, line.ends)
     end = line.ended or line.now or line.ends
     alerts = [
-        (alert.fired_at, _short(alert.key), alert.resolved_at is not None or alert.is_notice) for alert in report.alerts
+        (alert.fired_at, _short(alert.key), alert.resolved_at is not None or alert.is_notice, 1)
+        for alert in report.alerts
     ]
     errors = [(group.first, "", False, group.count) for group in report.errors]
-    gaps = [(gap.began, f"{_lasted(gap)} not subscribed", False) for gap in line.gaps]
+    gaps = [(gap.began, f"{_lasted(gap)} not subscribed", False, 1) for gap in line.gaps]
     usual = line.usual_end
     return Course(
         ticks=axis.ticks(clock),
@@ -114,9 +114,9 @@ def course(report: RunReport, clock: Clock) -> Course:
         ended=axis.x(line.ended) if line.ended else None,
         due=axis.x(line.due) if line.due else None,
         rows=[_row(phase, line.stalls, axis, end, clock) for phase in line.phases],
-        alerts=_marks(axis, [(at, text, over, 1) for at, text, over in alerts]),
+        alerts=_marks(axis, alerts),
         errors=_marks(axis, errors),
-        gaps=_marks(axis, [(at, text, over, 1) for at, text, over in gaps]),
+        gaps=_marks(axis, gaps),
     )
 
 
@@ -172,8 +172,9 @@ def _placed(marks: Sequence[Mark], number: int) -> Mark:
     mark = marks[number]
     before = mark.x - (marks[number - 1].x if number else -LABEL)
     after = (marks[number + 1].x if number + 1 < len(marks) else 100 + LABEL) - mark.x
-    side = "end" if before >= LABEL and mark.x >= LABEL else "start" if after >= LABEL and mark.x <= 100 - LABEL else ""
-    return Mark(mark.x, mark.text, mark.is_over, mark.count, side)
+    if min(before, mark.x) >= LABEL:
+        return replace(mark, side="end")
+    return replace(mark, side="start") if min(after, 100 - mark.x) >= LABEL else mark
 
 
 def _short(key: str) -> str:

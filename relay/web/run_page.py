@@ -5,18 +5,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from relay.events import Phase
 from relay.runs.run_log import is_warning
 from relay.status.run_report import EventLine, NoReport, RunReport
 from relay.web import run_charts
-from relay.web.charts import look_of
+from relay.web.charts import PHASES, look_of
 from relay.web.rendering import Clock, render
 from relay.web.status_page import REFRESH, severity_icon
 
 PARTS = ("verdict", "timeline", "results", "alerts", "errors", "events")
 MOST_ROWS = 100
 SHOWS = {"milestones": "Milestones", "warnings": "Warnings and worse", "all": "Everything"}
-PHASES = tuple(phase.value for phase in Phase)
 DATA_LOOKS = {
     "yes": ("ok", "good"),
     "no": ("failed", "bad"),

@@ -6,6 +6,7 @@ All words about the trouble are the incident's own; here they are put in order, 
 import re
 from collections.abc import Iterator
 
+from relay.events.wording import plural
 from sinks.slack.blocks import (
     BLUE,
     GREEN,
@@ -102,7 +103,7 @@ def errors_of(incident: Incident, group: ErrorGroup) -> Message:
 def other_errors(incident: Incident) -> Message:
     """The last reply: what came beyond the kinds that have one of their own."""
     kinds, count = incident.errors.more_groups, incident.errors.more_errors
-    words = f"and {kinds} other {'kind' if kinds == 1 else 'kinds'} of errors ({count:,} in all)"
+    words = f"and {plural(kinds, 'other kind')} of errors ({count:,} in all)"
     page = _page(incident)
     return Message(_text(incident, words), [section(f"{words}: {page}" if page else words)], page)
 
@@ -203,13 +204,14 @@ def _links(incident: Incident) -> str:
 
 
 def _page(incident: Incident) -> str:
-    return link(incident.url, "Run page" if incident.is_of_run else "Status page", MAX_LABEL) if incident.url else ""
+    label = "Run page" if incident.is_of_run else "Status page"
+    return link(incident.url, label, MAX_LABEL) if incident.url else ""
 
 
 def _small_print(incident: Incident, mentions: int) -> Iterator[str]:
     parts = [one_line(text, MAX_NOTE) for text in incident.context[:MAX_CONTEXT] if text]
     if incident.is_over and mentions:
-        parts.append("1 mention" if mentions == 1 else f"{mentions} mentions")
+        parts.append(plural(mentions, "mention"))
     yield " \N{MIDDLE DOT} ".join(parts) or one_line(incident.incident, MAX_NOTE)
     if incident.silence and not incident.is_over:
         yield f"Silence for 2 h: {inline_code(incident.silence, MAX_CLAUSE)}"

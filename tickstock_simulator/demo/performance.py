@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 
+from relay.events.wording import plural
 from relay.status.snapshot import Snapshot
 from tickstock_simulator.demo.lines import Lines, Output
 from tickstock_simulator.demo.notes import Note, Notes
@@ -174,7 +175,7 @@ class Performance:
         say(
             f"\n{self._stage.simulator.sent.total():,} messages sent by TickStockPL.\n"
             f"{theirs + own:,} events in the archive: {theirs:,} of these, {own:,} of the relay's own.\n"
-            f"{slack} Slack message{'s' * (slack != 1)}, {app} webhook{'s' * (app != 1)},"
+            f"{plural(slack, 'Slack message')}, {plural(app, 'webhook')},"
             f" {time.monotonic() - self._began:.0f} s."
         )
         interrupted = self._interrupted.is_set()

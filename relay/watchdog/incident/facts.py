@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.events import SEVERITIES, Severity, utc_text
-from relay.events.wording import NEW_YORK, clock_time, day_name
+from relay.events.wording import NEW_YORK, clock_time, day_name, plural
 from relay.runs.run import Run
 from relay.watchdog.incident.record import Incident, IncidentKind, Part, Stage
-from relay.watchdog.incident.text import Action, count_of, day_of, second, short_day
+from relay.watchdog.incident.text import Action, day_of, second, short_day
 
 
 def silence_command(incident_id: str) -> str:
@@ -95,7 +95,7 @@ def small_print(incident: Incident, lead: Part | None, now: datetime) -> list[st
     elif incident.number:
         moments.append(f"began {second(incident.began)}")
     groups = len(incident.groups) + len(incident.other_shapes)
-    errors = f"{count_of(incident.errors, 'error')} in {count_of(groups, 'group')}" if incident.errors else ""
+    errors = f"{plural(incident.errors, 'error')} in {plural(groups, 'group')}" if incident.errors else ""
     if incident.kind is IncidentKind.ERROR:
         errors = incident.groups[0].severity if incident.groups else ""
     return [*moments, *filter(None, [errors, f"alert {lead.name}" if lead is not None else ""])]

@@ -108,7 +108,8 @@ def _group(group: ErrorGroup) -> dict[str, Any]:
     title = error_name(group)
     first, last = second(group.first), second(group.last)
     when = f"first {first.rpartition(' ')[0]}, last {last}" if group.count > 1 else first
-    symbols = f"symbol {joined(group.symbols)}{' and others' if group.more_symbols else ''}" if group.symbols else ""
+    others = " and others" if group.more_symbols else ""
+    symbols = f"symbol {joined(group.symbols)}{others}" if group.symbols else ""
     recovery = f"recovery action: {group.recovery}" if group.recovery else ""
     return {
         "id": group.id,

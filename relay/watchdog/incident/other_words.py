@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from relay.events.wording import day_name
+from relay.events.wording import day_name, plural
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.watchdog.incident.errors import worst
@@ -13,7 +13,6 @@ from relay.watchdog.incident.text import (
     Facts,
     Words,
     again,
-    count_of,
     error_name,
     minute,
     moment_of,
@@ -89,7 +88,7 @@ def of_alert(part: Part) -> Words:
     data, actions = OTHERS.get(part.name, ("", ()))
     title = _TITLES.get(part.name, part.title)
     if part.name == "error_rate" and isinstance(number := part.facts.get("errors_per_minute"), int):
-        title = f"High error rate: {count_of(number, 'error')} in 1 min"
+        title = f"High error rate: {plural(number, 'error')} in 1 min"
     return Words(title, part.message, Data(Usable.NOT_AFFECTED, data), actions, uncapitalised(part.message))
 
 
@@ -156,7 +155,7 @@ def of_errors(incident: Incident, run: Run | None) -> Words:
         span = f"{second(group.first)} to {second(group.last)}, outside any run."
         cause = span if group.count > 1 else "Once, outside any run."
         return Words(name, cause, Data(Usable.NOT_AFFECTED), (look,), "outside any run", quote=group.message)
-    title = f"{run.title}: {count_of(incident.errors, 'error')}"
+    title = f"{run.title}: {plural(incident.errors, 'error')}"
     return Words(title, f"{name}.", _until_result(run), (look,), f"{name}: {group.message}", quote=group.message)
 
 

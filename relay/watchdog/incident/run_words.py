@@ -6,7 +6,7 @@ One function an alert; each takes the alert as it fired and the run as it is now
 import re
 from collections.abc import Callable
 
-from relay.events.wording import day_name, duration
+from relay.events.wording import day_name, duration, plural
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.runs.signals import State
@@ -18,7 +18,6 @@ from relay.watchdog.incident.text import (
     Facts,
     Words,
     again,
-    count_of,
     joined,
     minute,
     moment_of,
@@ -119,7 +118,8 @@ def _failed(_part: Part, run: Run, facts: Facts) -> Words:
     done = symbols_done(run.phases.get(phase) if phase else None)
     first = (error.message if error is not None else "") or run.reason or ""
     first = re.sub(rf"^(phase )?{phase}( phase)? failed: +", "", first, flags=re.IGNORECASE)
-    symbol = f", at symbol {run.last_symbol}{f' ({done})' if done else ''}" if run.last_symbol else ""
+    reached = f" ({done})" if done else ""
+    symbol = f", at symbol {run.last_symbol}{reached}" if run.last_symbol else ""
     stopped = f"It stopped at {second(run.ended_at)}{_after(run)}{symbol}." if run.ended_at else ""
     recovery = error.recovery if error is not None else None
     return Words(
@@ -150,7 +150,7 @@ def _cancelled(_part: Part, run: Run, facts: Facts) -> Words:
 
 def _zero(_part: Part, run: Run, facts: Facts) -> Words:
     counts = {"symbol": run.symbols_processed, "indicator": run.indicators_calculated, "pattern": run.patterns_detected}
-    reported = [count_of(number, what) for what, number in counts.items() if number is not None]
+    reported = [plural(number, what) for what, number in counts.items() if number is not None]
     return Words(
         f"{run.title} completed without results",
         sentence(f"TickStockPL reported success, with {joined(reported) or 'no numbers'}"),
@@ -187,8 +187,10 @@ def _after(run: Run) -> str:
 
 def _in(run: Run) -> str:
     phase = where_of(run)
-    progress = progress_of(run.phases.get(phase)) if phase else ""
-    return f"in {phase}{f' at {progress}' if progress else ''}" if phase else "between two phases"
+    if not phase:
+        return "between two phases"
+    progress = progress_of(run.phases.get(phase))
+    return f"in {phase} at {progress}" if progress else f"in {phase}"
 
 
 OF_RUN: dict[str, OfRun] = {

@@ -93,11 +93,6 @@ def second(moment: datetime) -> str:
     return clock_time(moment, moment, seconds=True, named=True)
 
 
-def count_of(number: int, what: str) -> str:
-    """`1 error`, `2 errors`."""
-    return f"{figure(number)} {what}{'' if number == 1 else 's'}"
-
-
 def error_name(group: ErrorGroup) -> str:
     """`40 x RATE_LIMIT_EXCEEDED in data_import`; without the number where there is one."""
     times = f"{figure(group.count)} \N{MULTIPLICATION SIGN} " if group.count > 1 else ""
@@ -112,7 +107,8 @@ def joined(names: Sequence[str]) -> str:
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     text = text.strip()
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
+    stop = "" if not text or text.endswith((".", "!", "?")) else "."
+    return f"{text[:1].upper()}{text[1:]}{stop}"
 
 
 def uncapitalised(title: str) -> str:
