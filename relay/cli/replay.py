@@ -5,14 +5,7 @@ Facts go to standard error, since standard output may be the events'.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
-import socket
 import sys
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,26 +18,11 @@ from relay.cli.recording import Recorded, recorded
 from relay.process.terminal import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from relay.cli.replay_progress import ReplayProgress
     from relay.config.settings import Settings
-    from relay.events import Event
     from relay.replay.archive import Archive, ReplaySelection
-    from relay.replay.targets import SinkReplay
-
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended, as a shell has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """What came of it: a part of the summary, whether all was delivered, and whether Ctrl-C cut it short."""
-
-    summary: str
-    well: bool = True
-    interrupted: bool = False
 
 
 def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
@@ -157,6 +135,7 @@ def _replay(
 ) -> int:
     import uvloop
 
+    from relay.cli.replay_delivery import to_redis, to_sinks, to_stdout
     from relay.cli.replay_progress import ReplayProgress
     from relay.replay.archive import Archive, ReplayError, paced
 
@@ -166,13 +145,13 @@ def _replay(
         with progress:
             pieces = paced(archive.blocks(), pace)
             if settings is None:
-                end = _to_stdout(pieces, progress)
+                end = to_stdout(pieces, progress)
             else:
                 events = ((wait, archive.decoded(block)) for wait, block in pieces)
                 if target == "redis":
-                    end = _to_redis(events, settings, progress, mark=mark)
+                    end = to_redis(events, settings, progress, mark=mark)
                 else:
-                    end = uvloop.run(_to_sinks(events, settings, sinks, progress))
+                    end = uvloop.run(to_sinks(events, settings, sinks, progress))
     except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
     text = _summary(archive, end.summary)
@@ -198,125 +177,3 @@ def _settings(path: Path, target: str) -> Settings:
         return load(path, only=("redis",) if target == "redis" else None)
     except ConfigError as wrong:
         raise BadConfig(plain(str(wrong))) from wrong
-
-
-def _to_stdout(pieces: Iterable[tuple[float, bytes]], progress: ReplayProgress) -> _End:
-    out, last = sys.stdout.buffer, b""
-    try:
-        for wait, block in pieces:
-            if wait:
-                out.flush()
-                progress.waits(wait)
-                time.sleep(wait)
-            out.write(block)
-            last = block or last
-        out.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        progress.sent_until = _last_received(last)
-        return _End("", interrupted=True)
-    return _End("")
-
-
-def _last_received(block: bytes) -> datetime | None:
-    from relay.replay.archive import received_of
-
-    return received_of(block.rstrip(b"\n").rpartition(b"\n")[2])
-
-
-def _to_redis(
-    pieces: Iterable[tuple[float, list[Event]]], settings: Settings, progress: ReplayProgress, *, mark: bool
-) -> _End:
-    from relay.replay.targets import Republisher
-    from relay.subscription.connect import ConnectError
-
-    interrupted = False
-    try:
-        redis = Republisher(settings.redis, mark=mark)
-        try:
-            for wait, events in pieces:
-                progress.waits(wait)
-                time.sleep(wait)
-                redis.publish(events)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            redis.close()
-    except ConnectError as error:
-        raise click.ClickException(plain(str(error))) from None
-    progress.sent_until = redis.last_received
-    own = f", {redis.own:,} of the relay's own skipped" if redis.own else ""
-    return _End(f", {redis.published:,} published ({redis.heard:,} deliveries){own}", interrupted=interrupted)
-
-
-async def _to_sinks(
-    pieces: Iterable[tuple[float, list[Event]]], settings: Settings, names: tuple[str, ...], progress: ReplayProgress
-) -> _End:
-    from relay.replay.targets import SinkReplay
-    from sinks.base import SinkError
-
-    _usable_sinks(settings, names)
-    replay = SinkReplay(settings, names, progress.waits_for)
-    stop = _stop_on_interrupt(replay)
-    try:
-        await replay.start()
-    except SinkError as error:
-        raise click.ClickException(plain(str(error))) from None
-    for wait, events in pieces:
-        progress.waits(wait)
-        if await _asked_to_stop(stop, wait) or not await replay.feed(events):
-            break
-        progress.sent_until = events[-1].received if events else progress.sent_until
-    left = await replay.drain()
-    summary = "".join(f", {count:,} to {name}" for name, count in replay.delivered.items())
-    summary += f", {replay.muted:,} not sent to alerting sinks" if replay.muted else ""
-    summary += f", {replay.unrouted:,} with no route to them" if replay.unrouted else ""
-    summary += "".join(f", {count:,} NOT delivered to {name}" for name, count in left.items())
-    return _End(plain(summary), well=not left, interrupted=stop.is_set())
-
-
-def _stop_on_interrupt(replay: SinkReplay) -> asyncio.Event:
-    """The first Ctrl-C ends the reading, and what was read is delivered; the second gives that up."""
-    stop = asyncio.Event()
-
-    def interrupted() -> None:
-        if stop.is_set():
-            replay.give_up()
-        else:
-            stop.set()
-            click.echo("interrupted: delivering what was read; Ctrl-C again gives it up", err=True)
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
-    return stop
-
-
-async def _asked_to_stop(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait for so long, or until Ctrl-C."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return stop.is_set()
-
-
-def _usable_sinks(settings: Settings, names: tuple[str, ...]) -> None:
-    from sinks.base import QueuedSink
-    from sinks.registry import sink_class
-
-    for name in names:
-        if name not in settings.sinks:
-            raise click.UsageError(f"there is no sink {plain(name)!r}; there are {', '.join(settings.sinks)}")
-        direct = not issubclass(sink_class(str(settings.sinks[name]["type"])), QueuedSink)
-        if direct and settings.http.enabled and _answers(settings.http.address):
-            raise click.ClickException(f"a relay is running with this configuration, and {plain(name)} is its own")
-    if not names and not any(issubclass(sink_class(str(o["type"])), QueuedSink) for o in settings.sinks.values()):
-        raise click.ClickException(
-            "no sink delivers over the network; name others with --sink, the relay being stopped"
-        )
-
-
-def _answers(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address, timeout=1).close()
-    except OSError:
-        return False
-    return True
