@@ -65,7 +65,7 @@ class Connection:
         self.received_at = now()
         """When something last came."""
         self._last_unread = 0
-        self._probed = False
+        self._probed_at: float | None = None
         self._leave = ""
         self._leave_by = 0.0
         self._failed_reads = 0
@@ -222,20 +222,21 @@ class Connection:
         subscribe_at = self._commands.subscribe_at
         if subscribe_at is not None:
             return await self._wait_to_subscribe(subscribe_at - time.monotonic())
-        silent = time.monotonic() - self._last_received
-        limit = self._options.ping_interval + (self._options.ping_timeout if self._probed else 0)
-        if not self.relied_on:
-            limit = self._options.connect_timeout
-        if silent < limit:
-            return await self._until_readable(limit - silent)
+        now = time.monotonic()
+        silent = now - self._last_received
+        left = (self._options.ping_interval if self.relied_on else self._options.connect_timeout) - silent
+        if self._probed_at is not None:  # from then on: who was stopped for a minute has still to give it its time
+            left = self._probed_at + self._options.ping_timeout - now
+        if left > 0:
+            return await self._until_readable(left)
         unread, before = self.wire.unread(), self._last_unread
         self._last_unread = unread
         if unread > before:  # more of a long message has come
             self._note_received()
-        elif self._probed or not self.relied_on:
+        elif self._probed_at is not None or not self.relied_on:
             raise ConnectionError(f"no answer for {silent:.0f} s")
         else:
-            self._probed = True
+            self._probed_at = now
             self._commands.ask()
         return False
 
@@ -263,7 +264,7 @@ class Connection:
 
     def _note_received(self) -> datetime:
         self._last_received = time.monotonic()
-        self._probed = False
+        self._probed_at = None
         self.received_at = self._now()
         return self.received_at
 

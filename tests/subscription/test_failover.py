@@ -12,6 +12,7 @@ import pytest
 from tests.support import TcpProxy, Valkey, eventually
 from tests.support.failover import Failover, failover, has_master, replica_of, role, setuser
 from tests.support.listening import Listener, listening
+from tests.support.waiting import HANG
 
 OFTEN: dict[str, Any] = {"server_check_interval": "100ms"}
 
@@ -24,7 +25,7 @@ async def received_from(valkey: Valkey, listener: Listener, data: bytes) -> None
         await asyncio.sleep(0.02)
         return data in listener.received
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG):
         while not await arrives():
             pass
 

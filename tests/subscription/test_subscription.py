@@ -4,8 +4,10 @@ import asyncio
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import redis
 from structlog.testing import capture_logs
 
 from relay.config.settings import RedisOptions
+from relay.subscription import connection as connection_module
 from relay.subscription.client import client_of
 from relay.subscription.connect import ConnectError, Connector, connect
 from relay.subscription.socket import PEEK_AT_MOST
@@ -65,6 +68,28 @@ async def test_a_silent_connection_is_pinged_and_stays(shared_valkey: Valkey, pr
         await listener.subscribed()
         before = shared_valkey.client.info("commandstats")["cmdstat_ping"]["calls"]
         await eventually(lambda: shared_valkey.client.info("commandstats")["cmdstat_ping"]["calls"] >= before + 3)
+        await publish(shared_valkey, b"still here")
+        await listener.received_all(1)
+    assert listener.links == [Link(subscribed=True)]
+
+
+@pytest.mark.parametrize("stopped", [31.0, 60.0, 86_400.0])
+async def test_who_was_stopped_gives_redis_its_time_to_answer(
+    shared_valkey: Valkey, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch, stopped: float
+) -> None:
+    """It asked after a silence that was its own, and took the missing answer for the end in the same moment."""
+    ahead = 0.0
+    monkeypatch.setattr(connection_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + ahead))
+    async with listening(url=url_of(proxy.port), ping_interval="50ms", ping_timeout="30s") as listener:
+        await listener.subscribed()
+        connection = listener.subscription._connection
+        assert connection is not None
+        await eventually(lambda: connection._probed_at is None)
+        proxy.hold()
+        ahead = stopped
+        await eventually(lambda: connection._probed_at is not None)
+        await asyncio.sleep(0.1)
+        proxy.release()
         await publish(shared_valkey, b"still here")
         await listener.received_all(1)
     assert listener.links == [Link(subscribed=True)]
@@ -168,7 +193,7 @@ async def test_what_came_before_the_end_is_received(valkey: Valkey) -> None:
 
 async def test_a_dead_peer_is_noticed(valkey: Valkey) -> None:
     """Its connection stays open, and nobody answers."""
-    options: dict[str, Any] = {"ping_interval": "100ms", "ping_timeout": "200ms", "connect_timeout": "300ms"}
+    options: dict[str, Any] = {"ping_interval": "100ms", "ping_timeout": "1s"}
     async with listening(url=valkey.url, **options) as listener:
         await listener.subscribed()
         valkey.freeze()
