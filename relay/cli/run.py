@@ -43,10 +43,7 @@ def command(path: Path) -> None:
     from relay.web.server import ListenError
     from sinks.base import SinkError
 
-    # Events and their parts hold no cycles and die young: looking through them is work for nothing, and what was
-    # imported never dies. Measured in docs/performance.md.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()  # what was imported never dies
 
     async def run() -> dict[str, int] | None:
         return await Daemon(settings, path, inherited=inherited, is_first_start=is_first).run()
