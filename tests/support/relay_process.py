@@ -142,17 +142,19 @@ class RelayProcess:
             return False
         return True
 
-    def metrics(self) -> dict[str, list[tuple[dict[str, str], float]]]:
-        """Samples by name: labels and value."""
+    def metrics(self, name: str = "") -> dict[str, list[tuple[dict[str, str], float]]]:
+        """Samples by name: labels and value; those alone whose name begins so, as reading all takes long."""
         found: dict[str, list[tuple[dict[str, str], float]]] = {}
-        for family in text_string_to_metric_families(self.get("/metrics")):
+        lines = [line for line in self.get("/metrics").splitlines(keepends=True) if line.startswith(name)]
+        for family in text_string_to_metric_families("".join(lines)):
             for sample in family.samples:
                 found.setdefault(sample.name, []).append((sample.labels, sample.value))
         return found
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of that name which have these labels; `tickstock_` may be left out."""
-        samples = self.metrics().get(name if name.startswith("tickstock_") else f"tickstock_{name}", [])
+        name = name if name.startswith("tickstock_") else f"tickstock_{name}"
+        samples = self.metrics(name).get(name, [])
         return sum(value for found, value in samples if labels.items() <= found.items())
 
     def archive(self) -> list[Json]:

@@ -13,7 +13,8 @@ T = TypeVar("T")
 HANG = 120.0
 """Seconds after which what a test waits for is taken not to come. Only to end a hang: on a machine with other work
 everything takes many times as long, and a test that fails for that says nothing about the relay."""
-
+LONGEST_PAUSE = 0.1
+"""Seconds between two looks at most: the pause is a tenth of the time waited so far, for a look costs, too."""
 
 BELOW_THE_SYSTEMS = (12_000, 32_000)
 _random = random.SystemRandom()  # the plain one begins anew with each test, in each suite
@@ -32,17 +33,19 @@ def free_port() -> int:
 
 def until(condition: Callable[[], T], seconds: float = HANG, *, every: float = 0.01, what: str = "") -> T:
     """What `condition` gives when it is true at last; fails when that takes longer than `seconds`."""
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what or 'it'} did not come within {seconds} s"
-        time.sleep(every)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"{what or 'it'} did not come within {seconds} s"
+        time.sleep(max(every, min(waited / 10, LONGEST_PAUSE)))
     return found
 
 
 async def eventually(condition: Callable[[], T], seconds: float = HANG, *, what: str = "") -> T:
     """The same for a test that runs in the event loop."""
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what or 'it'} did not come within {seconds} s"
-        await asyncio.sleep(0.005)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"{what or 'it'} did not come within {seconds} s"
+        await asyncio.sleep(max(0.005, min(waited / 10, LONGEST_PAUSE)))
     return found
