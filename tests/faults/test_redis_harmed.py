@@ -142,7 +142,9 @@ def test_a_connection_that_is_cut_is_replaced(tmp_path: Path, valkey: Valkey, re
 
 
 def test_a_slow_connection_loses_nothing(tmp_path: Path, valkey: Valkey, report: Report) -> None:
-    with TcpProxy(valkey.port) as proxy, RelayProcess(tmp_path, url_of(proxy.port), config=WATCHFUL) as relay:
+    # what is on its way takes longer than any silence that is borne
+    config = {"redis": {"ping_interval": "1s", "ping_timeout": "1s"}}
+    with TcpProxy(valkey.port) as proxy, RelayProcess(tmp_path, url_of(proxy.port), config=config) as relay:
         proxy.rate = 150_000
         with Numbered(valkey.port, 1000, pad=100) as ticks:
             ticks.more(2500)

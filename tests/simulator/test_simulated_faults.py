@@ -187,7 +187,7 @@ async def test_api_slow_answers_late_in_real_seconds(redis_url: str) -> None:
         assert (await client.get(f"{simulator.url}/api/processing/status")).status_code == 200
         assert time.monotonic() - began >= 0.4
         with pytest.raises(httpx.ReadTimeout):
-            await client.get(f"{simulator.url}/health", timeout=0.1)
+            await client.get(f"{simulator.url}/health", timeout=httpx.Timeout(120, read=0.1))
 
 
 @pytest.mark.parametrize("phase", ["import", "cache", "indicators", "patterns"])

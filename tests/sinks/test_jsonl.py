@@ -111,13 +111,13 @@ async def test_a_file_rotated_while_another_is_compressed_is_not_forgotten(
 
     def slow(path: Path, how: str) -> None:
         underway.set()
-        may_end.wait(10)
+        may_end.wait(120)
         compress(path, how)
 
     monkeypatch.setattr("sinks.jsonl.compress", slow)
     (tmp_path / "events-2025-01-25-000.jsonl").write_text("{}\n")
     async with Archive(tmp_path, compress="gzip") as archive:
-        assert underway.wait(10)
+        assert underway.wait(120)
         archive.write(1)
         archive.now += DAY
         archive.write(2)

@@ -311,7 +311,7 @@ async def test_what_slack_calls_temporary_is_tried_again(server: FaultyServer, e
 
 async def test_a_post_whose_answer_cannot_be_read_is_repeated_once(server: FaultyServer) -> None:
     server.always = Reply(200, b"", fault=Fault.DRIP)
-    async with started(**bot(f"{server.url}/api/", timeout="200ms")) as sink:
+    async with started(**bot(f"{server.url}/api/", timeout="1s")) as sink:
         first = await sink.deliver([make_event()], "kit-1")
         assert first == Outcome(Reason.BAD_ANSWER, "probably posted, but the answer broke off")
         assert (await sink.deliver([make_event()], "kit-1")).delivered

@@ -195,7 +195,7 @@ async def test_the_documented_acl_is_enough_and_less_is_named(valkey: Valkey) ->
 
 
 async def test_a_frozen_and_a_restarted_server(valkey: Valkey) -> None:
-    given = {"url": valkey.url, "timeout": "300ms", "every": "50ms"}
+    given = {"url": valkey.url, "timeout": "1s", "every": "50ms"}
     sink = SocketIoSink(SocketIoOptions.model_validate(given), make_context())
     await sink.start()
     try:

@@ -133,7 +133,7 @@ async def test_a_short_trouble_is_sat_out_within_one_delivery(server: FaultyServ
 )
 async def test_so_often_it_is_tried_within_one_delivery(server: FaultyServer, reply: Reply, attempts: int) -> None:
     server.always = reply
-    patience = "500ms" if reply.fault is Fault.HANG else "30s"
+    patience = "1s" if reply.fault is Fault.HANG else "30s"
     async with started(url=server.url, timeout=patience) as sink:
         assert not (await sink.deliver([make_event()], "kit-1")).delivered
     assert len(server.requests) == attempts
@@ -303,7 +303,7 @@ async def test_a_webhook_is_accepted_by_its_status_line(head: str) -> None:
 
 async def test_a_body_that_drips_beyond_the_timeout_is_accepted_too(server: FaultyServer) -> None:
     server.always = Reply(202, b"", fault=Fault.DRIP)
-    async with started(url=server.url, timeout="300ms") as sink:
+    async with started(url=server.url, timeout="1s") as sink:
         assert (await sink.deliver([make_event()], "kit-1")).delivered
     assert len(server.requests) == 1
 
@@ -311,7 +311,7 @@ async def test_a_body_that_drips_beyond_the_timeout_is_accepted_too(server: Faul
 @pytest.mark.parametrize(("status", "reason"), [(500, Reason.SERVER_ERROR), (400, Reason.REJECTED)])
 async def test_a_refusal_counts_by_its_status_line(server: FaultyServer, status: int, reason: Reason) -> None:
     server.always = Reply(status, b"", fault=Fault.DRIP)
-    async with started(url=server.url, timeout="300ms", attempts=1) as sink:
+    async with started(url=server.url, timeout="1s", attempts=1) as sink:
         assert (await sink.deliver([make_event()], "kit-1")).reason is reason
 
 

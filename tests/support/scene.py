@@ -1,5 +1,7 @@
 """A relay with a past, and the simulator that it hears, on one fast clock: something to look at."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from tickstock_simulator.tickstockpl import Simulator
 NEW_YORK = ZoneInfo("America/New_York")
 MONDAY = datetime(2025, 1, 27, 16, 10, tzinfo=NEW_YORK)
 """When that day's run is due."""
+STANDS_STILL = 1e-6
+"""Simulated seconds a second."""
 
 
 def before(day: date, count: int) -> list[datetime]:
@@ -43,14 +47,24 @@ async def scene(
     faults: tuple[str, ...] = (),
     more: dict[str, Any] | None = None,
 ) -> AsyncIterator[Scene]:
-    """Both, on a clock that shows `starts` now; the relay remembers 17 runs. `more` is configuration beside ours."""
-    async with Simulator(
+    """Both, on a clock that shows `starts` when both are up; the relay remembers 17 runs.
+
+    `more` is configuration beside ours.
+    """
+    simulator = Simulator(
         valkey.url, speed=speed, start=starts, clock="simulated", run="scheduled", runs=1, faults=faults
-    ) as simulator:
+    )
+    simulator.clock.speed = STANDS_STILL
+    async with simulator:
         config: dict[str, Any] = {"tickstockpl": {"base_url": simulator.url}, "watchdog": {"poll_interval": "1s"}}
         config |= more or {}
         relay = WarpedRelay(directory, valkey.url, config=config)
         relay.remember(before(starts.date(), 17))
-        relay.set_clock(simulator.clock.now(), speed)
-        with relay:
+        relay.set_clock(starts, speed)
+        await asyncio.to_thread(relay.start)  # the simulator answers meanwhile
+        with contextlib.ExitStack() as stack:
+            stack.push(relay)
+            simulator.clock.speed = speed
+            simulator.clock.begin()
+            await simulator.inject()  # which wakes those who wait for a moment of its clock
             yield Scene(relay, simulator)

@@ -1,5 +1,6 @@
 """The relay on a clock of its own that runs faster, in step with the simulator's: a run of 35 minutes in half a minute.
 
+The clock stands still until the relay is ready: how long a busy machine needs for its start is not a part of the day.
 Run as a program it is `tickstock-relay run` with that clock, and nothing else is another.
 """
 
@@ -8,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from relay.runs.runs import Runs
 from relay.store.store import Store
@@ -19,16 +21,28 @@ CLOCK = "TEST_CLOCK"
 
 
 class WarpedRelay(RelayProcess):
-    """A relay to which, when it starts, it is `begins`, and a second brings `speed` seconds."""
+    """A relay to which it is `begins` when it is ready for the first time; then a second brings `speed` seconds."""
 
     program = (sys.executable, str(Path(__file__)))
 
     def set_clock(self, begins: datetime, speed: float) -> None:
-        """Set its clock; `begins` is now."""
+        """Set its clock, which stands still."""
         self._environment |= {
-            CLOCK: f"{time.time()} {begins.timestamp()} {speed}",
+            CLOCK: f"{begins.timestamp()} {speed} {self._goes}",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
+
+    def start(self) -> Self:
+        """Run it, and set its clock going when it is ready."""
+        super().start()
+        if not self._goes.exists():
+            self._goes.touch()
+        return self
+
+    @property
+    def _goes(self) -> Path:
+        """A file that is there when the clock goes, as old as that."""
+        return self.directory / "clock-goes"
 
     def remember(self, days: list[datetime]) -> None:
         """Have it know a run that began at each of these moments, each a little different."""
@@ -43,13 +57,27 @@ class WarpedRelay(RelayProcess):
         store.close()
 
 
+class _Clock:
+    def __init__(self, begins: float, speed: float, goes: Path) -> None:
+        self._begins = datetime.fromtimestamp(begins, UTC)
+        self._speed = speed
+        self._goes = goes
+        self._since: float | None = None
+
+    def seconds(self) -> float:
+        """How long it has been going, by itself."""
+        if self._since is None and self._goes.exists():
+            self._since = self._goes.stat().st_mtime
+        return 0.0 if self._since is None else (time.time() - self._since) * self._speed
+
+    def now(self) -> datetime:
+        return self._begins + timedelta(seconds=self.seconds())
+
+
 def _main(config: Path) -> None:
-    real, begins, speed = map(float, os.environ[CLOCK].split())
-
-    def now() -> datetime:
-        return datetime.fromtimestamp(begins, UTC) + timedelta(seconds=(time.time() - real) * speed)
-
-    run_relay(config, now=now, boot=lambda: time.monotonic() * speed)
+    begins, speed, goes = os.environ[CLOCK].split(" ", 2)
+    clock = _Clock(float(begins), float(speed), Path(goes))
+    run_relay(config, now=clock.now, boot=clock.seconds)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from relay.daemon import Daemon
 from relay.web import connections
 from relay.web.connections import Connections, most_connections
 from tests.support import eventually, free_port
+from tests.support.waiting import HANG
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 UNREAD = 200 * (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -41,7 +42,7 @@ class Web:
 
     async def healthy(self) -> bool:
         reader, _ = await self.connect(HEAD)
-        return (await asyncio.wait_for(reader.readline(), 120)).startswith(b"HTTP/1.1 200")
+        return (await asyncio.wait_for(reader.readline(), HANG)).startswith(b"HTTP/1.1 200")
 
     async def close(self) -> None:
         for writer in self._writers:
@@ -66,7 +67,7 @@ async def web(tmp_path: Path) -> AsyncIterator[Web]:
 async def cut(reader: asyncio.StreamReader) -> bool:
     """Wait until the server has closed it."""
     with contextlib.suppress(ConnectionError):
-        await asyncio.wait_for(reader.read(), 10)
+        await asyncio.wait_for(reader.read(), HANG)
     return True
 
 
@@ -106,7 +107,7 @@ async def test_a_head_that_does_not_come_in_time_ends_the_connection(
 async def test_half_a_second_head_ends_the_connection_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", SHORT)
     reader, writer = await web.connect(HEAD)
-    assert await asyncio.wait_for(reader.readuntil(b"ok\n"), 120)
+    assert await asyncio.wait_for(reader.readuntil(b"ok\n"), HANG)
     writer.write(b"GET / HT")
     assert await cut(reader)
     await eventually(lambda: web.closed["head"] == 1)
@@ -131,7 +132,7 @@ async def test_bytes_that_trickle_do_not_prolong_the_time_for_a_head(web: Web, m
 @pytest.mark.parametrize("path", ["/healthz", "/api/state", "/metrics", "/nowhere"])
 async def test_a_body_is_not_waited_for(web: Web, path: str) -> None:
     reader, _ = await web.connect(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx".encode())
-    answer = await asyncio.wait_for(reader.read(), 120)
+    answer = await asyncio.wait_for(reader.read(), HANG)
     assert answer.split()[1] in (b"404", b"405")
     assert b"connection: close" in answer.lower()
 
@@ -139,7 +140,7 @@ async def test_a_body_is_not_waited_for(web: Web, path: str) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/", "/metrics"])
 async def test_of_requests_sent_together_the_first_is_answered(web: Web, path: str) -> None:
     reader, _ = await web.connect(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 20)
-    answer = await asyncio.wait_for(reader.read(), 120)
+    answer = await asyncio.wait_for(reader.read(), HANG)
     assert answer.count(b"HTTP/1.1 200 OK") == 1
     assert b"connection: close" in answer.lower()
 
@@ -148,7 +149,7 @@ async def test_requests_one_after_the_other_share_a_connection(web: Web) -> None
     reader, writer = await web.connect()
     for _ in range(3):
         writer.write(HEAD)
-        assert await asyncio.wait_for(reader.readuntil(b"ok\n"), 120)
+        assert await asyncio.wait_for(reader.readuntil(b"ok\n"), HANG)
     assert len(web.daemon.web.connections) == 1
 
 

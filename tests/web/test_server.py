@@ -64,7 +64,7 @@ async def test_what_is_no_http_is_refused_without_a_line_in_the_log(
     for data, status in ((b"\x16\x03\x01\r\n\r\n", b"400"), (too_long, b"400"), (upgrade, b"200")):
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(data)
-        assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == status
+        assert (await asyncio.wait_for(reader.readline(), 120)).split()[1] == status
         writer.close()
     await daemon.web.stop()
     daemon.parts.store.close()
