@@ -4,7 +4,6 @@ For the page and the report of a run; it decides nothing. Next to free on the ho
 ring, and is read when somebody looks, or when the ring is put on the shelf every ten seconds.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,21 +13,19 @@ import msgspec
 
 from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Mark
 from relay.events.errors import error_group
-from relay.runs.logged import LoggedError, LoggedEvent, count_error, logged_error, logged_event
+from relay.runs.event_ring import EventRing, forget_events, read_rings
+from relay.runs.logged import LoggedError, LoggedEvent, count_error, logged_error
 from relay.runs.recent import PastAlert, past_alert
 from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.runs.signals import signal_of
 from relay.store.shelf import Shelf
 
-LAST_EVENTS = 500
 KEPT_RUNS = 20
 """Ended runs of which anything is kept."""
 MAX_GROUPS = 50
 MAX_MARKS = 50
 """Alerts, gaps and stalls of each run."""
-PIECE = 50
-"""Events in one value on the shelf, so that only the newest are written again."""
 SAVE_EVERY = timedelta(seconds=10)
 NOT_HEARD = NOT_REAL | Mark.RECONSTRUCTED
 INCIDENT = "relay:alert:incident"
@@ -83,46 +80,12 @@ class RunLog(msgspec.Struct, omit_defaults=True, kw_only=True):
         count_error(group, event, now)
 
 
-class _Ring:
-    """The last events of one run: those that were read, and those that nobody has looked at yet."""
-
-    def __init__(self, events: Iterable[LoggedEvent] = (), total: int = 0) -> None:
-        self._read: deque[LoggedEvent] = deque(events, LAST_EVENTS)
-        self._unread: deque[Event] = deque(maxlen=LAST_EVENTS)
-        self._saved = self._oldest = total
-        self._total = total
-        """Events read in all; the oldest that is kept is so many less."""
-
-    def append(self, event: Event) -> None:
-        """One more."""
-        self._unread.append(event)
-
-    def events(self) -> Sequence[LoggedEvent]:
-        """The last ones, the oldest first."""
-        while self._unread:
-            self._read.append(logged_event(self._unread.popleft()))
-            self._total += 1
-        return self._read
-
-    def put(self, shelf: Shelf, number: int) -> None:
-        """Write what is new, in whole pieces, and forget the pieces that only hold what is too old."""
-        events = list(self.events())
-        first = self._total - len(events)
-        for piece in range(self._oldest // PIECE, first // PIECE):
-            shelf.put(_piece(number, piece), None)
-        self._oldest = min(first, self._total)
-        for piece in range(max(self._saved, first) // PIECE, -(-self._total // PIECE)):
-            begin = max(0, piece * PIECE - first)
-            shelf.put(_piece(number, piece), _encode(events[begin : (piece + 1) * PIECE - first]).decode())
-        self._saved = self._total
-
-
 @dataclass(slots=True)
 class _Alike:
     """The events of one kind and run in a batch: whose they are, and how many."""
 
     run: Run | None
-    ring: _Ring | None
+    ring: EventRing | None
     count: int = 0
 
 
@@ -134,7 +97,7 @@ class RunLogs:
         self._shelf = shelf
         self._runs = runs
         self._logs: dict[int, RunLog] = {}
-        self._rings: dict[int, _Ring] = {}
+        self._rings: dict[int, EventRing] = {}
         self._changed: set[int] = set()
         self._saved_at: datetime | None = None
         self._days: dict[str, dict[str, Any]] = {}
@@ -237,7 +200,7 @@ class RunLogs:
         log = self._logs.get(run.number)
         if log is None:
             log = self._logs[run.number] = RunLog(run_id=run.run_id, number=run.number)
-            self._rings[run.number] = _Ring()
+            self._rings[run.number] = EventRing()
         return log
 
     def _named(self, run_id: object) -> RunLog | None:
@@ -261,7 +224,8 @@ class RunLogs:
             for log in self._logs.values():
                 for past in log.alerts:
                     if past.key == key and past.resolved_at is None:
-                        past.resolved_at, past.resolution = now, str(one.payload.get("message", ""))
+                        past.resolved_at = now
+                        past.resolution = str(one.payload.get("message", ""))
                         self._changed.add(log.number)
             return
         own = self._named(one.run_id)
@@ -294,16 +258,15 @@ class RunLogs:
         ended = sorted(number for number in self._logs if number not in {run.number for run in self._runs.open})
         for number in ended[:-KEPT_RUNS]:
             del self._logs[number], self._rings[number]
-            for key in self._shelf.items():
-                if key == _head(number) or key.startswith(_piece(number, 0)[:-6]):
-                    self._shelf.put(key, None)
+            self._shelf.put(_head(number), None)
+            forget_events(self._shelf, number)
         for day in sorted(self._days)[:-KEPT_RUNS]:
             del self._days[day]
             self._shelf.put(_day(day), None)
 
     def _load(self) -> None:
-        pieces: dict[int, list[tuple[int, list[LoggedEvent]]]] = {}
-        for key, value in sorted(self._shelf.items().items()):
+        rings = read_rings(self._shelf)
+        for key, value in self._shelf.items().items():
             kind, _, rest = key.partition(":")
             try:
                 if kind == "run":
@@ -311,20 +274,15 @@ class RunLogs:
                     self._logs[log.number] = log
                 elif kind == "day":
                     self._days[rest] = _decode_incident(value)
-                else:
-                    number, piece = map(int, rest.split(":"))
-                    pieces.setdefault(number, []).append((piece, _decode_events(value)))
+                elif kind != "events":
+                    self._shelf.put(key, None)
             except (ValueError, msgspec.MsgspecError):
                 self._shelf.put(key, None)
-        for number in self._logs:
-            held = pieces.get(number, [])
-            total = held[-1][0] * PIECE + len(held[-1][1]) if held else 0
-            self._rings[number] = _Ring((event for _, events in held for event in events), total)
+        self._rings = {number: rings.get(number) or EventRing() for number in self._logs}
 
 
 _encode = msgspec.json.Encoder().encode
 _decode_log = msgspec.json.Decoder(RunLog).decode
-_decode_events = msgspec.json.Decoder(list[LoggedEvent]).decode
 _decode_incident = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -336,10 +294,6 @@ def is_warning(severity: str) -> bool:
 
 def _head(number: int) -> str:
     return f"run:{number:09}"
-
-
-def _piece(number: int, piece: int) -> str:
-    return f"events:{number:09}:{piece:06}"
 
 
 def _day(day: str) -> str:

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from relay.runs.run_log import KEPT_RUNS, LAST_EVENTS, MAX_GROUPS, RunLogs
+from relay.runs.event_ring import LAST_EVENTS
+from relay.runs.run_log import KEPT_RUNS, MAX_GROUPS, RunLogs
 from relay.runs.runs import Runs
 from relay.store.shelf import MemoryShelf
 from tests.support.days import DUE, a_run
