@@ -22,7 +22,8 @@ from relay.config.settings import RedisOptions, Settings
 from relay.lanes.build import SinkEnvironment, make_sink
 from relay.store.store import FILE_NAME, Store
 from relay.subscription.connect import ConnectError, Connector
-from relay.tickstockpl.client import ApiError, TickStockPL
+from relay.tickstockpl.client import TickStockPL
+from relay.tickstockpl.errors import ApiError
 from sinks.base import QueuedSink, SinkError
 
 LONGEST = 20.0

@@ -51,7 +51,7 @@ class Api:
             click.ClickException: the API failed (exit code 1).
             BadConfig: base URL or token cannot be used (exit code 2).
         """
-        from relay.tickstockpl.client import ApiError
+        from relay.tickstockpl.errors import ApiError
 
         async def asked() -> T:
             async with self._client() as client:

@@ -50,7 +50,7 @@ def command(api: Api) -> None:
 
 async def _ask(client: TickStockPL) -> tuple[Status, HistoryRun | None, Schedule | None]:
     """The status; when no run goes on, the last one and the schedule too, as far as the API says."""
-    from relay.tickstockpl.client import ApiError
+    from relay.tickstockpl.errors import ApiError
 
     status = await client.status()
     last, schedule = None, None

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Mark
+from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
 from relay.events.errors import error_group
 from relay.runs.event_ring import EventRing, forget_events, read_rings
 from relay.runs.logged import LoggedError, LoggedEvent, count_error, logged_error
@@ -284,12 +284,6 @@ class RunLogs:
 _encode = msgspec.json.Encoder().encode
 _decode_log = msgspec.json.Decoder(RunLog).decode
 _decode_incident = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def is_warning(severity: str) -> bool:
-    """Whether that severity, by its label, is a warning or worse."""
-    known = SEVERITIES.get(severity)
-    return known is not None and known >= SEVERITIES["warning"]
 
 
 def _head(number: int) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import re
 import textwrap
 import zlib
-from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -24,6 +23,7 @@ from relay.network.resolver import Resolver
 from relay.network.tls import tls_context
 from relay.network.transport import transport
 from relay.redaction.known_secrets import KnownSecrets
+from relay.tickstockpl.errors import ApiError, ApiErrorReason
 from relay.tickstockpl.models import (
     MAX_TEXT,
     Body,
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
-    "ApiError",
-    "ApiErrorReason",
     "Cancelled",
     "Health",
     "HistoryRun",
@@ -62,34 +60,12 @@ MAX_BODY = 8 * 1024 * 1024
 """Bytes of one answer, before and after decompression; ten years of runs are 1 MB."""
 
 RETRY_WAIT = tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2)
-_RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _REFUSED_STATUS = {*range(300, 500), 503}
 """The command was not taken; behind any other 5xx (a bug on the way, a gateway that gave up) it may have been."""
 _MAX_MESSAGE = 400
 _MAX_PORT = 65535
 
 _HEADER_VALUE = re.compile(r"[!-~]+", re.ASCII)
-
-
-class ApiErrorReason(StrEnum):
-    """Why a call failed: a closed set, fit for a metric's label."""
-
-    UNREACHABLE = "unreachable"
-    """No connection, or it ended before an answer began."""
-    TIMEOUT = "timeout"
-    HTTP_STATUS = "http_status"
-    """It answered, with anything but 2xx; redirects are not followed."""
-    BAD_BODY = "bad_body"
-    """The body is cut off, too large, no JSON object, or lacks what it is all about."""
-
-
-class ApiError(Exception):
-    """A call failed. `str()` is one line without secrets; `status` is the HTTP status, if one came."""
-
-    def __init__(self, reason: ApiErrorReason, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.status = status
 
 
 class TickStockPL:
@@ -206,7 +182,7 @@ class TickStockPL:
         attempts = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(1 + self._retries),
             wait=RETRY_WAIT,
-            retry=tenacity.retry_if_exception(_may_pass),
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, ApiError) and error.may_pass),
             reraise=True,
         )
         return await attempts(self._call, "GET", path)
@@ -225,11 +201,7 @@ class TickStockPL:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(method, path, body)
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            OSError,
-        ) as error:  # OSError: a TimeoutError, and TLS alerts, which come raw
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # a TimeoutError is one, and TLS alerts come raw
             failure = failure_of(error, self._timeout)
             reason = ApiErrorReason.TIMEOUT if failure.at is Failed.TIMEOUT else ApiErrorReason.UNREACHABLE
             raise self._error(reason, f"cannot reach {self.url}: {failure.words}") from error
@@ -292,21 +264,10 @@ def _explain(response: httpx.Response, answer: Body) -> str:
     text = f"{status} {httpx.codes.get_reason_phrase(status)}".strip()
     if response.is_redirect:
         return f"{text}: a redirect, which is not followed; check the base URL"
-    explanations = (answer.get(key) for key in ("detail", "message", "error"))
-    found = next(
-        (explanation for explanation in explanations if isinstance(explanation, str) and explanation.strip()), None
-    )
-    return f"{text}: {found[:MAX_TEXT]}" if found and response.is_client_error else text
+    texts = (answer.get(key) for key in ("detail", "message", "error"))
+    explanation = next((each for each in texts if isinstance(each, str) and each.strip()), None)
+    return f"{text}: {explanation[:MAX_TEXT]}" if explanation and response.is_client_error else text
 
 
 def _cause(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same GET may do better in a moment."""
-    if not isinstance(error, ApiError):
-        return False
-    if error.reason is ApiErrorReason.HTTP_STATUS:
-        return error.status in _RETRIED_STATUS
-    return error.reason in {ApiErrorReason.UNREACHABLE, ApiErrorReason.TIMEOUT}

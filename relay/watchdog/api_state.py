@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from relay.tickstockpl.errors import ApiError
 from relay.tickstockpl.models import HistoryRun, Schedule, Status
 
 if TYPE_CHECKING:
@@ -77,8 +78,6 @@ class Poller:
         return self.view
 
     async def _ask_status(self) -> bool:
-        from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - httpx is not needed to start
-
         try:
             status = await self._client.status()
         except ApiError as failed:
@@ -89,8 +88,6 @@ class Poller:
         return True
 
     async def _ask_schedule(self, every: timedelta) -> None:
-        from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - httpx is not needed to start
-
         now = self._clock()
         if not _is_old(self.view.schedule_at, now, every):
             return
@@ -101,8 +98,6 @@ class Poller:
             self.view = replace(self.view, error=str(failed))
 
     async def _ask_history(self) -> None:
-        from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - httpx is not needed to start
-
         now = self._clock()
         if not _is_old(self._history_tried, now, HISTORY_AGAIN):
             return

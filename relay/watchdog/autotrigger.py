@@ -11,6 +11,7 @@ from relay.events import Announcement, Severity
 from relay.events.wording import clock_time, day_name
 from relay.runs.signals import State
 from relay.store.shelf import Shelf
+from relay.tickstockpl.errors import ApiError
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
 
@@ -50,8 +51,6 @@ class AutoTrigger:
 
 async def attempt(client: "TickStockPL", scheduled: ScheduledRun) -> list[Announcement]:
     """Ask TickStockPL to start the run of `scheduled`; what came of it. Call `AutoTrigger.note` first."""
-    from relay.tickstockpl.client import ApiError  # noqa: PLC0415 - httpx is not needed to start
-
     day = day_name(scheduled.day)
     why = (
         f"It was due at {clock_time(scheduled.due, utc=True)} and had not started; watchdog.auto_trigger is on."

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from relay.runs.run_log import is_warning
+from relay.events import SEVERITIES, Severity
 from relay.status.run_report import EventLine, NoReport, RunReport
 from relay.web import run_charts
 from relay.web.charts import PHASES, look_of
@@ -128,3 +128,9 @@ def _facts(report: RunReport, chosen: EventFilter, *, live: bool) -> dict[str, A
         "severity_icon": severity_icon,
         "is_warning": is_warning,
     }
+
+
+def is_warning(severity: str) -> bool:
+    """Whether that severity, by its label, is a warning or worse."""
+    level = SEVERITIES.get(severity)
+    return level is not None and level >= Severity.WARNING

@@ -11,7 +11,8 @@ import pytest
 from relay.network.bodies import gunzip, read_bounded
 from relay.redaction.known_secrets import KnownSecrets
 from relay.redaction.patterns import REDACTED
-from relay.tickstockpl.client import ApiError, TickStockPL
+from relay.tickstockpl.client import TickStockPL
+from relay.tickstockpl.errors import ApiError
 from sinks.posting import NoAnswerError, Poster
 
 ROOT = Path(__file__).parents[2]

@@ -21,8 +21,6 @@ from hypothesis import strategies as st
 import relay.tickstockpl.client
 from relay.tickstockpl.client import (
     MAX_BODY,
-    ApiError,
-    ApiErrorReason,
     Cancelled,
     Health,
     Schedule,
@@ -30,6 +28,7 @@ from relay.tickstockpl.client import (
     TickStockPL,
     Triggered,
 )
+from relay.tickstockpl.errors import ApiError, ApiErrorReason
 from tests.support.examples import examples
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import zstandard
 from standardwebhooks.webhooks import Webhook
 
 from relay.events.wording import clock_time
-from relay.tickstockpl.client import ApiError, TickStockPL
+from relay.tickstockpl.client import TickStockPL
+from relay.tickstockpl.errors import ApiError
 from tickstock_simulator.demo.stage import STRONG, WEBHOOK_SECRET, Stage, StageError
 from tickstock_simulator.webhook import Delivery
 from tickstock_simulator.wire import NEW_YORK
