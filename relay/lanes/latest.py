@@ -33,7 +33,7 @@ class Latest:
         return passed
 
     def release(self) -> list[Event]:
-        """What is held, in the order in which the keys came up; then nothing is."""
+        """What is held, in the order in which it came; then nothing is."""
         if not self._held:
             return []
         held = list(self._held.values())

@@ -67,6 +67,22 @@ def test_a_route_for_the_single_alert_alone_is_enough() -> None:
     assert detour(alert("sink_failing", "sink_failing:ops"), routes, LANES) == []
 
 
+@pytest.mark.parametrize(
+    ("match", "added"),
+    [
+        ({"event": "sink_failing"}, []),
+        ({"event": "incident"}, []),
+        ({"event": "events_lost"}, ["phone"]),
+        ({"severity": "error"}, []),
+        ({"severity": "critical"}, ["phone"]),
+        ({"source": "other"}, ["phone"]),
+    ],
+)
+def test_routes_are_asked_with_all_that_they_may_ask_for(match: dict[str, Any], added: list[str]) -> None:
+    options = [RouteOptions(name="one", match=match, to=["boss"]), RouteOptions(name="all", to=["ops"])]
+    assert [lane.name for lane in detour(alert("sink_failing", "sink_failing:ops"), Routes(options), LANES)] == added
+
+
 def test_nothing_is_added_where_there_is_no_other_one() -> None:
     lanes = {name: LANES[name] for name in ("archive", "app", "ops")}
     assert beside(alert("sink_failing", "sink_failing:ops"), "ops", lanes=lanes) == []

@@ -1,15 +1,18 @@
 """Which delivery ends each process: found on a store that outlives them, with no process harmed."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from relay.config.settings import OutboxOptions
 from relay.lanes.poison import CAREFUL, DeliveryWatch
-from relay.store.outbox import Row
+from relay.lanes.queued import QueuedLane
+from relay.store.outbox import Outbox, Row
 from relay.store.store import Store
-from sinks.base import Batching
-from tests.support.scripted import Rig, ScriptedSink
+from sinks.base import DELIVERED, Batching, Outcome
+from tests.support.scripted import Clock, Rig, ScriptedSink
 
 
 def row(number: int) -> Row:
@@ -108,6 +111,70 @@ async def test_a_lane_is_careful_no_longer_than_it_must(processes: Processes) ->
     assert watch.is_careful("other")
     watch.nothing_is_due("other")
     assert not watch.is_careful("other")
+
+
+async def test_what_an_outcome_has_cleared_is_suspect_no_more_and_others_are_still(processes: Processes) -> None:
+    processes.start()
+    watch = processes.start()
+    await underway(watch, "app", row(1))
+    await underway(watch, "other", row(2))
+    watch = processes.start()
+    assert [watch.ends_of([row(number)]) for number in (1, 2)] == [1, 1]
+    assert [watch.was_alone(row(number)) for number in (1, 2, 3)] == [True, True, False]
+    async with watch.delivery("app", [row(1)]):
+        pass
+    assert [watch.ends_of([row(number)]) for number in (1, 2)] == [0, 1]
+
+
+async def test_a_lane_that_need_not_be_careful_puts_nothing_on_record(processes: Processes) -> None:
+    processes.start()
+    watch = processes.start()
+    watch.nothing_is_due("app")
+    await underway(watch, "app", row(1))
+    assert processes.start().ends_of([row(1)]) == 0
+
+
+async def test_a_careful_lane_has_one_worker_until_nothing_is_due(tmp_path: Path) -> None:
+    Store(tmp_path / "relay.db").close()
+    for _ in range(2):
+        store = Store(tmp_path / "relay.db")
+        watch = DeliveryWatch(store, ended_otherwise=False)
+        if not watch.is_careful("app"):
+            store._db.close()
+    rig = Rig(ScriptedSink(batching=Batching(concurrency=4)), store=store)
+    at_once: list[int] = []
+
+    async def delivering() -> Outcome:
+        at_once.append(len(workers.tasks))
+        return DELIVERED
+
+    workers = rig.lane._workers
+    workers._watch = rig.lane._watch = watch
+    rig.sink.outcomes = [delivering] * 8
+    rig.accept(*range(1, 5))
+    await rig.round(2)
+    assert at_once == [1] * 4
+    assert not watch.is_careful("app"), "nothing is due any more"
+    rig.accept(*range(5, 9))
+    await rig.round()
+    assert max(at_once) == 4
+    assert sorted(rig.sink.arrived) == list(range(1, 9))
+
+
+def test_a_lane_and_its_workers_have_the_same_watch(tmp_path: Path) -> None:
+    with contextlib.closing(Store(tmp_path / "relay.db")) as store:
+        watch = DeliveryWatch(store, ended_otherwise=False)
+        outbox, clock = Outbox(store, OutboxOptions()), Clock().judged()
+        lane = QueuedLane(
+            ScriptedSink(),
+            outbox,
+            OutboxOptions(),
+            clock=clock,
+            redact=lambda event: event,
+            muted=lambda _: None,
+            watch=watch,
+        )
+        assert lane._watch is lane._workers._watch is watch
 
 
 async def test_of_a_delivery_of_several_rows_each_is_tried_alone_before_it_is_given_up(tmp_path: Path) -> None:

@@ -104,6 +104,40 @@ def test_a_full_disk_is_waited_for_in_memory_and_what_does_not_fit_is_counted(
         assert 0 < quarantine.dropped < 20
 
 
+def test_of_what_the_memory_cannot_hold_the_oldest_is_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quarantine = opened(tmp_path)
+    quarantine.accept([unreadable(1)])
+    size = len((tmp_path / "quarantine.jsonl").read_bytes())
+    monkeypatch.setattr("relay.lanes.quarantine.HOLD_BYTES", 3 * size)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with capture_logs() as logs, monkeypatch.context() as broken:
+        broken.setattr("sinks.append_file.AppendFile.append", full)
+        for number in range(2, 8):
+            quarantine.accept([unreadable(number)])
+        quarantine.tick()
+    assert (quarantine.error, quarantine.is_in_use, quarantine.dropped) == ("No space left on device", False, 3)
+    assert [line["error"] for line in logs if line["log_level"] == "error"] == ["No space left on device"]
+    quarantine.tick()
+    assert (quarantine.error, quarantine.dropped) == ("", 3)
+    quarantine.close()
+    assert [line["id"] for line in lines(tmp_path)] == ["s1-1", "s1-5", "s1-6", "s1-7"]
+
+
+def test_of_too_many_files_the_oldest_go_and_no_more_than_that(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        (tmp_path / f"quarantine-{number}.jsonl").write_bytes(b"x" * 1000)
+    quarantine = opened(tmp_path, max_bytes=1500, max_total_bytes=1500 + 3000)
+    quarantine._rotate()
+    quarantine.close()
+    left = sorted(path.name for path in tmp_path.glob("quarantine-?.jsonl"))
+    assert left == ["quarantine-3.jsonl", "quarantine-4.jsonl", "quarantine-5.jsonl"]
+
+
 def test_files_are_bounded_and_old_ones_deleted(tmp_path: Path) -> None:
     old = tmp_path / "quarantine-1.jsonl"
     old.write_bytes(b"")

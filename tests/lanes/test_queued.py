@@ -13,7 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from structlog.testing import capture_logs
 
 from relay.events import Event
+from relay.lanes.arrived import Arrived
 from relay.lanes.breaker import Breaker, BreakerState
+from relay.lanes.stored_event import packed, unpacked
+from relay.store.outbox import Row
 from relay.store.store import Store
 from sinks.base import DELIVERED, Batching, Outcome, Reason
 from tests.support import eventually
@@ -293,11 +296,11 @@ async def test_what_must_wake_nobody_is_counted_by_its_reason() -> None:
     rig = Rig(muted=lambda event: "silenced" if event.offset == 2 else None)
     type(rig.sink).alerting = True
     try:
-        rig.accept(1, 2)
+        rig.accept(1, 2, 3)
         await rig.round()
     finally:
         del type(rig.sink).alerting
-    assert rig.sink.arrived == [1]
+    assert rig.sink.arrived == [1, 3]
     assert rig.lane.dropped == {"silenced": 1}
     assert rig.adds_up()
 
@@ -383,6 +386,105 @@ async def test_a_sink_that_needs_no_disk_delivers_all_the_same() -> None:
     finally:
         del type(rig.sink).durable
     assert rig.sink.arrived == [1]
+
+
+@pytest.mark.parametrize("hold", [False, True])
+async def test_a_lane_that_stops_waits_for_what_is_underway_and_no_longer(hold: bool) -> None:
+    """Whatever it is at then has ended when `stop` returns."""
+    ended = []
+
+    async def delivering() -> Outcome:
+        try:
+            await (asyncio.Event().wait() if hold else asyncio.sleep(0))
+        finally:
+            ended.append(hold)
+        return DELIVERED
+
+    rig = Rig()
+    rig.sink.outcomes = [delivering]
+    rig.accept(1, 2)
+    rig.lane.start()
+    await eventually(lambda: len(rig.sink.deliveries) > 0)
+    await rig.lane.stop(0.01 if hold else 60.0)
+    assert ended == [hold]
+    assert (1 in rig.sink.arrived) is not hold
+    assert rig.lane._workers.tasks == set()
+    assert rig.adds_up()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(113, "No route to host"), "unreachable: No route to host"),
+        (ConnectionResetError(), "unreachable: ConnectionResetError"),
+        (ssl.SSLError(1, "wrong version"), "unreachable: wrong version"),
+        (KeyError("x"), "failed: KeyError in the sink"),
+    ],
+)
+async def test_what_a_sink_raises_is_the_outcome_in_words(error: Exception, text: str) -> None:
+    rig = Rig(options=PATIENT)
+    rig.sink.outcomes = [error]
+    assert rig.lane.error == ""
+    rig.accept(1)
+    with capture_logs():
+        await rig.round()
+    assert rig.lane.error == text
+    rig.clock.forward(10)
+    with capture_logs():
+        await rig.round()
+    assert rig.lane.error == ""
+
+
+async def test_events_that_arrive_one_by_one_are_written_down_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery of several, and one of repeats, is put on record first: it must go out again as it was."""
+    for batching, repeats, written in (
+        (Batching(), False, 0),
+        (Batching(max_events=2), False, 1),
+        (Batching(repeat_window=60.0), True, 1),
+    ):
+        rig = Rig(ScriptedSink(batching=batching, repeat=lambda _, repeats=repeats: "same" if repeats else None))
+        records: list[int] = []
+        monkeypatch.setattr(rig.outbox, "postpone", lambda rows, records=records: records.append(len(rows)))
+        rig.accept(1)
+        await rig.round()
+        assert rig.sink.arrived == [1]
+        assert len(records) == written
+
+
+async def test_rows_that_a_damaged_store_has_lost_are_counted_as_such() -> None:
+    rig = Rig()
+    rig.accept(1, 2)
+    rig.store.is_whole = False
+    rig.store.write(lambda db: db.execute("DELETE FROM outbox"))
+    rig.tick()
+    assert rig.lane.dropped == {"store_damaged": 2}
+    assert rig.adds_up()
+
+
+@pytest.mark.parametrize("rows", [1, 49, 50])
+async def test_what_has_arrived_is_forgotten_soon_and_many_rows_at_once(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.lanes.arrived.FLUSH_SECONDS", 0.01)
+    outbox = Rig().outbox
+    forgotten: list[int] = []
+    monkeypatch.setattr(outbox, "delivered", lambda those: forgotten.append(len(those)))
+    arrived = Arrived(outbox)
+    for number in range(rows):
+        arrived.add([Row(number, "app", "waiting", None, None, None, 0.0, 0.0)])
+    assert forgotten == ([50] if rows == 50 else [])
+    await eventually(lambda: forgotten == [rows])
+    arrived.flush()
+    assert forgotten == [rows]
+
+
+@pytest.mark.parametrize("with_original", [True, False])
+def test_an_event_is_in_the_outbox_with_its_message_as_it_came_if_that_is_wanted(with_original: bool) -> None:
+    event = numbered(1)
+    event.original = b"line\nand line"
+    again = unpacked(packed(event, with_original=with_original))
+    assert again.id == "s1-1"
+    assert (again.original == event.original) is with_original
 
 
 async def test_the_worker_outlives_a_round_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:

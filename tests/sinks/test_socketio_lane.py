@@ -75,6 +75,25 @@ async def test_of_a_flood_only_the_newest_is_stored_and_it_is_delivered_though_n
     assert rig.adds_up()
 
 
+class _Confused(_Forgetful):
+    def latest_key(self, event: Event) -> str | None:
+        if event.offset == 2:
+            raise KeyError("symbol")
+        return super().latest_key(event)
+
+
+async def test_a_key_that_raises_is_asked_for_one_by_one_and_loses_nothing() -> None:
+    rig = Rig(_Confused(batching=Batching(max_events=10)))
+    with capture_logs() as logs:
+        rig.accept(1, 2, 3, 4)
+    rig.lane._admission.release_latest()
+    await rig.round()
+    assert rig.sink.arrived == [1, 2, 4]
+    assert rig.lane.dropped == {"superseded": 1}
+    assert [entry["event"] for entry in logs] == ["sink raised"]
+    assert rig.adds_up()
+
+
 async def test_what_is_held_goes_out_before_what_follows() -> None:
     rig = Rig(_Forgetful(batching=Batching(max_events=10)))
     accept(rig, 1, 2)
