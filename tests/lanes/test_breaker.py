@@ -68,17 +68,17 @@ def test_a_short_wish_does_not_end_the_rest_of_an_open_breaker() -> None:
 
 def test_what_is_open_and_since_when_moves_with_the_clock() -> None:
     breaker = Breaker(1, 20)
-    assert not breaker.is_open
+    is_open = [breaker.is_open]
     breaker.failed(1000.0)
-    assert breaker.is_open
+    is_open.append(breaker.is_open)
     breaker.shift(500.0)
     breaker.shift(-100.0)
     assert (breaker.resting_since, breaker.waits(1400.0)) == (1400.0, 20)
     assert breaker.waits(1420.0) == 0
-    assert not breaker.is_open
+    is_open.append(breaker.is_open)
     breaker.failed(1420.0)
     breaker.end_rest()
-    assert not breaker.is_open
+    assert [*is_open, breaker.is_open] == [False, True, False, False]
 
 
 def test_failures_count_in_a_row_only() -> None:

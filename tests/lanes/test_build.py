@@ -247,7 +247,11 @@ async def test_a_sink_that_cannot_start_has_the_new_ones_closed_and_the_old_ones
 ) -> None:
     monkeypatch.setattr("relay.lanes.build.CLOSE_TIMEOUT", 0.01)
     first = await make_lanes(settings(a={"type": "queued"}), LaneSet({}, {}, []), environment)
-    new = {"b": {"type": "queued", "hangs": True}, "c": {"type": "queued", "fails": True}, "d": {"type": "queued"}}
+    new: dict[str, Any] = {
+        "b": {"type": "queued", "hangs": True},
+        "c": {"type": "queued", "fails": True},
+        "d": {"type": "queued"},
+    }
     with capture_logs() as logs, pytest.raises(SinkError, match=r"^cannot start$"):
         await make_lanes(settings(a={"type": "queued"}, **new), first, environment)
     assert course == ["start a", "start b", "start c", "close b", "close c"]

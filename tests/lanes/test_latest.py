@@ -13,7 +13,8 @@ def numbers(events: list[Event]) -> list[int]:
 
 def passed(latest: Latest, *keys: str | None, first: int = 1) -> list[int]:
     """What goes on of events with these keys, numbered from `first` on."""
-    return numbers(latest.pass_on([numbered(first + place) for place in range(len(keys))], keys))
+    events = [numbered(first + place) for place in range(len(keys))]
+    return numbers(latest.pass_on(events, [None if key is None else (key, "r1") for key in keys]))
 
 
 @pytest.mark.parametrize(
