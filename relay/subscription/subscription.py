@@ -21,11 +21,11 @@ import structlog
 from relay.config.settings import RedisOptions
 from relay.process.worker import Worker
 from relay.subscription.batch import Batch
-from relay.subscription.connect import ConnectError, Connector, Server, peer
+from relay.subscription.connect import Connector, Server, peer
 from relay.subscription.connection import Connection
 from relay.subscription.errors import ErrorKind, ServerError
 from relay.subscription.handover import Handover
-from relay.subscription.resp import ProtocolViolationError
+from relay.subscription.reasons import ReasonLog, in_words, kind_of_loss, reason_of_loss
 from relay.subscription.server_check import Finding, ServerCheck, State
 from relay.subscription.socket import PeekWire, TlsWire
 
@@ -37,8 +37,6 @@ REFUSED_WAIT = 10.0
 """Seconds between two attempts while the server refuses us: only a person can change that."""
 UNKNOWN_FOR = 60.0
 """Seconds for which it may be unknown whether the server is the right one before we do not count as subscribed."""
-TELL_AGAIN = 60.0
-"""Seconds after which a reason for not being subscribed is logged again while it lasts."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +81,7 @@ class Subscription:
         self._right_at: datetime | None = None
         """When the server was last known to be the right one; None before that."""
         self._unknown_since: datetime | None = None
-        self._logged = ""
-        self._logged_at = 0.0
+        self._reasons = ReasonLog()
         self._earlier_duplicates = 0
         self.subscribed = False
         self.problem = ""
@@ -110,7 +107,7 @@ class Subscription:
             except OSError as error:
                 self._lost(error)
                 self._connector.redirected = error.place if isinstance(error, ServerError) else None
-                refused = _kind(error) is ErrorKind.REFUSED
+                refused = kind_of_loss(error) is ErrorKind.REFUSED
             wait = REFUSED_WAIT if refused else min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures, 10))
             failures += 1
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
@@ -211,7 +208,7 @@ class Subscription:
         elif self.problem:
             self._not_subscribed(self.problem)
         elif connection.waits_for:
-            self._not_subscribed(_worded(ErrorKind.PASSING, connection.waits_for))
+            self._not_subscribed(in_words(ErrorKind.PASSING, connection.waits_for))
 
     def _now_subscribed(self, connection: Connection) -> None:
         adopted = self._is_continuous
@@ -221,7 +218,7 @@ class Subscription:
         self.lost_since = None
         self.changed_at = self._now()
         self.connects += 1
-        self._logged = ""
+        self._reasons.clear()
         log.info(
             "subscribed",
             text=_subscribed_to(self._options.patterns, adopted=adopted),
@@ -232,17 +229,18 @@ class Subscription:
         self._changed(Link(subscribed=True, adopted=adopted))
 
     def _not_subscribed(self, reason: str) -> None:
-        known_until, was = self.known_until, self.subscribed
+        was_subscribed = self.subscribed
+        known_until = self.known_until
         self.subscribed = False
         self.reason = reason
         self._is_continuous = False
-        self._log_reason(reason)
-        if was:
+        self._reasons.warn(reason, "not subscribed")
+        if was_subscribed:
             self.lost_since = self.changed_at = self._now()
             self._changed(Link(subscribed=False, reason=reason, known_until=known_until))
 
     def _lost(self, error: OSError) -> None:
-        self._not_subscribed(_reason(error))
+        self._not_subscribed(reason_of_loss(error))
         if self._connection is not None:
             self._handover.drop(self._connection.stream)
         self.close()
@@ -252,7 +250,8 @@ class Subscription:
         while True:
             if not at_once:
                 await asyncio.sleep(self._options.server_check_interval)
-            at_once, begun = False, self._now()
+            at_once = False
+            begun = self._now()
             try:
                 self._found(await self._check.check(), begun)
             except Exception:
@@ -265,52 +264,20 @@ class Subscription:
             self._unknown_since = None
             self.problem = ""
             if finding.reason:
-                self._log_reason(finding.reason, "subscribed, but a new connection would fail")
+                self._reasons.warn(finding.reason, "subscribed, but a new connection would fail")
         elif finding.state is State.ISOLATED:
             self.problem = finding.reason
         elif finding.state is State.MOVED and self._connection is not None:
             self._connection.leave(finding.reason)
         elif finding.state is State.UNKNOWN:
-            self._log_reason(finding.reason, "not known whether this is the right server")
+            self._reasons.warn(finding.reason, "not known whether this is the right server")
             self._unknown_since = self._unknown_since or self._right_at or begun
             if (self._now() - self._unknown_since).total_seconds() > UNKNOWN_FOR:
                 self.problem = f"no longer known whether this is the right server: {finding.reason}"
         self._settle()
-
-    def _log_reason(self, reason: str, what: str = "not subscribed") -> None:
-        """Once for each reason, and now and then again: an attempt a second would fill a log in a night."""
-        if reason != self._logged or time.monotonic() - self._logged_at >= TELL_AGAIN:
-            self._logged = reason
-            self._logged_at = time.monotonic()
-            log.warning(what, reason=reason)
 
 
 def _subscribed_to(patterns: list[str], *, adopted: bool) -> str:
     count = "1 pattern" if len(patterns) == 1 else f"{len(patterns)} patterns"
     how = ", handed over by the process before" if adopted else ""
     return f"subscribed to {', '.join(patterns)} ({count}){how}"
-
-
-def _kind(error: OSError) -> ErrorKind | None:
-    if isinstance(error, ProtocolViolationError):
-        return ErrorKind.BROKEN
-    return error.kind if isinstance(error, ServerError | ConnectError) else None
-
-
-def _reason(error: OSError) -> str:
-    """Why the connection was lost, or could not be made."""
-    kind = _kind(error)
-    return _worded(kind, str(error)) if kind else f"no connection: {error}"
-
-
-def _worded(kind: ErrorKind, text: str) -> str:
-    """An error by its kind and in the server's words."""
-    return f"{_KINDS[kind]}: {text}"
-
-
-_KINDS = {
-    ErrorKind.REFUSED: "Redis refuses",
-    ErrorKind.PASSING: "Redis cannot answer now",
-    ErrorKind.MOVED: "Redis names another server",
-    ErrorKind.BROKEN: "Redis speaks another protocol",
-}
