@@ -43,6 +43,24 @@ def test_a_row_joins_no_delivery_before_one_of_its_key(rows: list[Row], grouped:
     assert ids(group(rows, 10)) == grouped
 
 
+@pytest.mark.parametrize(
+    ("deliveries", "busy", "chained"),
+    [
+        ([[of(1, "a")], [of(2, None)], [of(3, "a")], [of(4, None)]], "", [[1, 3], [2], [4]]),
+        ([[of(1, "a")], [of(2, "b")], [of(3, "c")]], "ab", [[3]]),
+        ([[of(1, "a"), of(2, "b")], [of(3, "b")], [of(4, "c")]], "a", [[4]]),
+        ([[of(1, "a")], [of(2, "b")], [of(3, "a"), of(4, "b")], [of(5, "a")], [of(6, "c")]], "d", [[1], [2], [6]]),
+        ([[of(1, "a"), of(2, "c")], [of(3, "c"), of(4, "d")], [of(5, "d")]], "", [[1, 2, 3, 4, 5]]),
+        ([[of(1, "d")], [of(2, "a")], [of(3, "a"), of(4, "b")], [of(5, "d")]], "bd", [[2]]),
+    ],
+)
+def test_a_chain_is_of_one_worker_and_what_is_busy_or_ties_two_waits(
+    deliveries: list[list[Row]], busy: str, chained: list[list[int]]
+) -> None:
+    found = chains(deliveries, busy)
+    assert [[row.id for rows in chain for row in rows] for chain in found] == chained
+
+
 @examples(200)
 @given(
     keys=st.lists(st.tuples(st.sampled_from([None, "a", "b", "c"]), st.sampled_from([None, None, "F", "R"]))),

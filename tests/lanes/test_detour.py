@@ -75,6 +75,7 @@ def test_a_route_for_the_single_alert_alone_is_enough() -> None:
         ({"event": "events_lost"}, ["phone"]),
         ({"severity": "error"}, []),
         ({"severity": "critical"}, ["phone"]),
+        ({"source": "tickstock-relay", "version": "1.0"}, []),
         ({"source": "other"}, ["phone"]),
     ],
 )

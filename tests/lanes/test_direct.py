@@ -95,6 +95,8 @@ def test_one_event_that_the_sink_cannot_bear_is_lost_alone() -> None:
     assert lane.dropped == {Reason.FAILED: 1}
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["sink raised"]
     assert adds_up(lane)
+    accept(lane, 2)
+    assert lane.error == "ValueError in the sink"
 
 
 def test_a_sink_that_fails_in_its_housekeeping_harms_no_other() -> None:

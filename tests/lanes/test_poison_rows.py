@@ -143,9 +143,13 @@ async def test_a_careful_lane_has_one_worker_until_nothing_is_due(tmp_path: Path
             store._db.close()
     rig = Rig(ScriptedSink(batching=Batching(concurrency=4)), store=store)
     at_once: list[int] = []
+    on_record: list[str] = []
+    left: list[int] = []
 
     async def delivering() -> Outcome:
         at_once.append(len(workers.tasks))
+        on_record.append(dict(store.shelf("deliveries").items()).get("app", ""))
+        left.append(rig.outbox.count_of("app"))
         return DELIVERED
 
     workers = rig.lane._workers
@@ -154,6 +158,8 @@ async def test_a_careful_lane_has_one_worker_until_nothing_is_due(tmp_path: Path
     rig.accept(*range(1, 5))
     await rig.round(2)
     assert at_once == [1] * 4
+    assert left == [4, 3, 2, 1], "what has arrived does not come again"
+    assert [text.split()[:2] for text in on_record] == [["underway", "0"]] * 4
     assert not watch.is_careful("app"), "nothing is due any more"
     rig.accept(*range(5, 9))
     await rig.round()
@@ -194,3 +200,5 @@ async def test_of_a_delivery_of_several_rows_each_is_tried_alone_before_it_is_gi
         assert await rig.lane._deliver([one])
     assert rig.sink.arrived == [1, 3]
     assert rig.lane.dropped["poison"] == 1
+    (dead,) = rig.store.read("SELECT error FROM outbox WHERE state = 'dead'")
+    assert dead == ("poison: the relay's process ended 3 times while it was delivered",)

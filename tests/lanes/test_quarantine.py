@@ -128,6 +128,20 @@ def test_of_what_the_memory_cannot_hold_the_oldest_is_dropped_and_counted(
     assert [line["id"] for line in lines(tmp_path)] == ["s1-1", "s1-5", "s1-6", "s1-7"]
 
 
+def test_a_file_may_be_as_large_as_it_may_be(tmp_path: Path) -> None:
+    with_two = opened(tmp_path / "two")
+    with_two.accept([unreadable(1), unreadable(2)])
+    size = (tmp_path / "two" / "quarantine.jsonl").stat().st_size
+    with_two.close()
+    for limit, files in ((size, 1), (size - 1, 2)):
+        quarantine = opened(tmp_path / f"{limit}", max_bytes=limit)
+        assert (quarantine.error, quarantine.is_in_use) == ("", False)
+        quarantine.accept([unreadable(1)])
+        quarantine.accept([unreadable(2)])
+        quarantine.close()
+        assert len(list((tmp_path / f"{limit}").iterdir())) == files
+
+
 def test_of_too_many_files_the_oldest_go_and_no_more_than_that(tmp_path: Path) -> None:
     for number in range(1, 6):
         (tmp_path / f"quarantine-{number}.jsonl").write_bytes(b"x" * 1000)

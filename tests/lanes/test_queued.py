@@ -61,6 +61,8 @@ async def test_a_failed_delivery_waits_longer_each_time_and_keeps_its_id() -> No
         due = rig.outbox.next_due("app", rig.clock.now.timestamp())
         assert due is not None
         waits.append(due - rig.clock.now.timestamp())
+        await rig.round()
+        assert rig.slept[-1] == waits[-1], "that long nothing is to be done"
         rig.clock.forward(waits[-1] + 0.001)
     for wait, most in zip(waits, [1, 2, 4, 8, 8, 8], strict=True):
         assert most / 2 <= wait <= most
@@ -258,9 +260,10 @@ async def test_a_batch_waits_for_more_but_not_for_long() -> None:
     await rig.round()
     assert rig.sink.deliveries == [("s1-1", [1, 2, 3])], "it is full"
     rig.accept(4)
-    rig.clock.forward(2.1)
-    await rig.round()
-    assert rig.sink.arrived == [1, 2, 3, 4], "it has waited"
+    for seconds, arrived in ((1.5, [1, 2, 3]), (0.5, [1, 2, 3, 4])):
+        rig.clock.forward(seconds)
+        await rig.round()
+        assert rig.sink.arrived == arrived
 
 
 async def test_repeats_are_held_and_go_out_together_at_the_end_of_the_window() -> None:
@@ -314,6 +317,7 @@ async def test_what_has_waited_too_long_is_given_up() -> None:
         rig.tick(25)
         await rig.round()
     assert rig.lane.dropped == {"expired": 1}
+    assert rig.store.read("SELECT error FROM outbox WHERE state = 'dead'") == [("waited too long",)]
     assert rig.adds_up()
 
 
@@ -330,6 +334,53 @@ async def test_a_round_between_the_clocks_setting_and_the_next_tick_does_not_mis
         rig.tick(16)
         await rig.round()
     assert rig.sink.arrived == [1]
+
+
+async def test_more_repeats_than_are_read_at_once_go_out_together() -> None:
+    rig = Rig(ScriptedSink(batching=Batching(repeat_window=60.0), repeat=lambda _: "same"))
+    rig.accept(*range(1, 152))
+    rig.clock.forward(61)
+    await rig.round()
+    assert [len(numbers) for _, numbers in rig.sink.deliveries] == [151]
+
+
+async def test_large_deliveries_are_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, most in ((1, 1), (1 << 20, 4)):
+        monkeypatch.setattr("relay.lanes.queued.ALONE", limit)
+        rig = Rig(ScriptedSink(batching=Batching(concurrency=4)))
+        underway: list[int] = []
+        at_once: list[int] = []
+
+        async def delivering(underway: list[int] = underway, at_once: list[int] = at_once) -> Outcome:
+            underway.append(1)
+            await asyncio.sleep(0.001)
+            at_once.append(len(underway))
+            underway.pop()
+            return DELIVERED
+
+        rig.sink.outcomes = [delivering] * 4
+        rig.accept(1, 2, 3, 4)
+        await rig.round()
+        assert sorted(rig.sink.arrived) == [1, 2, 3, 4]
+        assert max(at_once) == most
+
+
+def test_what_workers_have_taken_does_not_keep_the_others_from_what_is_next() -> None:
+    rig = Rig()
+    ready = rig.lane._workers.ready
+    ready._most = 2
+    rig.accept(*range(1, 6))
+    chains = []
+    for most in (2, 2, 1):
+        ready.fill(rig.clock.now.timestamp())
+        found = [chain for _ in range(3) if (chain := ready.take())]
+        assert len(found) == most
+        chains += found
+        assert ready.underway == len(chains)
+    for chain in chains:
+        ready.release(chain)
+    assert ready.underway == 0
+    assert len({row.id for chain in chains for row in chain.rows()}) == 5
 
 
 async def test_without_a_window_like_events_are_delivered_one_by_one() -> None:

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from relay.events import Kind
 from relay.lanes.build import LaneSet
 from relay.lanes.direct import DirectLane
-from sinks.base import Batching
+from sinks.base import Batching, Outcome, Reason
 from tests.support import eventually
 from tests.support.scripted import DirectScript, Rig, ScriptedSink, numbered
 
@@ -30,6 +30,21 @@ async def test_what_waits_is_counted_once_by_the_lane_of_a_reload(ticks: int, is
     await lane.stop(1.0)
     lane.tick(rig.clock.now)
     assert (lane.accepted, lane.waiting, lane.dropped.total()) == (4, 0, 0)
+
+
+async def test_a_lane_counts_what_other_hands_remove_once_it_has_started() -> None:
+    rig = Rig()
+    lane = rig.make_new_lane()
+    assert lane.results == dict.fromkeys(Reason, 0)
+    lane.accept([numbered(1), numbered(2)])
+    rig.store.commit()
+    rig.sink.outcomes = [Outcome(Reason.RATE_LIMITED, retry_after=100.0)]
+    lane.start()
+    await eventually(lambda: len(rig.sink.deliveries) == 1)
+    rig.store.write(lambda db: db.execute("DELETE FROM outbox"))
+    lane.tick(rig.clock.now)
+    assert lane.dropped == {"removed": 2}
+    await lane.stop(1.0)
 
 
 class _Newest(ScriptedSink):

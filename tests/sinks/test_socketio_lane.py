@@ -29,6 +29,8 @@ async def test_what_the_sink_does_not_want_is_counted_and_never_stored() -> None
     await rig.round()
     assert rig.sink.arrived == [2, 4]
     assert rig.lane.dropped == {"not_wanted": 2}
+    rig.accept(5)
+    assert rig.lane.dropped == {"not_wanted": 3}
     assert rig.adds_up()
 
 
