@@ -6,7 +6,6 @@ goes on a shelf. When a run is due, and whether one was any good, is for the wat
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
@@ -53,12 +52,8 @@ class Runs:
         """The runs that go on, the oldest first."""
         return self._ledger.open
 
-    def recent(self, most: int = 20) -> list[Run]:
-        """The last runs, open or ended, the newest first."""
-        return list(islice(self._ledger.newest_first(), most))
-
     def newest_first(self) -> Iterator[Run]:
-        """All runs that are remembered."""
+        """All runs that are remembered, open or ended."""
         return self._ledger.newest_first()
 
     @property
@@ -223,7 +218,7 @@ class Runs:
         is_start = begins_run(signal)
         own_id = text(event.payload.get("run_id"))
         any_id = own_id or (text(event.run_id) if event.run_id else None)
-        run = meant(self._ledger, signal, event, now, own_id or any_id)
+        run = meant(self._ledger, signal, event, now, any_id)
         if run is not None:
             if run.is_unnamed and any_id and (own_id or is_start):
                 self._ledger.rename(run, any_id)

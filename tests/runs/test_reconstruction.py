@@ -68,11 +68,11 @@ def test_what_was_usual_before_the_relay_s_time_is_entered_without_a_word() -> N
     rows = [history(run_id=f"d{n}", start_time=START - timedelta(days=n), end_time=None) for n in range(1, 6)]
     assert seed(runs, rows, START) == 5
     assert seed(runs, rows, START) == 0
-    assert all(newer.began > older.began for newer, older in pairwise(runs.recent()))
+    assert all(newer.began > older.began for newer, older in pairwise(runs.newest_first()))
 
 
 def test_a_row_of_the_history_that_still_says_running_begins_nothing() -> None:
     runs = Runs(MemoryShelf())
     zombie = history(run_id="zombie", status="running", end_time=None)
     assert reconstruct(runs, [zombie], None, (minutes(-60), minutes(60)), minutes(60)) == []
-    assert runs.recent() == []
+    assert list(runs.newest_first()) == []

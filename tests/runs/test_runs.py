@@ -66,7 +66,7 @@ def test_events_in_any_order_repeated_or_missing_leave_at_most_the_one_run(dice:
     dice.shuffle(events)
     runs = Runs(MemoryShelf())
     announcements = [found for one in events for found in runs.observe(one, minutes(35))]
-    assert len(runs.recent()) <= 1
+    assert len(list(runs.newest_first())) <= 1
     steps = names(announcements)
     assert steps.count("started") <= 1
     assert sum(steps.count(end) for end in ("completed", "failed", "partial", "cancelled")) <= 1
@@ -89,7 +89,7 @@ def test_without_ids_the_events_belong_to_the_only_run() -> None:
     assert announcements[-1].payload["duration_seconds"] == 2100
     again = played(runs, a_run(START + timedelta(days=1), run_id=None))
     assert names(again)[-1] == "completed"
-    assert len(runs.recent()) == 2
+    assert len(list(runs.newest_first())) == 2
 
 
 def test_a_phase_alone_implies_a_run_which_later_gets_its_name() -> None:
@@ -107,7 +107,7 @@ def test_one_event_without_a_run_proves_no_run_and_two_long_apart_do_not_either(
     runs = Runs(MemoryShelf())
     for minute in (0, 11, 22):
         assert played(runs, [event("import:progress", "import_progress", minutes(minute), percent_complete=10)]) == []
-    assert runs.recent() == []
+    assert list(runs.newest_first()) == []
     runs.loose.not_inferred = (minutes(23), minutes(30))
     assert played(runs, [event("import:progress", "import_progress", minutes(23), percent_complete=11)]) == []
     announcements = played(runs, [event("import:progress", "import_progress", minutes(30), percent_complete=12)])
@@ -120,12 +120,12 @@ def test_what_was_sent_again_begins_ends_and_changes_nothing(run_id: str | None)
     runs = Runs(MemoryShelf())
     yesterday = a_run(START - timedelta(days=1), "yesterday")
     played(runs, yesterday)
-    before = [run.last_seen for run in runs.recent()]
+    before = [run.last_seen for run in runs.newest_first()]
     later = START - timedelta(days=1) + timedelta(minutes=40)
     for sent in a_run(START - timedelta(days=1), run_id):
         sent.received = START + (sent.received - later)
         assert runs.observe(sent, sent.received) == []
-    assert [run.last_seen for run in runs.recent()] == before
+    assert [run.last_seen for run in runs.newest_first()] == before
     assert runs.loose.sent_again is not None
     assert runs.loose.sent_again.day == (START - timedelta(days=1)).date()
 
@@ -282,7 +282,7 @@ def test_a_run_started_again_under_its_old_id_is_a_new_run() -> None:
     played(runs, a_run(START, "daily"))
     announcements = played(runs, a_run(START + timedelta(days=1), "daily"))
     assert (names(announcements)[0], names(announcements)[-1]) == ("started", "completed")
-    assert len(runs.recent()) == 2
+    assert len(list(runs.newest_first())) == 2
 
 
 def test_test_and_replayed_events_move_nothing() -> None:
@@ -291,7 +291,7 @@ def test_test_and_replayed_events_move_nothing() -> None:
     for mark in (Mark.TEST, Mark.REPLAYED):
         start.marks = mark
         assert runs.observe(start, START) == []
-    assert runs.recent() == []
+    assert list(runs.newest_first()) == []
 
 
 def test_invented_ids_fill_neither_memory_nor_disk_nor_push_out_real_runs() -> None:
@@ -334,7 +334,7 @@ def test_what_comes_late_or_again_after_the_end_begins_nothing_new() -> None:
     late = event("patterns:progress", "pattern_progress", minutes(35.5), percent_complete=99)
     again = event("patterns:completed", "pattern_processing_completed", minutes(35.6), total_symbols=505)
     assert played(runs, [late, again]) == []
-    assert len(runs.recent()) == 1
+    assert len(list(runs.newest_first())) == 1
 
 
 def test_a_start_that_comes_after_its_first_phase_belongs_to_that_run() -> None:

@@ -26,5 +26,5 @@ def minutes(number: float) -> datetime:
 
 
 def only_run(runs: Runs) -> Any:
-    (run,) = runs.recent()
+    (run,) = runs.newest_first()
     return run

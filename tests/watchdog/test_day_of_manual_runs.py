@@ -81,7 +81,8 @@ def at(moment: datetime) -> str:
 
 def test_a_day_of_eight_manual_runs() -> None:
     around = played()
-    rows = {run.run_id: (run.state.value, [one.name for one in run.findings or []]) for run in around.runs.recent(8)}
+    last = list(around.runs.newest_first())[:8]
+    rows = {run.run_id: (run.state.value, [one.name for one in run.findings or []]) for run in last}
     assert rows == {run_id: (state, findings) for run_id, _, state, findings in RUNS}
     alerts = [(at(when), one.payload) for when, one in around.announcements if "alert" in one.payload]
     assert [(when, payload["alert"], payload["state"]) for when, payload in alerts] == ALERTS

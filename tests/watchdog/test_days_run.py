@@ -124,7 +124,7 @@ def test_one_stray_event_begins_no_run_and_is_named() -> None:
     day.until(DUE + 20 * MINUTE)
     assert day.alerts_announced == ["never_started firing"]
     assert "One progress event without a run came at 16:09." in day.alert("never_started")["message"]
-    assert day.runs.recent() == []
+    assert list(day.runs.newest_first()) == []
 
 
 def test_a_wrong_clock_that_writes_local_time_with_a_z_fits() -> None:

@@ -113,7 +113,7 @@ def test_two_runs_that_really_overlap_are_both_left_alone() -> None:
         day.status = Status(is_running=True, run_id="r2", start_time=DUE + timedelta(minutes=1))
     day.status = IDLE
     day.pass_(30)
-    assert [run.state for run in day.runs.recent()] == [State.COMPLETED, State.COMPLETED]
+    assert [run.state for run in day.runs.newest_first()] == [State.COMPLETED, State.COMPLETED]
     assert day.watchdog.alerts.firing() == []
 
 

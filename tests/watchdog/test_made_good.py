@@ -178,7 +178,8 @@ def test_a_day_of_eight_manual_runs_is_told_as_it_was() -> None:
         day.pass_(8)
         assert day.alerts_announced[before:] == expected, events[0].run_id
     assert [(alert.name, alert.run_id) for alert in day.alerts.firing()] == [("run_stalled", "m8")]
-    states = [(run.run_id, run.state.value, len(run.findings or [])) for run in day.runs.recent(8)]
+    last = list(day.runs.newest_first())[:8]
+    states = [(run.run_id, run.state.value, len(run.findings or [])) for run in last]
     assert states == [
         ("m8", "stalled", 0),
         ("m7", "completed", 0),
