@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema, model_validator
 
@@ -47,6 +48,19 @@ def parse_size(value: object) -> object:
     if match is None or match[2].lower() not in _BYTES:
         raise ValueError(f"{value!r} is not a size such as 512KB, 64MB or 1GB")
     return int(float(match[1]) * _BYTES[match[2].lower()])
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone, as it is.
+
+    Raises:
+        ValueError: this machine knows none of that name.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a valid time zone on this machine, such as America/New_York") from None
+    return name
 
 
 _DURATION_TEXT = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*)+$"}

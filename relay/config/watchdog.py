@@ -5,13 +5,13 @@ The defaults are those that operators of TickStockPL use (wire notes, "What went
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from relay.events import Phase
 from relay.schedule.timetable import Calendar, Timetable
-from sinks.options import Duration, Options
+from sinks.options import Duration, Options, known_zone
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -25,14 +25,6 @@ Clock = Annotated[str, BeforeValidator(_clock_text), StringConstraints(pattern=r
 """A local time of day, `HH:MM`."""
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone known to this machine, such as America/New_York") from None
-    return name
-
-
 class ScheduleOptions(Options):
     """When a run is due; what the API's schedule says wins when it answers."""
 
@@ -42,7 +34,7 @@ class ScheduleOptions(Options):
         Calendar.XNYS, description="XNYS: trading days of the New York Stock Exchange (half days too); none: every day."
     )
 
-    _zone = field_validator("timezone")(_known_zone)
+    _zone = field_validator("timezone")(known_zone)
 
     @property
     def timetable(self) -> Timetable:
@@ -145,7 +137,7 @@ class MaintenanceOptions(Options):
     timezone: str = Field("America/New_York", description="Zone of `from`.")
     comment: str = Field("", description="Why.")
 
-    _zone = field_validator("timezone")(_known_zone)
+    _zone = field_validator("timezone")(known_zone)
 
     @model_validator(mode="after")
     def _weekly_or_once(self) -> "MaintenanceOptions":

@@ -42,7 +42,7 @@ class Runs:
         """Whether `observe` needs to see events of this kind; the same answer for a kind for ever."""
         return signal_of(kind) is not None
 
-    def count_received(self, now: datetime, count: int = 1) -> None:
+    def count_received(self, now: datetime, count: int) -> None:
         """Some events of any kind were received."""
         if count > 0:
             self.last_event_at = now

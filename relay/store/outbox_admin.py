@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from relay.store import schema
+from relay.store.file import transaction
 from relay.store.outbox import Row
 
 CHUNK = 500
@@ -112,11 +113,6 @@ class Undelivered:
     def _each(self, selection: OutboxSelection, statement: str, values: tuple[object, ...]) -> int:
         done, found = 0, self._found(selection)
         while ids := [(*values, row_id) for row_id, *_ in islice(found, CHUNK)]:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._db):
                 done += self._db.executemany(statement, ids).rowcount
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         return done

@@ -45,7 +45,7 @@ class MemoryShelf:
         return dict(self._values)
 
 
-class StoredShelf:
+class StoredShelf(MemoryShelf):
     """A shelf of the store: read from memory, written with the next commit, or `at_once`."""
 
     def __init__(
@@ -62,23 +62,11 @@ class StoredShelf:
         """What it is called."""
         return self._name
 
-    def get(self, key: str) -> str | None:
-        """The value last put under `key`."""
-        return self._values.get(key)
-
     def put(self, key: str, value: str | None) -> None:
         """Keep `value`; None forgets it."""
-        if self._values.get(key) == value:
-            return
-        if value is None:
-            del self._values[key]
-        else:
-            self._values[key] = value
-        self._stage(self._name, key, value)
-
-    def items(self) -> Mapping[str, str]:
-        """Everything on this shelf."""
-        return dict(self._values)
+        if self._values.get(key) != value:
+            super().put(key, value)
+            self._stage(self._name, key, value)
 
     def __len__(self) -> int:
         """How many there are."""

@@ -22,12 +22,8 @@ def client_of(options: RedisOptions, timeout: float) -> Redis:
     """
     url = current_secret(options.url)
     once = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
-    settings = client_settings(options) | once
+    settings = client_settings(options, url) | once
     if not url.startswith(SENTINEL_SCHEMES):
-        if url.startswith("rediss"):
-            settings |= tls_settings(options)
-        if url.startswith("unix"):
-            settings = {key: value for key, value in settings.items() if "keepalive" not in key}
         client: Redis = Redis.from_url(url, **settings)
         if not url.startswith("unix"):
             pool = client.connection_pool

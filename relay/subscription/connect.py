@@ -125,11 +125,8 @@ class Connector:
     def _connection(self) -> Any:
         options = self._options
         url = current_secret(options.url)
-        settings = client_settings(options)
+        settings = client_settings(options, url)
         if not self.by_sentinel:
-            settings |= tls_settings(options) if url.startswith("rediss") else {}
-            if url.startswith("unix"):
-                settings = {key: value for key, value in settings.items() if "keepalive" not in key}
             pool = pool_of(self.resolver, url, **settings)
             if self.redirected is not None:
                 pool.connection_kwargs |= dict(zip(("host", "port"), self.redirected, strict=True))
@@ -211,14 +208,20 @@ def _kind(error: BaseException) -> ErrorKind | None:
     return kind_of(_words(error)) if answered else None
 
 
-def client_settings(options: RedisOptions) -> dict[str, Any]:
-    """What redis-py is given for a connection to Redis, but for TLS."""
+def client_settings(options: RedisOptions, url: str) -> dict[str, Any]:
+    """What redis-py is given for a connection to Redis; behind Sentinels but for TLS.
+
+    Raises:
+        OSError: a certificate cannot be read.
+    """
     settings = _bounds(options) | {
         "protocol": options.protocol,
         "driver_info": None,  # no CLIENT SETINFO: an ACL that does not allow it would log each attempt
-        "socket_keepalive": True,
-        "socket_keepalive_options": _KEEPALIVE,
     }
+    if not url.startswith("unix"):
+        settings |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
+    if url.startswith("rediss://"):
+        settings |= tls_settings(options)
     if options.username:
         settings["username"] = options.username
     if options.password:

@@ -1,4 +1,4 @@
-"""The client of TickStockPL's HTTP API: the contract's six endpoints and `GET /health`.
+"""The client of TickStockPL's HTTP API: the contract's six endpoints.
 
 It asks and reads; when to ask, and what an answer means, is for the watchdog and the commands. Whatever goes
 wrong out there is an `ApiError` with one of four reasons and one line of text without secrets.
@@ -28,14 +28,12 @@ from relay.tickstockpl.models import (
     MAX_TEXT,
     Body,
     Cancelled,
-    Health,
     HistoryRun,
     Schedule,
     Status,
     Triggered,
     clock_time,
     read_cancelled,
-    read_health,
     read_history,
     read_schedule,
     read_status,
@@ -45,16 +43,6 @@ from relay.tickstockpl.models import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
-
-__all__ = [
-    "Cancelled",
-    "Health",
-    "HistoryRun",
-    "Schedule",
-    "Status",
-    "TickStockPL",
-    "Triggered",
-]
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of one answer, before and after decompression; ten years of runs are 1 MB."""
@@ -140,10 +128,6 @@ class TickStockPL:
     async def schedule(self) -> Schedule:
         """When TickStockPL means to run by itself."""
         return read_schedule(await self._get("api/processing/schedule"))
-
-    async def health(self) -> Health:
-        """What TickStockPL says about its services; an unhealthy one may answer 503, which is an ApiError."""
-        return read_health(await self._get("health"))
 
     async def set_schedule(self, *, enabled: bool | None = None, trigger_time: str | None = None) -> None:
         """Change the schedule; what is None is not sent. Ask `schedule()` for what came of it.

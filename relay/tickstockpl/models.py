@@ -9,14 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from relay.events import PHASE_NAMES
 from relay.events.values import amount, count, moment, percent, text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_TEXT = 2000
 """Characters that are kept of one text; labels and messages are far shorter."""
@@ -79,16 +76,6 @@ class Schedule:
     next_run: datetime | None = None
     universes: tuple[str, ...] = ()
     market_check: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """`GET /health`. `services` holds one word for each service (`redis`, `database`, `api`)."""
-
-    status: str | None
-    services: Mapping[str, str]
-    processing_status: str | None
-    version: str | None
 
 
 REFUSALS = frozenset({"error", "failed", "failure", "rejected", "refused", "skipped"})
@@ -185,19 +172,6 @@ def read_schedule(body: Body) -> Schedule:
     )
 
 
-def read_health(body: Body) -> Health:
-    """The health; a service may be a word, a boolean or an object with a `status` of its own."""
-    services = body.get("services")
-    return Health(
-        status=_text(body.get("status")),
-        services={str(name)[:MAX_TEXT]: _service(value) for name, value in services.items()}
-        if isinstance(services, dict)
-        else {},
-        processing_status=_text(body.get("processing_status")),
-        version=_name(body.get("version")),
-    )
-
-
 def read_triggered(body: Body) -> Triggered:
     """The new run's id, if the API gave one."""
     return Triggered(_name(body.get("run_id")), _text(body.get("status")), _text(body.get("message")))
@@ -225,14 +199,6 @@ def _text(value: object) -> str | None:
 def _name(value: object) -> str | None:
     """A text, or a whole number where an id or a version is written as one."""
     return text(value, MAX_TEXT)
-
-
-def _service(value: object) -> str:
-    if isinstance(value, dict):
-        value = value.get("status")
-    if isinstance(value, bool):
-        return "up" if value else "down"
-    return _text(value) or "unknown"
 
 
 def _moment(value: object) -> datetime | None:

@@ -115,11 +115,6 @@ class Watchdog:
         """Whether the API's history should be asked for now rather than in its turn."""
         return self._start_check.wants_answers or self._progress_check.wants_history
 
-    @property
-    def wants_answers(self) -> bool:
-        """Whether status and history decide now, and are to be asked for every ten seconds."""
-        return self._start_check.wants_answers
-
     def trigger_wanted(self, now: datetime, api: ApiState) -> ScheduledRun | None:
         """The slot whose run the relay is to start itself, if it is configured to: see `relay.watchdog.autotrigger`."""
         return self.auto_trigger.wanted(now, api, self.options) if self.options.enabled else None

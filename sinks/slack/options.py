@@ -2,13 +2,12 @@
 
 import re
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from relay.events import SEVERITIES
 from sinks.addresses import usable_url
-from sinks.options import Duration, Options
+from sinks.options import Duration, Options, known_zone
 
 _MENTION = re.compile(r"<(?:!(?:here|channel|everyone)|@[UW][A-Z0-9]{2,20}|!subteam\^S[A-Z0-9]{2,20})>")
 _MENTIONS = re.compile(rf"{_MENTION.pattern}(?: {_MENTION.pattern})*")
@@ -53,6 +52,8 @@ class SlackOptions(Options):
     )
     timeout: Duration = Field(default=10.0, gt=0, le=30, description="For one request.")
 
+    _zone = field_validator("timezone")(known_zone)
+
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if (self.token is None) == (self.webhook_url is None):
@@ -91,12 +92,3 @@ class SlackOptions(Options):
                     f"{severity}: write <!here>, <!channel>, <@U…> or <!subteam^S…>, blanks between several"
                 )
         return {SEVERITIES[severity].label: mention for severity, mention in mentions.items()}
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name!r} is not a valid time zone, such as America/New_York") from None
-        return name

@@ -103,7 +103,7 @@ class Fortnight:
     def _receive(self, channel: str, body: bytes) -> None:
         self._position += len(body) + 50
         message: Message = (channel.encode(), body, self._position)
-        self._daemon.parts.runs.count_received(self.now)
+        self._daemon.parts.runs.count_received(self.now, 1)
         self._daemon.parts.intake.take(Batch("s1", self.now, [message]))
 
     def _until(self, moment: datetime) -> None:

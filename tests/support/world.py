@@ -114,7 +114,7 @@ class World:
         """An event arrives now."""
         if not self.is_alive or self.is_disconnected:
             return
-        self.runs.count_received(self.now)
+        self.runs.count_received(self.now, 1)
         if self.runs.wants(one.kind):
             self._keep(self.runs.observe(one, self.now))
         if one.kind.domain == "errors":

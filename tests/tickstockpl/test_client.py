@@ -19,16 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import relay.tickstockpl.client
-from relay.tickstockpl.client import (
-    MAX_BODY,
-    Cancelled,
-    Health,
-    Schedule,
-    Status,
-    TickStockPL,
-    Triggered,
-)
+from relay.tickstockpl.client import MAX_BODY, TickStockPL
 from relay.tickstockpl.errors import ApiError, ApiErrorReason
+from relay.tickstockpl.models import Cancelled, Schedule, Status, Triggered
 from tests.support.examples import examples
 
 if TYPE_CHECKING:
@@ -172,15 +165,6 @@ async def test_the_contracts_schedule_is_read_whole() -> None:
         universes=("sp500", "nasdaq100"),
         market_check=None,
     )
-
-
-async def test_health_names_each_service() -> None:
-    body = {"status": "degraded", "services": {"redis": "up", "database": False, "api": {"status": "ok"}, "x": 1}}
-    async with standing(http(body)) as stand, TickStockPL(stand.url) as client:
-        health = await client.health()
-    assert stand.asked[0].line == "GET /health HTTP/1.1"
-    assert health.status == "degraded"
-    assert health.services == {"redis": "up", "database": "down", "api": "ok", "x": "unknown"}
 
 
 async def test_a_trigger_posts_what_was_asked_and_returns_the_run() -> None:
@@ -415,10 +399,10 @@ async def test_a_command_that_was_never_sent_says_so_by_its_silence() -> None:
 
 async def test_a_path_in_the_base_url_is_kept() -> None:
     async with standing(http({"runs": []})) as stand, TickStockPL(f"{stand.url}/pl/v1/") as client:
-        await client.health()
+        await client.schedule()
         await client.history(3)
     lines = [asked.line.split()[1] for asked in stand.asked]
-    assert lines == ["/pl/v1/health", "/pl/v1/api/processing/history?days=3"]
+    assert lines == ["/pl/v1/api/processing/schedule", "/pl/v1/api/processing/history?days=3"]
 
 
 async def test_a_token_goes_as_bearer_and_before_basic_auth() -> None:
@@ -498,7 +482,7 @@ json_values = st.recursive(
 )
 
 
-ANSWERS = (Status, list, Schedule, Health, Triggered, Cancelled)
+ANSWERS = (Status, list, Schedule, Triggered, Cancelled)
 
 
 async def ask_everything(reply: bytes) -> None:
@@ -506,7 +490,6 @@ async def ask_everything(reply: bytes) -> None:
         TickStockPL.status,
         TickStockPL.history,
         TickStockPL.schedule,
-        TickStockPL.health,
         TickStockPL.trigger,
         TickStockPL.cancel,
         lambda client: client.set_schedule(enabled=True),
