@@ -102,10 +102,6 @@ class Alerts:
         alert.announced_at = now
         self._keep(alert)
 
-    def named(self, name: str) -> list[Alert]:
-        """The firing alerts of that name."""
-        return [one for one in self.firing() if one.name == name]
-
     def holding(self, name: str) -> list[Alert]:
         """The alerts of that name, also those that wait."""
         return [one for one in self._alerts.values() if one.name == name]
