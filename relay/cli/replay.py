@@ -103,7 +103,7 @@ def command(
     settings = _settings(path, target) if target != "stdout" else None
     if target == "redis":
         _confirm(yes=yes)
-    pace = None if as_fast else speed or (None if target == "stdout" else 1.0)
+    pace = None if as_fast else _pace(speed, target)
     if settings is None:
         ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts))
     words = [f"--to={target}", *(f"--sink={name}" for name in sinks), *(["--alerts"] if alerts else []), *matchers]
@@ -111,6 +111,13 @@ def command(
     with recorded("replay", [*words, *(path.name for path in files)], path if path.exists() else None) as record:
         code = _replay(files, selection, settings, target, pace, sinks, mark=not alerts, record=record)
     ctx.exit(code)
+
+
+def _pace(speed: float | None, target: str) -> float | None:
+    """Times the original speed; None: as fast as possible."""
+    if speed is not None:
+        return speed
+    return None if target == "stdout" else 1.0
 
 
 def _confirm(*, yes: bool) -> None:

@@ -1,7 +1,8 @@
 """Incidents: one for each trouble, with all alerts and errors that belong to it, and one event for each change of it.
 
-Pure but for the shelf. What belongs together is decided here and nowhere else; sinks and pages only draw the state that
-`relay:alert:incident` carries. A run's incident ends with a sound result of its day or a later one, nothing less.
+Pure but for the shelf. What belongs together is decided in `relay.watchdog.incident.belonging` alone; sinks and pages
+only draw the state that `relay:alert:incident` carries. A run's incident ends with a sound result of its day or a later
+one, nothing less.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,11 +18,12 @@ from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.store.shelf import Shelf
 from relay.watchdog.alerts import Alerts
+from relay.watchdog.incident.belonging import Belonging
 from relay.watchdog.incident.changes import announced, change_of, digest_of, notes_of
 from relay.watchdog.incident.ends import settle
-from relay.watchdog.incident.errors import count_error, error_id
+from relay.watchdog.incident.errors import count_error
 from relay.watchdog.incident.record import Incident, IncidentKind, Note, Part
-from relay.watchdog.incident.state import STARTS, Teller
+from relay.watchdog.incident.state import Teller
 
 WAIT = timedelta(seconds=5)
 """How long the first state of a run's incident waits for more of the same run, and every update after the last one."""
@@ -29,11 +31,6 @@ URGENT = frozenset({"begins", "worse", "over"})
 """Changes that are announced at once."""
 KEPT = timedelta(minutes=10)
 """How long an incident that is over is kept: late errors of its run still count in it."""
-A_MOMENT = timedelta(minutes=1)
-"""So long after an error, too many errors are those of its incident."""
-MAX_ERROR_INCIDENTS = 40
-"""Kinds of errors outside of any run that have an incident of their own at once; all others share one."""
-OTHER_ERRORS = "error:others"
 MAX_INCIDENTS = 200
 ERRORS_END_AFTER = 600.0
 """Seconds without a repeat after which errors outside of any run are over, where no sink says otherwise."""
@@ -71,6 +68,7 @@ class Incidents:
         self._errors_end_after = errors_end_after
         self._teller = Teller(runs, learned)
         self._incidents: dict[str, Incident] = {}
+        self._belonging = Belonging(runs, self._incidents)
         self._changed: set[str] = set()
         """Incidents that may have another state than was announced."""
         self._unsaved: set[str] = set()
@@ -83,7 +81,7 @@ class Incidents:
     @property
     def open(self) -> list[Incident]:
         """Those that are not over, the oldest first."""
-        return [incident for incident in self._incidents.values() if not incident.is_over]
+        return self._belonging.open
 
     def see(self, announcements: Iterable[Announcement], now: datetime) -> list[Announcement]:
         """Take what the relay announces; each single alert comes back with the id of its incident."""
@@ -95,20 +93,14 @@ class Incidents:
         """Take an error event; `run` is the run that it belongs to. `keep` puts what changed on the shelf."""
         if not is_error_of_incident(event):
             return
-        incident = self._of_error(event, run, now)
+        incident = self._belonging.of_error(event, run, now)
         if not self._quiet(event, incident.id):
             count_error(incident, event, now)
             self._touch(incident)
 
     def id_of(self, event: Event, now: datetime) -> str:
         """The id of the incident to which an alert or error belongs, or which it would begin."""
-        key = event.payload.get("alert") if event.domain == "alert" else None
-        if not isinstance(key, str):
-            return self._of_error(event, self._runs.run_of(event, now), now).id
-        if isinstance(known := event.payload.get("incident"), str):
-            return known
-        alert = Announcement(channel=event.channel, event=event.event, payload=event.payload, run_id=event.run_id)
-        return self._of_alert(alert, key, now).id
+        return self._belonging.id_of(event, now)
 
     def tick(self, now: datetime) -> list[Announcement]:
         """End what is over; what there is to announce. To be called about once a second, after all else."""
@@ -141,54 +133,11 @@ class Incidents:
                 return announcement
             self._clear(holder, holder.parts[key], payload, now)
             return _with_incident(announcement, holder)
-        incident = holder or self._of_alert(announcement, key, now)
+        incident = holder or self._belonging.of_alert(announcement, key, now)
         announcement = _with_incident(announcement, incident)
         if not self._quiet(announcement.as_event("quiet", 0, now), incident.id):
             self._fire(incident, announcement, key, now)
         return announcement
-
-    def _of_alert(self, announcement: Announcement, key: str, now: datetime) -> Incident:
-        """The incident that an alert belongs to: an open one, or a new one that is not entered yet."""
-        name, facts = key.partition(":")[0], announcement.payload.get("facts") or {}
-        run_id = announcement.run_id
-        if name == "error_rate" and run_id is None:
-            if (incident := self._of_newest_error(now)) is not None:
-                return incident
-            run_id = self._runs.open[-1].run_id if self._runs.open else None
-        if run_id is not None:
-            run = self._runs.get(run_id)
-            day = run.run_date if run is not None else facts.get("run_date")
-            return self._of_day(day) or Incident(id=run_id, kind=IncidentKind.RUN, began=now, day=day, run_id=run_id)
-        if name in STARTS and isinstance(day := facts.get("run_date"), str):
-            return self._of_day(day) or Incident(id=f"day:{day}", kind=IncidentKind.DAY, began=now, day=day)
-        return Incident(id=key, kind=IncidentKind.ALERT, began=now)
-
-    def _of_error(self, event: Event, run: Run | None, now: datetime) -> Incident:
-        """The incident that an error belongs to: that of its run, or of its kind; a new one is not entered yet."""
-        ended = self._incidents.get(run.run_id) if run is not None else None
-        incident = self._of_day(run.run_date) if run is not None else None
-        if incident is not None or ended is not None:
-            return incident or ended  # type: ignore[return-value] # one of them is there
-        if run is not None and not run.is_judged:
-            day, run_id = run.run_date, run.run_id
-            return Incident(id=run_id, kind=IncidentKind.RUN, began=now, day=day, run_id=run_id)
-        incident_id = error_id(event)
-        of_errors = [one.id for one in self.open if one.kind is IncidentKind.ERROR]
-        if incident_id not in of_errors and len(of_errors) >= MAX_ERROR_INCIDENTS:
-            incident_id = OTHER_ERRORS
-        known = self._incidents.get(incident_id)
-        if known is not None and not known.is_over:
-            return known
-        return Incident(id=incident_id, kind=IncidentKind.ERROR, began=now)
-
-    def _of_newest_error(self, now: datetime) -> Incident | None:
-        """The incident that an error was counted in a moment ago."""
-        errors = [one for one in self.open if one.last_error_at is not None and now - one.last_error_at < A_MOMENT]
-        return max(errors, key=lambda one: one.last_error_at or one.began, default=None)
-
-    def _of_day(self, day: str | None) -> Incident | None:
-        """The open incident about a day's run."""
-        return next((one for one in self.open if one.is_of_a_day and day is not None and one.day == day), None)
 
     def _fire(self, incident: Incident, announcement: Announcement, key: str, now: datetime) -> None:
         payload = announcement.payload

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from relay.events import Announcement, Event
-from relay.watchdog.incidents import MAX_ERROR_INCIDENTS, MAX_INCIDENTS
+from relay.watchdog.incident.belonging import MAX_ERROR_INCIDENTS
+from relay.watchdog.incidents import MAX_INCIDENTS
 from tests.support.days import DUE, a_run, world
 from tests.support.stand_in import StandIn, past_runs
 from tests.support.wire import event
