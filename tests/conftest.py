@@ -1,12 +1,16 @@
 """Real parts for all tests; see tests/support. What a test has started or opened ends with it."""
 
 import contextlib
+import gc
+import os
 import sqlite3
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 import structlog
 
@@ -14,6 +18,30 @@ from tests.support import RelayProcess, ServiceManager, Valkey
 from tests.support.examples import register_profiles
 
 register_profiles()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _public_authorities_are_few() -> Iterator[None]:
+    """Each client reads them all, for 20 ms; no test speaks with a server that has a certificate from one of them."""
+    usual, load = {certifi.where(), os.environ.get("SSL_CERT_FILE")}, ssl.SSLContext.load_verify_locations
+    text = Path(certifi.where()).read_text(encoding="ascii")
+    first = text[text.index("-----BEGIN") : text.index("-----END")] + "-----END CERTIFICATE-----\n"
+
+    def load_few(context: ssl.SSLContext, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+        if cafile is not None and str(cafile) in usual:
+            cafile, cadata = None, first
+        load(context, cafile, capath, cadata)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_verify_locations", load_few)
+        yield
 
 
 @pytest.fixture(autouse=True)
