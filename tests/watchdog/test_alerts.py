@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.events import Announcement, Severity
+from relay.events import Announcement, Severity, utc_text
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.alerts import MAX_ALERTS, Alerts
 from tests.support.wire import utc
@@ -45,11 +45,127 @@ def test_an_alert_says_what_it_is_about_and_its_end_keeps_the_severity() -> None
         "facts": {"level": 95},
     }
     (resolved,) = off(alerts, 90)
-    assert (resolved.channel, resolved.severity, resolved.run_id) == (fired.channel, fired.severity, "r1")
-    assert resolved.payload["state"] == "resolved"
-    assert resolved.payload["title"] == "Resolved: CPU is at 95 %"
-    assert resolved.payload["message"] == "CPU is at 40 %."
-    assert resolved.payload["duration_seconds"] == 90
+    assert (resolved.channel, resolved.event) == (fired.channel, fired.event)
+    assert (resolved.severity, fired.run_id, resolved.run_id) == (fired.severity, "r1", "r1")
+    assert resolved.payload == {
+        "alert": "cpu:host",
+        "state": "resolved",
+        "title": "Resolved: CPU is at 95 %",
+        "message": "CPU is at 40 %.",
+        "since": "2025-01-27T21:15:00Z",
+        "until": "2025-01-27T21:16:30Z",
+        "announced_at": "2025-01-27T21:15:00Z",
+        "duration_seconds": 90.0,
+        "run_id": "r1",
+        "facts": {"level": 95},
+    }
+
+
+def test_what_is_not_given_is_left_out_and_an_end_without_words_says_how_long_it_was() -> None:
+    alerts = Alerts(MemoryShelf())
+    (fired,) = alerts.set("cpu", True, START)
+    assert (fired.severity, fired.run_id) == (Severity.ERROR, None)
+    assert fired.payload.keys() == {"alert", "state", "title", "message", "since"}
+    assert (fired.payload["title"], fired.payload["message"]) == ("", "")
+    (resolved,) = alerts.resolve("cpu", after(90))
+    assert resolved.payload["message"] == "It is over after 1 min 30 s."
+    assert alerts.resolve("cpu", after(91)) == []
+    assert alerts.set("cpu", False, after(92)) == []
+
+
+def test_one_that_ends_before_it_began_by_a_clock_that_was_set_lasted_no_time() -> None:
+    alerts = Alerts(MemoryShelf())
+    on(alerts, 0)
+    (resolved,) = off(alerts, -60)
+    assert resolved.payload["duration_seconds"] == 0.0
+
+
+def test_it_fires_with_the_words_of_the_moment_and_ends_with_those_of_the_first_one() -> None:
+    alerts = Alerts(MemoryShelf())
+    for second, title in ((0, "one"), (30, "two"), (60, "three")):
+        fired = alerts.set("cpu", True, after(second), title=title, facts={"n": second}, for_=60, resolve_after=60)
+    assert [(one.payload["title"], one.payload["facts"]) for one in fired] == [("three", {"n": 60})]
+    assert alerts.set("cpu", True, after(90), title="four") == []
+    assert alerts.set("cpu", False, after(100), message="first") == []
+    (resolved,) = alerts.set("cpu", False, after(160), message="second")
+    assert (resolved.payload["title"], resolved.payload["message"]) == ("Resolved: three", "first")
+
+
+def test_whoever_ends_it_may_say_how_long_it_must_be_over() -> None:
+    alerts = Alerts(MemoryShelf())
+    on(alerts, 0)
+    assert alerts.set("cpu:host", False, after(10), resolve_after=60) == []
+    assert alerts.tick(after(69)) == []
+    assert states(alerts.tick(after(70))) == ["resolved"]
+
+
+def test_what_is_resolved_is_over_at_once_whatever_it_should_wait_for() -> None:
+    alerts = Alerts(MemoryShelf())
+    on(alerts, 0, resolve_after=600)
+    off(alerts, 10)
+    (resolved,) = alerts.resolve("cpu:host", after(20), "Enough.")
+    assert (resolved.payload["message"], resolved.payload["duration_seconds"]) == ("CPU is at 40 %.", 20.0)
+    assert not alerts.holds("cpu:host")
+
+
+def test_what_waits_is_known_by_its_name_and_what_fires_also_by_its_run() -> None:
+    alerts = Alerts(MemoryShelf())
+    on(alerts, 10, run_id="r1")
+    alerts.set("cpu:other", True, after(5), for_=60, run_id="r1")
+    alerts.set("disk:a", True, after(0), run_id="r1")
+    alerts.set("cpu", True, after(20), run_id="r2")
+    assert [one.key for one in alerts.firing()] == ["disk:a", "cpu:host", "cpu"]
+    assert [one.key for one in alerts.holding("cpu")] == ["cpu:host", "cpu:other", "cpu"]
+    assert [one.key for one in alerts.about("r1")] == ["disk:a", "cpu:host"]
+    assert [alerts.holds(key) for key in ("cpu", "cpu:other", "disk")] == [True, True, False]
+    assert [alerts.is_firing(key) for key in ("cpu", "cpu:other", "disk")] == [True, False, False]
+
+
+def test_what_was_announced_can_be_announced_again_while_it_fires() -> None:
+    shelf = MemoryShelf()
+    alerts = Alerts(shelf)
+    (fired,) = on(alerts, 0, facts={"level": 95})
+    assert alerts.set("cpu:other", True, after(0), for_=60) == []
+    assert alerts.announcement_of("cpu:host") == fired
+    assert alerts.announcement_of("cpu:other") is None
+    assert alerts.announcement_of("disk") is None
+    alerts.announced_again("cpu:host", after(30))
+    (resolved,) = off(Alerts(shelf), 60)
+    assert resolved.payload["announced_at"] == "2025-01-27T21:15:30Z"
+    assert resolved.payload["duration_seconds"] == 60.0
+
+
+@pytest.mark.parametrize("seconds", [3600.0, -3600.0])
+def test_when_the_clock_is_set_what_waits_waits_as_long_as_it_would_have(seconds: float) -> None:
+    shelf = MemoryShelf()
+    alerts = Alerts(shelf)
+    on(alerts, 0, resolve_after=60)
+    alerts.set("cpu:pending", True, after(10), for_=60)
+    alerts.set("cpu:firing", True, after(10))
+    off(alerts, 10)
+    alerts.clock_stepped(seconds)
+    alerts = Alerts(shelf)
+    assert alerts.set("cpu:host", False, after(seconds + 20)) == []
+    assert alerts.tick(after(seconds + 69)) == []
+    resolved, fired = alerts.tick(after(seconds + 70))
+    assert (resolved.payload["alert"], resolved.payload["state"]) == ("cpu:host", "resolved")
+    assert (fired.payload["alert"], fired.payload["state"]) == ("cpu:pending", "firing")
+    assert fired.payload["since"] == utc_text(after(seconds + 10))
+    assert [one.key for one in alerts.firing() if one.since == after(10)] == ["cpu:firing"]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "dropped"), [((), "a:0"), ((1,), "a:1"), ((2, 1), "a:1")], ids=["all fire", "waits", "two wait"]
+)
+def test_of_too_many_the_oldest_that_waits_makes_room_else_the_oldest(
+    monkeypatch: pytest.MonkeyPatch, waiting: tuple[int, ...], dropped: str
+) -> None:
+    monkeypatch.setattr("relay.watchdog.alerts.MAX_ALERTS", 3)
+    alerts = Alerts(MemoryShelf())
+    for number in range(4):
+        for_ = 60.0 if number in waiting else 0.0
+        alerts.set(f"a:{number}", True, after(number), for_=for_)
+    assert {f"a:{number}" for number in range(4)} - {one.key for one in alerts.holding("a")} == {dropped}
 
 
 def test_it_is_said_once_however_often_it_is_true() -> None:
