@@ -5,22 +5,19 @@ real sink into the Slack stand-in. The day after the fault is good.
 """
 
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sinks.slack import SlackOptions, SlackSink
 from sinks.testing import make_context
-from tests.support.days import DUE, world
-from tests.support.stand_in import StandIn, past_runs
-from tests.support.world import IDLE, World
+from tests.support.stand_in import day_of
+from tests.support.world import World
 from tickstock_simulator.faults import FAULTS
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.slack_messages import CIRCLES, SlackMessage
 
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
-TOMORROW = DUE + timedelta(days=1)
 WORDS = {"red_circle": "red", "large_yellow_circle": "amber", "large_green_circle": "green"}
 ROW = re.compile(
     r"\| `(?P<fault>[^`]+)` \| (?P<posts>\d+) \| (?P<mentions>\d+) \| (?P<edits>\d+) \| (?P<replies>\d+)"
@@ -35,17 +32,6 @@ def expected() -> dict[str, tuple[int, int, int, int, str]]:
         row["fault"]: (int(row["posts"]), int(row["mentions"]), int(row["edits"]), int(row["replies"]), row["last"])
         for row in ROW.finditer(part)
     }
-
-
-def the_day_of(fault: str) -> World:
-    """A day with the fault, and a good one after it."""
-    around = world("2025-01-27 20:00")
-    past_runs(around)
-    StandIn(around, fault).day(DUE, "today")
-    around.status = IDLE
-    around.until(TOMORROW - timedelta(minutes=30), step=300)
-    StandIn(around).day(TOMORROW, "tomorrow")
-    return around
 
 
 async def messages_of(around: World) -> list[SlackMessage]:
@@ -75,7 +61,7 @@ def calls(message: SlackMessage) -> int:
 
 @pytest.mark.parametrize("fault", expected())
 async def test_slack_shows_of_a_fault_what_the_page_says(fault: str) -> None:
-    messages = await messages_of(the_day_of(fault))
+    messages = await messages_of(day_of(fault))
     posts = [each for each in messages if each.thread is None]
     in_thread = [each for each in messages if each.thread is not None and not each.is_broadcast]
     row = (

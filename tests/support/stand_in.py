@@ -1,11 +1,12 @@
 """The stand-in TickStockPL's own runs and faults, played into a small world on a clock that is moved by hand."""
 
+import functools
 from datetime import datetime, timedelta
 
 from relay.events import Event
 from relay.normalize.normalize import Normalizer, Unreadable
 from relay.tickstockpl.models import HistoryRun, Status
-from tests.support.days import DUE
+from tests.support.days import DUE, world
 from tests.support.world import IDLE, World
 from tickstock_simulator.disturbance import Disturbance, failure
 from tickstock_simulator.faults import Faults
@@ -13,17 +14,20 @@ from tickstock_simulator.flow import Run, ending, steps
 from tickstock_simulator.wire import Ink, Step
 
 NORMALIZER = Normalizer()
+TOMORROW = DUE + timedelta(days=1)
 
 
 class StandIn:
     """Plays the stand-in's runs into a world, in simulated time."""
 
-    def __init__(self, around: World, *faults: str, step: float = 30.0) -> None:
-        """`step`: seconds between two looks of the relay while nothing happens."""
+    def __init__(self, around: World, *faults: str, step: float = 30.0, is_watched: bool = True) -> None:
+        """`step`: seconds between two looks of the relay; when it is watched, it also looks before each message."""
         self.world = around
         self.faults = Faults(faults)
         self._step = step
+        self._is_watched = is_watched
         self._api_back: datetime | None = None
+        self._looked_at = around.now
 
     def day(self, start: datetime, run_id: str) -> None:
         """One scheduled run, and what is left of four hours."""
@@ -33,6 +37,8 @@ class StandIn:
             self._pass(start)
             self._take_api_down(start)
             self._play([one for at, name in begins for one in self._run(at, name)], start, run_id)
+        self._pass(start + timedelta(hours=2))
+        self._step = max(self._step, 120.0)
         self._pass(start + timedelta(hours=4))
 
     def manual(self, start: datetime, run_id: str) -> None:
@@ -43,7 +49,9 @@ class StandIn:
     def _play(self, messages: list[tuple[datetime, str, bytes]], start: datetime, run_id: str) -> None:
         self.world.status = Status(is_running=True, run_id=run_id, start_time=start)
         for at, channel, body in sorted(messages, key=lambda one: one[0]):
-            self._pass(at)
+            if self._is_watched or at - self._looked_at >= timedelta(seconds=self._step):
+                self._pass(at)
+            self.world.now = at
             if (one := self._read(channel, body)) is not None:
                 self.world.hear(one)
         self._end(start, run_id)
@@ -54,6 +62,7 @@ class StandIn:
             self.world.until(self._api_back, self._step)
             self.world.api_up, self._api_back = True, None
         self.world.until(moment, self._step)
+        self._looked_at = moment
 
     def _take_api_down(self, start: datetime) -> None:
         if (fault := self.faults.get("api-down")) is not None:
@@ -112,3 +121,15 @@ def past_runs(around: World) -> None:
         start = DUE - timedelta(days=day)
         end = start + timedelta(minutes=35)
         around.history.append(HistoryRun(f"past-{day}", None, start, end, "completed", 505, 5, 1250, 7575, 2100.0))
+
+
+@functools.cache
+def day_of(fault: str) -> World:
+    """A day with the fault, and a good one after it: to look at, as it is shared."""
+    around = world("2025-01-27 20:00")
+    past_runs(around)
+    StandIn(around, fault).day(DUE, "today")
+    around.status = IDLE
+    around.until(TOMORROW - timedelta(minutes=30), step=300)
+    StandIn(around, step=60, is_watched=False).day(TOMORROW, "tomorrow")
+    return around

@@ -164,6 +164,8 @@ class World:
                 self.tick()
 
     def _keep(self, announcements: list[Announcement]) -> None:
+        if not announcements:
+            return
         seen = self.incidents.see(announcements, self.now)
         self.announcements += [(self.now, announcement) for announcement in seen]
         self.quiet.announced(seen, self.now)

@@ -10,13 +10,12 @@ import pytest
 
 from relay.redaction.redactor import Redactor
 from tests.support.days import DUE, world
-from tests.support.stand_in import StandIn, past_runs
-from tests.support.world import IDLE, World
+from tests.support.stand_in import StandIn, day_of
+from tests.support.world import World
 from tickstock_simulator.faults import FAULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 HIDE = Redactor((), ()).redact_text
-TOMORROW = DUE + timedelta(days=1)
 
 # fault: the alerts of that day, each with the seconds after the moment at which it was due, to a look of 30 s.
 EXPECTED = {
@@ -87,10 +86,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
-    around = world("2025-01-27 20:00")
-    past_runs(around)
-    stand_in = StandIn(around, fault)
-    stand_in.day(DUE, "today")
+    around = day_of(fault)
     fired = [
         (announcement.event, at)
         for at, announcement in around.announcements
@@ -100,9 +96,6 @@ def test_a_fault_is_said_once_in_time_and_resolved(fault: str) -> None:
     for (name, at), (_, allowed) in zip(fired, EXPECTED[fault], strict=True):
         late = (at - due_at(fault, name)).total_seconds()
         assert 0 <= late <= allowed + 35, f"{name} {late:g} s after it was due"
-    around.status = IDLE
-    around.until(TOMORROW - timedelta(minutes=30), step=300)
-    StandIn(around).day(TOMORROW, "tomorrow")
     states = [
         announcement.payload["state"] for _, announcement in around.announcements if _is_alert(announcement.channel)
     ]
