@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,28 @@ def loaded(config: Path, *, only: Collection[str] | None = None) -> Settings:
 
 def duration(_context: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
     """`2h`."""
-    from sinks.options import parse_duration
-
     try:
-        return None if value is None else timedelta(seconds=float(str(parse_duration(value))))
+        return None if value is None else _span(value)
     except (ValueError, OverflowError):
         raise click.BadParameter("must be a duration such as 30m, 2h or 1d") from None
+
+
+def moment(value: str, now: datetime, *, ahead: bool) -> datetime:
+    """A time (naive: UTC), or a duration: so long ahead of `now`, or before it.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    with suppress(ValueError, OverflowError):
+        return now + _span(value) if ahead else now - _span(value)
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("must be a time such as 2025-01-27T21:10Z, or a duration such as 2h") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _span(text: str) -> timedelta:
+    from sinks.options import parse_duration
+
+    return timedelta(seconds=float(str(parse_duration(text))))

@@ -6,14 +6,14 @@ Facts go to standard error, since standard output may be the events'.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from relay.cli.matchers import MATCHERS, matching, read_matchers
-from relay.cli.options import BadConfig
+from relay.cli.options import loaded, moment
 from relay.cli.recording import Recorded, recorded
 from relay.process.terminal import plain
 
@@ -26,22 +26,7 @@ INTERRUPTED = 130
 
 
 def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
-    """A time (naive: UTC), or a duration: so long ago."""
-    from sinks.options import parse_duration
-
-    if value is None:
-        return None
-    try:
-        return datetime.now(UTC) - timedelta(seconds=float(str(parse_duration(value))))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(
-            "must be a time such as 2025-01-27T21:10Z, or a duration such as 2h for two hours ago"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if value is None else moment(value, datetime.now(UTC), ahead=False)
 
 
 def _paths(_context: click.Context, _argument: click.Parameter, values: tuple[str, ...]) -> tuple[Path, ...]:
@@ -100,14 +85,15 @@ def command(
         raise click.UsageError("--sink needs --to sinks")
     match = read_matchers(matchers)
     selection = ReplaySelection(since, until, matching(match) if match else None)
-    settings = _settings(path, target) if target != "stdout" else None
+    sections = ("redis",) if target == "redis" else None
+    settings = loaded(path, only=sections) if target != "stdout" else None
     if target == "redis":
         _confirm(yes=yes)
     pace = None if as_fast else _pace(speed, target)
     if settings is None:
         ctx.exit(_replay(files, selection, settings, target, pace, sinks, mark=not alerts))
     words = [f"--to={target}", *(f"--sink={name}" for name in sinks), *(["--alerts"] if alerts else []), *matchers]
-    words += [f"{name}={moment.isoformat()}" for name, moment in (("--since", since), ("--until", until)) if moment]
+    words += [f"{name}={at.isoformat()}" for name, at in (("--since", since), ("--until", until)) if at]
     with recorded("replay", [*words, *(path.name for path in files)], path if path.exists() else None) as record:
         code = _replay(files, selection, settings, target, pace, sinks, mark=not alerts, record=record)
     ctx.exit(code)
@@ -175,12 +161,3 @@ def _replay(
 def _summary(archive: Archive, summary: str) -> str:
     damaged = f", {archive.damaged:,} lines skipped that are not events" if archive.damaged else ""
     return f"{archive.events:,} events{summary}{damaged}"
-
-
-def _settings(path: Path, target: str) -> Settings:
-    from relay.config.load import ConfigError, load
-
-    try:
-        return load(path, only=("redis",) if target == "redis" else None)
-    except ConfigError as wrong:
-        raise BadConfig(plain(str(wrong))) from wrong

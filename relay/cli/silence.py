@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relay.cli.matchers import MATCHERS, read_matchers
-from relay.cli.options import config_of_store, duration
+from relay.cli.options import config_of_store, duration, moment
 from relay.cli.recording import recorded
 from relay.cli.store import StoreShelf, opened_store
 from relay.process.operations import who_am_i
@@ -42,20 +42,7 @@ def _now() -> datetime:
 
 
 def _until(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
-    """`2h` from now, or a time of its own; a naive one is UTC."""
-    from sinks.options import parse_duration
-
-    if value is None:
-        return None
-    try:
-        return _now() + timedelta(seconds=float(str(parse_duration(value))))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter("must be a duration such as 2h or 1d, or a time such as 2025-01-28T06:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if value is None else moment(value, _now(), ahead=True)
 
 
 def _known_incident(config: Path, given: str) -> str:

@@ -56,11 +56,13 @@ class Kind:
 
     def __init__(self, facts: KindFacts) -> None:
         self.facts = facts
-        self.domain, self.action = split_channel(facts.channel)
+        domain, action = split_channel(facts.channel)
+        self.domain = domain
+        self.action = action
         for name, value in facts._asdict().items():
             setattr(self, name, value)
         if facts.severity is None:
-            self.severity = usual_severity(self.domain, self.action, facts.event)
+            self.severity = usual_severity(domain, action, facts.event)
         self.head = self._head()
         self.size = 300 + 2 * len(self.head)
         """About the bytes that it takes in memory."""

@@ -38,7 +38,8 @@ class Breaker:
         """A delivery arrived; one that was under way when a rest began does not end the rest."""
         self._failures = 0
         if self.state is not BreakerState.OPEN:
-            self.state, self._until = BreakerState.CLOSED, 0.0
+            self.state = BreakerState.CLOSED
+            self._until = 0.0
 
     def failed(self, now: float) -> None:
         """A delivery did not arrive, and the other side is to blame."""
@@ -59,9 +60,11 @@ class Breaker:
         """Rest at least until then; a rest that goes on keeps its beginning, and never becomes shorter."""
         if self.state is not BreakerState.OPEN:
             self.resting_since = now
-        self.state, self._until = BreakerState.OPEN, max(self._until, until)
+        self.state = BreakerState.OPEN
+        self._until = max(self._until, until)
 
     def end_rest(self) -> None:
         """Have one trial decide now."""
         if self.state is BreakerState.OPEN:
-            self.state, self._until = BreakerState.HALF_OPEN, 0.0
+            self.state = BreakerState.HALF_OPEN
+            self._until = 0.0

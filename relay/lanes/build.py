@@ -185,7 +185,8 @@ class LaneSet:
 
     def start(self) -> None:
         """Have the new lanes deliver: each of them, also when another cannot start; then the first error is raised."""
-        fresh, self.fresh = self.fresh, []
+        fresh = self.fresh
+        self.fresh = []
         errors: list[Exception] = []
         for lane in fresh:
             try:

@@ -44,4 +44,5 @@ def _about(event: Event) -> tuple[str, str]:
 def _reached(event: Event, channel: str, name: str, routes: Routes) -> set[str]:
     """The sinks that the routes give such an event; throttles are not asked, and count nothing."""
     like = replace(event, kind=kind_of(KindFacts(channel, name, None, event.severity, event.source, event.version)))
-    return {sink for verdict in explain(routes, like) if verdict.matches for sink in verdict.route.sinks}
+    taking = [verdict.route for verdict in explain(routes, like) if verdict.matches]
+    return {sink for route in taking for sink in route.sinks}

@@ -65,4 +65,5 @@ class Lane(ABC):
     def _well(self) -> None:
         if self.error:
             log.info("sink works again", sink=self.name)
-        self.error, self.failing_since = "", None
+        self.error = ""
+        self.failing_since = None

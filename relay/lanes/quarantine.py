@@ -116,7 +116,8 @@ class Quarantine:
                 self.dropped += 1
         else:
             self._held.clear()
-            self.error, self.is_in_use = "", False
+            self.error = ""
+            self.is_in_use = False
 
     def _rotate(self) -> None:
         self.close()

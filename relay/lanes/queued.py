@@ -174,7 +174,8 @@ class QueuedLane(Lane):
 
     def _follow_clock(self) -> None:
         """When the clock was set, everything that waits for a time moves with it, before that time is looked at."""
-        step, self._stepped = self._clock.stepped - self._stepped, self._clock.stepped
+        step = self._clock.stepped - self._stepped
+        self._stepped = self._clock.stepped
         if step:
             self._workers.ready.clear()
             self._outbox.shift(self.name, step)

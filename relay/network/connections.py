@@ -111,17 +111,19 @@ class Connections:
             return
         self._idle.append((target.place, connection))
         if len(self._idle) > MOST_IDLE:
-            await self._idle.popleft()[1].aclose()
+            _, oldest = self._idle.popleft()
+            await oldest.aclose()
 
     async def close(self) -> None:
         """Close all that are not in use."""
         while self._idle:
-            await self._idle.pop()[1].aclose()
+            _, connection = self._idle.pop()
+            await connection.aclose()
 
     def _last_used(self, place: Place) -> httpcore.AsyncConnectionInterface | None:
-        for number in range(len(self._idle) - 1, -1, -1):
-            if self._idle[number][0] == place:
-                connection = self._idle[number][1]
+        for number in reversed(range(len(self._idle))):
+            connected_to, connection = self._idle[number]
+            if connected_to == place:
                 del self._idle[number]
                 return connection
         return None

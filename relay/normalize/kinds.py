@@ -32,10 +32,11 @@ class Channel:
     def __init__(self, name: str, all_channels: "Channels") -> None:
         self._all = all_channels
         self.name = name
-        self.domain, action = split_channel(name)
-        self.phase = None if action == "streaming" else PHASE_NAMES.get(self.domain)
-        words = [part for part in (self.domain, *action.split(":")) if part]
-        self.fallback = "error" if self.domain == "errors" else "_".join(words)
+        domain, action = split_channel(name)
+        self.domain = domain
+        self.phase = None if action == "streaming" else PHASE_NAMES.get(domain)
+        words = [part for part in (domain, *action.split(":")) if part]
+        self.fallback = "error" if domain == "errors" else "_".join(words)
         self.shape = canonical
         self.kinds: dict[tuple[str | None, ...], tuple[Kind, Mark]] = {}
 

@@ -85,7 +85,8 @@ def _without_password(match: re.Match[str]) -> str:
         return f"{match[1]}{REDACTED}@"
     rest = match[0][len(match[1]) :]
     is_cut_off = match[1] == "://:" or match.string[match.end() : match.end() + 1] in ("", "…", '"', "'")
-    if not is_cut_off or "[" in match[1] or not rest.strip("…\\") or _PORT.match(rest):
+    is_no_password = not rest.strip("…\\") or _PORT.match(rest)
+    if not is_cut_off or is_no_password or "[" in match[1]:
         return match[0]
     return match[1] + REDACTED + "\\" * rest.endswith("\\")
 

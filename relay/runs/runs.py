@@ -100,7 +100,8 @@ class Runs:
         announcements: list[Announcement] = []
         run.last_seen = max(run.last_seen, now)
         run.events += 1
-        if run.is_guessed and run.ended_at and signal.verb is not Verb.ERROR and event.time > run.ended_at:
+        was_over = run.is_guessed and run.ended_at is not None and event.time > run.ended_at
+        if was_over and signal.verb is not Verb.ERROR:
             announcements += _reopen(run)
         if signal.verb is Verb.ERROR:
             run.count_error(event)

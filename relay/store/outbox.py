@@ -56,7 +56,7 @@ class Outbox:
     def __init__(self, store: Store, options: OutboxOptions) -> None:
         self._store = store
         self._options = options
-        self._last_id = cast("int", store.read(sql.LAST_ID)[0][0])
+        self._last_id = cast("int", store.value(sql.LAST_ID))
         self._rows = 0
         self._bytes = 0
         self.time_shift = TimeShift(store)
@@ -155,11 +155,11 @@ class Outbox:
 
     def next_due(self, lane: str, now: float) -> float | None:
         """When the next row of a lane may be tried that may not be yet; None: there is none."""
-        return cast("float | None", self._store.read(sql.NEXT_DUE, {"lane": lane, "now": now})[0][0])
+        return cast("float | None", self._store.value(sql.NEXT_DUE, {"lane": lane, "now": now}))
 
     def was_revived(self, lane: str, since: float, now: float) -> bool:
         """Whether `outbox retry` had failed rows of this lane tried again in that time."""
-        return bool(self._store.read(sql.REVIVED, {"lane": lane, "since": since, "now": now})[0][0])
+        return bool(self._store.value(sql.REVIVED, {"lane": lane, "since": since, "now": now}))
 
     def hurry(self, lane: str, now: float) -> None:
         """Have what failed before be due now."""
@@ -181,7 +181,7 @@ class Outbox:
     def dead_letter(self, rows: Sequence[Row], error: str) -> None:
         """Give rows up: to the dead letters, of which the newest are kept."""
         self._no_longer_waiting(rows, sql.DEAD_LETTER, [(row.attempts, error, row.id) for row in rows])
-        surplus = cast("int", self._store.read(sql.ALL_DEAD)[0][0]) - self._options.dead_letters
+        surplus = cast("int", self._store.value(sql.ALL_DEAD)) - self._options.dead_letters
         if surplus > 0:
             doomed = [(row.id,) for row in self._select(sql.OLDEST_DEAD, (min(surplus, 2 * EXPIRED),))]
             self._store.write(lambda db: db.executemany(sql.DELETE, doomed))
@@ -216,7 +216,7 @@ class Outbox:
     def depth(self, lane: str) -> Depth:
         """What is in one lane."""
         waiting, size = self._counted(lane, "waiting")
-        oldest = cast("float | None", self._store.read(sql.OLDEST_ACCEPTED, (lane,))[0][0])
+        oldest = cast("float | None", self._store.value(sql.OLDEST_ACCEPTED, (lane,)))
         return Depth(waiting, self._counted(lane, "dead")[0], size, oldest)
 
     def count(self) -> None:
@@ -275,9 +275,9 @@ class Outbox:
         """The first waiting rows that nobody holds, as many as make up so many rows and bytes, not too many at once."""
         lanes = cast("list[tuple[str]]", self._store.read(sql.LANES_WITH_WAITING))
         most = MOST_DROPPED + len(self._held)
-        oldest = [
-            row for (lane,) in lanes for row in self._select(sql.OLDEST, (lane, most)) if row.id not in self._held
-        ]
+        oldest: list[Row] = []
+        for (lane,) in lanes:
+            oldest += [row for row in self._select(sql.OLDEST, (lane, most)) if row.id not in self._held]
         found: list[Row] = []
         for row in sorted(oldest, key=lambda row: row.id)[:MOST_DROPPED]:
             if len(found) >= rows and size <= 0:

@@ -93,6 +93,10 @@ class Store:
                 self._leave_disk(error)
             return self._db.execute(query, values).fetchall()
 
+    def value(self, query: str, values: Values = ()) -> object:
+        """What a query for one value gives."""
+        return self.read(query, values)[0][0]
+
     def stage(self, statement: str, values: Values) -> None:
         """Have a row written by the next commit, which runs each statement once for all its rows."""
         self._staged.setdefault(statement, []).append(values)

@@ -41,8 +41,7 @@ class TimeShift:
         shift = next((shift for shift in self._shifts if shift.lane == lane), None)
         if shift is None:
             return
-        found = self._store.read(sql.END_OF_SLICE, (shift.after, shift.last, SLICE))
-        end = cast("int | None", found[0][0])
+        end = cast("int | None", self._store.value(sql.END_OF_SLICE, (shift.after, shift.last, SLICE)))
         if end is None:
             self._shifts.remove(shift)
             return

@@ -21,9 +21,11 @@ class Batch:
     @property
     def first_position(self) -> int:
         """Where its first message ends in the stream."""
-        return self.messages[0][2]
+        _, _, position = self.messages[0]
+        return position
 
     @property
     def last_position(self) -> int:
         """Where its last message ends in the stream: when the batch is taken, the stream is taken up to there."""
-        return self.messages[-1][2]
+        _, _, position = self.messages[-1]
+        return position

@@ -24,7 +24,10 @@ class Lag:
         """Whether to ask now."""
         if not self.is_behind or len(self._asked) >= MOST:
             return False
-        return not self._asked or now - self._asked[-1][0] >= EVERY
+        if not self._asked:
+            return True
+        last_asked_at, _ = self._asked[-1]
+        return now - last_asked_at >= EVERY
 
     def asked(self, now: float, question: bytes) -> None:
         """It was sent."""
@@ -32,7 +35,10 @@ class Lag:
 
     def answered(self) -> bytes | None:
         """An answer has come: to the question that is returned, the oldest."""
-        return self._asked.popleft()[1] if self._asked else None
+        if not self._asked:
+            return None
+        _, question = self._asked.popleft()
+        return question
 
     def all_answered(self) -> None:
         """Whatever was asked before is answered."""
@@ -40,4 +46,7 @@ class Lag:
 
     def seconds(self, now: float) -> float:
         """Age of the oldest unread message, at least; 0 when all was read."""
-        return max(0.0, now - self._asked[0][0]) if self.is_behind and self._asked else 0.0
+        if not self.is_behind or not self._asked:
+            return 0.0
+        oldest_asked_at, _ = self._asked[0]
+        return max(0.0, now - oldest_asked_at)

@@ -114,7 +114,8 @@ class PoisonSearch:
 
 def notice(part: Part, now: datetime) -> Announcement:
     """That a message was set aside."""
-    channel = part.batch.messages[0][0].decode(errors="backslashreplace")[:200]
+    wire_channel, _, _ = part.batch.messages[0]
+    channel = wire_channel.decode(errors="backslashreplace")[:200]
     return Announcement(
         channel="relay:alert:messages_set_aside",
         event="messages_set_aside",

@@ -199,7 +199,8 @@ class Incidents:
         """Its state, if that has changed and it is time to say so."""
         before = incident.announced
         waits = timedelta(0) <= now - (before.at if before else incident.began) < WAIT
-        if before is None and waits and incident.is_of_a_day and not incident.is_over:
+        more_may_come = incident.is_of_a_day and not incident.is_over
+        if before is None and waits and more_may_come:
             return None
         state = self._teller.state(incident, now)
         digest = digest_of(state)

@@ -6,7 +6,7 @@ Pure. One number is one condition for each channel that tells it, so that two so
 from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.config.watchdog import LevelOptions, RateOptions
 from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Severity
@@ -91,24 +91,32 @@ def _find_number(places: list[Mapping[str, Any]], field: str) -> float | None:
     return None
 
 
+class _Error(NamedTuple):
+    """All that is counted of one error."""
+
+    at: datetime
+    category: str
+    symbol: str | None
+
+
 class ErrorRates:
     """How often errors come: in all, of one category, for one symbol. Too often is one alert, whichever way."""
 
     def __init__(self, alerts: Alerts) -> None:
         self._alerts = alerts
-        self._errors: deque[tuple[datetime, str, str | None]] = deque(maxlen=MAX_ERRORS)
+        self._errors: deque[_Error] = deque(maxlen=MAX_ERRORS)
         self._dirty = False
 
     def observe(self, event: Event, now: datetime) -> None:
         """Count an error event; test, replayed and harmless ones are none."""
         if event.severity < Severity.ERROR or event.has(NOT_REAL):
             return
-        self._errors.append((now, error_category(event), error_symbol(event)))
+        self._errors.append(_Error(now, error_category(event), error_symbol(event)))
         self._dirty = True
 
     def tick(self, now: datetime, limits: RateOptions) -> list[Announcement]:
         """Look at the rates of the moment."""
-        while self._errors and (now - self._errors[0][0]).total_seconds() > max(limits.window, 60.0):
+        while self._errors and (now - self._errors[0].at).total_seconds() > max(limits.window, 60.0):
             self._errors.popleft()
             self._dirty = True
         if not self._dirty:
@@ -129,19 +137,19 @@ class ErrorRates:
         )
 
     def _too_often(self, now: datetime, limits: RateOptions) -> list[str]:
-        recent = [one for one in self._errors if (now - one[0]).total_seconds() <= limits.window]
+        recent = [one for one in self._errors if (now - one.at).total_seconds() <= limits.window]
         found = []
         if (rate := self._last_minute(now)) > limits.per_minute:
             found.append(f"{rate} errors in 1 min (limit {limits.per_minute})")
         span = f"in {duration(limits.window)}"
-        for category, number in Counter(category for _, category, _ in recent).most_common(1):
+        for category, number in Counter(one.category for one in recent).most_common(1):
             if number > limits.per_category:
                 found.append(f"{number} of category {category} {span} (limit {limits.per_category})")
-        for symbol, number in Counter(symbol for _, _, symbol in recent if symbol).most_common(1):
+        for symbol, number in Counter(one.symbol for one in recent if one.symbol).most_common(1):
             if number > limits.per_symbol:
                 found.append(f"{number} for symbol {symbol} {span} (limit {limits.per_symbol})")
         return found
 
     def _last_minute(self, now: datetime) -> int:
         minute = now - timedelta(minutes=1)
-        return sum(at > minute for at, _, _ in self._errors)
+        return sum(one.at > minute for one in self._errors)

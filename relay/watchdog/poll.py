@@ -59,8 +59,11 @@ class Watch:
 
     def observe(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
         """Levels, error rates and the schedule."""
-        wanted = self._wanted
-        return [announcement for event in events if wanted[event.kind] for announcement in self.dog.observe(event, now)]
+        announcements: list[Announcement] = []
+        for event in events:
+            if self._wanted[event.kind]:
+                announcements += self.dog.observe(event, now)
+        return announcements
 
     @property
     def waits_for_clock(self) -> bool:

@@ -104,9 +104,8 @@ class StartCheck:
 
     def _note_idle(self, api: ApiState, asked_from: datetime) -> None:
         """Since when the API has said that it is idle, in answers that count."""
-        status = api.status
-        counts = status is not None and api.answered_at is not None and api.answered_at >= asked_from
-        if status is None or api.answered_at is None or not counts or status.is_running is not False:
+        says_idle = api.status is not None and api.status.is_running is False
+        if api.answered_at is None or api.answered_at < asked_from or not says_idle:
             self._idle_from = None
             self._is_idle = False
         else:

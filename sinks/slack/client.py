@@ -231,7 +231,8 @@ class SlackClient:
         """By Slack's error code when it is one, else by the HTTP status."""
         code = self._poster.redacted(_code_of(reply))
         by_status = outcome_of(answer, self._now(), code)
-        if answer.status == 429 or answer.status >= 500 or (answer.status != 200 and code not in _REASONS):
+        is_temporary = answer.status == 429 or answer.status >= 500
+        if is_temporary or (answer.status != 200 and code not in _REASONS):
             return by_status
         detail = f"Slack says {code or 'an unknown error'}{self._remedy(code, reply)}"
         return Outcome(_REASONS.get(code, Reason.REJECTED), detail, by_status.retry_after)
@@ -258,7 +259,7 @@ def _as_key(delivery_id: str) -> str:
 
 
 def _ornaments(code: str) -> set[str]:
-    return {name for words, names in _ORNAMENTS.items() if words.search(code) for name in names}
+    return set().union(*(names for words, names in _ORNAMENTS.items() if words.search(code)))
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

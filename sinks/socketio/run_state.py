@@ -43,7 +43,10 @@ class RunState:
             self.last_error = data
         elif emit.name == "processing_status":
             if event.event.endswith("started"):
-                self.status, self.phases, self.errors, self.last_error = "running", {}, 0, None
+                self.status = "running"
+                self.phases = {}
+                self.errors = 0
+                self.last_error = None
             else:
                 self.status = data["status"] or event.event.rpartition("_")[2]
         elif emit.name == "run_state":
