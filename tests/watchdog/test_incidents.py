@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.events import Announcement, Event
+from relay.events import Announcement, Event, utc_text
 from relay.watchdog.incident.belonging import MAX_ERROR_INCIDENTS
 from relay.watchdog.incidents import MAX_INCIDENTS
 from tests.support.days import DUE, a_run, world
@@ -73,6 +73,11 @@ def test_errors_and_alerts_of_a_run_are_one_incident_that_is_announced_once() ->
     assert state["errors"]["count"] == 1
     assert [alert["name"] for alert in state["alerts"]] == ["run_failed"]
     assert state["silence"] == "tickstock-relay silence add --for 2h --incident r1"
+    (note,) = state["notes"]
+    assert note.keys() == {"number", "at", "change", "severity", "text"}
+    assert (note["number"], note["change"], note["severity"]) == (state["number"], "begins", "critical")
+    assert note["text"] == "Run of Mon 27 Jan failed."
+    assert note["at"] == utc_text(around.incident_events[0][0])
 
 
 def test_the_first_state_of_a_run_waits_five_seconds_for_more_of_it() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from relay.config.watchdog import WatchdogOptions
 from relay.tickstockpl.models import HistoryRun, Status
+from relay.watchdog.progress_check import _how_it_ended, _is_row_of
 from tests.support.days import DUE, a_run, running, world
 from tests.support.wire import upto
 
@@ -292,3 +293,32 @@ def test_a_slow_phase_is_not_over_because_the_next_one_has_begun() -> None:
     day.tick()
     assert day.alerts_announced == ["phase_slow firing", "phase_slow resolved"]
     assert day.alert("phase_slow", "resolved")["message"] == "The phase ended at 16:25."
+
+
+@pytest.mark.parametrize(
+    ("run_id", "row", "is_it"),
+    [
+        ("r1", HistoryRun("r1", start_time=DUE + timedelta(days=1)), True),
+        ("r1", HistoryRun("r2", start_time=DUE), False),
+        ("r1", HistoryRun(None, start_time=DUE + timedelta(seconds=1)), True),
+        ("r1", HistoryRun(None, start_time=DUE + timedelta(hours=1)), False),
+        ("r1", HistoryRun(None), False),
+        (None, HistoryRun("r2", start_time=DUE), True),
+        (None, HistoryRun("r2"), False),
+    ],
+)
+def test_a_row_of_the_history_is_a_run_by_its_id_else_by_its_start(
+    run_id: str | None, row: HistoryRun, is_it: bool
+) -> None:
+    day = world()
+    day.play(a_run(DUE, run_id)[:1])
+    assert _is_row_of(row, day.runs.open[0]) is is_it
+
+
+def test_a_run_that_ended_before_the_relay_forgot_it_is_said_to_have_ended_so() -> None:
+    day = world()
+    day.play(a_run(DUE))
+    run = next(iter(day.runs.newest_first()))
+    assert _how_it_ended(run) == "The run has ended at 16:45: completed."
+    run.ended_at = None
+    assert _how_it_ended(run) == "The run has ended: completed."

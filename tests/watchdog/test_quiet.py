@@ -102,6 +102,28 @@ def test_silence_and_maintenance_keep_alerts_and_errors_back_and_end_in_one_summ
 
 
 @pytest.mark.parametrize("window", [False, True])
+def test_whether_an_alert_is_silenced_and_what_was_kept_back_can_be_asked(*, window: bool) -> None:
+    rig = Rig(window=window)
+    rig.fire("early", NOW - HOUR)
+    (early,) = rig.alerts.firing()
+    assert not rig.quiet.silences_alert(early, rig.alerts, NOW - MINUTE)
+    assert rig.quiet.active(NOW - MINUTE) == []
+    silenced(rig, window=window)
+    rig.tick(NOW)
+    (active,) = rig.quiet.active(NOW)
+    assert rig.quiet.kept_back(active.id) == rig.quiet.kept_back("another") == (0, 0)
+    rig.fire("lasting", NOW + MINUTE)
+    rig.alerts.set("pending", True, NOW + MINUTE, for_=600)
+    rig.errors(2, NOW + 2 * MINUTE)
+    assert rig.quiet.kept_back(active.id) == (1, 2)
+    asked = {one.key: rig.quiet.silences_alert(one, rig.alerts, NOW + 3 * MINUTE) for one in rig.alerts.firing()}
+    assert asked == {"early": True, "lasting": True}
+    (pending,) = rig.alerts.holding("pending")
+    assert not rig.quiet.silences_alert(pending, rig.alerts, NOW + 3 * MINUTE)
+    assert not rig.quiet.silences_alert(early, rig.alerts, NOW + HOUR)
+
+
+@pytest.mark.parametrize("window", [False, True])
 def test_over_a_restart_nothing_is_said_twice_and_nothing_is_forgotten(*, window: bool) -> None:
     rig = Rig(window=window)
     silenced(rig, window=window)

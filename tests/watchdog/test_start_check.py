@@ -38,13 +38,18 @@ def test_a_late_start_resolves_it_and_says_how_late() -> None:
     assert day.alerts_announced == ["never_started firing", "never_started resolved"]
     alert = day.alert("never_started", "resolved")
     assert alert["message"] == "Started at 16:33 EST (automatic), 23 min late."
+    (late,) = [one for _, one in day.announcements if one.event == "run_started_late"]
+    assert (late.payload["due_at"], late.payload["late_seconds"]) == ("2025-01-27T21:10:00Z", 1380.0)
 
 
 def test_a_run_that_never_came_is_resolved_by_the_next_day_s() -> None:
     day = world()
     day.play(a_run(DUE + timedelta(days=1)))
     assert day.alerts_announced == ["never_started firing", "never_started resolved"]
-    assert "never happened" in day.alert("never_started", "resolved")["message"]
+    assert day.alert("never_started", "resolved")["message"] == (
+        "That run never happened; the next one started at Tue 28 Jan 16:10 EST (21:10 UTC) (automatic)."
+    )
+    assert day.alert("never_started", "resolved")["facts"]["never_ran"] is True
 
 
 def test_when_the_api_is_down_too_it_says_that_everything_may_be_down() -> None:
@@ -98,10 +103,20 @@ def test_a_schedule_that_is_switched_off_is_said_as_such() -> None:
     day.schedule = replace(SCHEDULE, enabled=False)
     day.until(DUE + timedelta(days=2))
     assert day.alerts_announced == ["schedule_disabled firing"]
-    assert day.alert("schedule_disabled")["title"] == "TickStockPL's schedule is switched off"
+    alert = day.alert("schedule_disabled")
+    assert alert["title"] == "TickStockPL's schedule is switched off"
+    assert alert["message"] == (
+        "A run was due at 16:10 EST (21:10 UTC); none will start by itself."
+        " If nobody meant that: `tickstock-relay schedule --enable`."
+    )
+    assert alert["facts"] == {"run_date": "2025-01-27", "due_at": "2025-01-27T21:10:00Z"}
+    (severity,) = [one.severity for _, one in day.announcements if one.event == "schedule_disabled"]
+    assert severity is Severity.WARNING
     day.schedule = SCHEDULE
     day.pass_(1)
     assert day.alerts_announced[1:] == ["schedule_disabled resolved"]
+    ended = day.alert("schedule_disabled", "resolved")["message"]
+    assert ended == "TickStockPL's schedule is on again since 16:10."
 
 
 def test_a_schedule_moved_by_an_event_counts_at_once_even_after_the_due_time() -> None:
@@ -129,9 +144,24 @@ def test_a_day_that_the_scheduler_does_not_plan_is_a_warning() -> None:
     day.schedule = replace(SCHEDULE, next_run=DUE + timedelta(days=1))
     day.until(utc("2025-01-27 23:00"))
     assert day.alerts_announced == ["run_not_planned firing"]
+    alert = day.alert("run_not_planned")
+    assert alert["title"] == "No run is planned for Mon 27 Jan, a trading day"
+    assert alert["message"] == (
+        "By the calendar a run was due at 16:10 EST (21:10 UTC), but TickStockPL's API gave a later day as its"
+        " next run, and none has started. Look at the scheduler's calendar: `tickstock-relay schedule`."
+        " To start a run: `tickstock-relay trigger`."
+    )
+    assert alert["facts"] == {"run_date": "2025-01-27", "due_at": "2025-01-27T21:10:00Z"}
     assert [
         announcement.severity for _, announcement in day.announcements if announcement.event == "run_not_planned"
     ] == [Severity.WARNING]
+
+
+def test_a_day_that_was_not_planned_is_over_with_the_next_run() -> None:
+    day = world()
+    day.schedule = replace(SCHEDULE, next_run=DUE + timedelta(days=1))
+    day.play(a_run(DUE + timedelta(days=1)), step=60)
+    assert day.alerts_announced == ["run_not_planned firing", "run_not_planned resolved"]
 
 
 def test_a_next_run_later_the_same_day_is_the_time_that_counts() -> None:
