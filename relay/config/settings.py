@@ -1,6 +1,6 @@
 """What config.yaml may say: one model for each section, every field with its meaning and default.
 
-`docs/config.md` is generated from here. Loading, environment and error reports are in `relay.config.load`.
+`docs/config.md` is generated from here. Loading begins in `relay.config.load`.
 """
 
 import re
