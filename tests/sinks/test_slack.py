@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from relay.events import Announcement, Event, Severity
 from sinks.base import Outcome, Reason, SinkError
 from sinks.slack import SlackOptions, SlackSink
+from sinks.slack.memory import Memory
 from sinks.testing import HOSTILE_TEXTS, NOON, Fault, FaultyServer, MemoryState, Reply, make_context, make_event
 from tests.support import incidents
 from tickstock_simulator.slack import SlackStandIn
@@ -229,9 +230,10 @@ def test_repeats_and_order_are_asked_of_the_lane() -> None:
     [
         ({}, "either token and channel, or webhook_url"),
         ({"token": "xoxb-1", "channel": "#a", "webhook_url": "https://x.example"}, "either token and channel"),
-        ({"token": "xoxb-1"}, "a token needs a channel"),
+        ({"token": "xoxb-1"}, "Value error, a token needs a channel ["),
         ({"webhook_url": "https://x.example/", "channel": "#a"}, "channel goes with token"),
-        ({"token": "xoxb 1", "channel": "#a"}, "blanks or control characters"),
+        ({"token": "xoxb 1", "channel": "#a"}, "error, the token is empty or holds blanks or control characters ["),
+        ({"token": "", "channel": "#a"}, "error, the token is empty or holds blanks or control characters ["),
         ({"webhook_url": "http://hooks.example/hidden"}, "plain http leaves this machine"),
         ({"webhook_url": "ftp://hooks.example/hidden"}, "https://host/path"),
         ({"webhook_url": "https://x.example", "timezone": "Mars/Olympus"}, "is not a valid time zone"),
@@ -324,3 +326,66 @@ async def test_the_beginning_of_an_answer_says_that_it_was_posted(server: Faulty
     async with started(**bot(f"{server.url}/api/")) as sink:
         assert (await sink.deliver([make_event()], "kit-1")).delivered
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        (
+            {"error": "missing_scope", "needed": "chat:write.public"},
+            "missing_scope: give the app the scope chat:write.public and install it again",
+        ),
+        ({"error": "missing_scope"}, "missing_scope: give the app the scope chat:write and install it again"),
+        ({"error": "not_in_channel"}, "not_in_channel: write /invite @tickstock-relay in that channel"),
+        ({"error": "is_archived"}, "is_archived: unarchive the channel, or name another one"),
+        ({"error": "something_new"}, "something_new"),
+        ({"error": "invalid_blocks", "errors": ["a", "b", "c", "d"]}, "invalid_blocks: a; b; c"),
+        ({"error": "Not A Code!"}, "an unknown error"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(server: FaultyServer, reply: dict[str, Any], detail: str) -> None:
+    server.always = Reply(200, json.dumps({"ok": False, **reply}).encode())
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).detail == f"Slack says {detail}"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason"),
+    [
+        (500, "invalid_auth", Reason.SERVER_ERROR),
+        (503, "not_in_channel", Reason.SERVER_ERROR),
+        (429, "invalid_auth", Reason.RATE_LIMITED),
+        (403, "invalid_auth", Reason.UNAUTHORIZED),
+        (403, "odd", Reason.UNAUTHORIZED),
+        (404, "odd", Reason.REJECTED),
+        (201, "invalid_auth", Reason.UNAUTHORIZED),
+    ],
+)
+async def test_what_a_status_means_beside_slacks_own_word(
+    server: FaultyServer, status: int, error: str, reason: Reason
+) -> None:
+    server.always = Reply(status, json.dumps({"ok": False, "error": error}).encode())
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        assert (await sink.deliver([make_event()], "kit-1")).reason is reason
+
+
+async def test_each_delivery_has_one_repeat_of_its_own(server: FaultyServer) -> None:
+    server.always = Reply(200, b'{"channel":"C0', fault=Fault.DRIP)
+    async with started(**bot(f"{server.url}/api/", timeout="300ms")) as sink:
+        reasons = [(await sink.deliver([make_event()], key)).reason for key in ("a", "b", "a", "a", "b")]
+    bad, good = Reason.BAD_ANSWER, Reason.OK
+    assert reasons == [bad, bad, good, bad, good]
+
+
+def test_an_incident_has_the_address_that_slack_named() -> None:
+    state = MemoryState()
+    sink = SlackSink(
+        SlackOptions.model_validate({"webhook_url": "https://hooks.slack.com/x"}), make_context(state=state)
+    )
+    assert sink.link("r1") is None
+    memory = Memory(state)
+    for link, told in (("https://x.slack.com/archives/C1/p1", "https://x.slack.com/archives/C1/p1"), ("", None)):
+        posted = memory.recall("r1", "")
+        posted.link = link
+        memory.keep("r1", posted)
+        assert sink.link("r1") == told

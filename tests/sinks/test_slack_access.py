@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sinks.base import SinkError
+from sinks.base import DELIVERED, Outcome, SinkError
 from sinks.slack import SlackOptions, SlackSink, access
+from sinks.slack.access import check_access
 from sinks.testing import Fault, FaultyServer, Reply, make_context
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.slack_messages import channel_id
@@ -105,6 +106,51 @@ async def test_a_name_of_its_own_needs_a_scope_of_its_own(slack: SlackStandIn, m
 async def test_the_channel_is_looked_for_on_all_pages(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "A_PAGE", 1)
     assert await checked(slack.api_url, channel="#secret") == "posts as tickstock-relay in Stand-in to #secret"
+
+
+class _Asked:
+    """Answers as it is told, and notes what it was asked."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.pages = list(pages)
+        self.asked: list[dict[str, str]] = []
+
+    async def ask(self, method: str, **arguments: str) -> tuple[Outcome, dict[str, Any], frozenset[str]]:
+        scopes = frozenset(ALL)
+        if method == "auth.test":
+            return DELIVERED, {"user": "bot", "team": "T"}, scopes
+        self.asked.append(arguments)
+        return DELIVERED, self.pages.pop(0) if len(self.pages) > 1 else self.pages[0], scopes
+
+    def shown(self, text: str) -> str:
+        return text
+
+
+def page(*names: str, cursor: Any = "") -> dict[str, Any]:
+    channels = [None, *({"id": f"C{name}", "name": name} for name in names)]
+    return {"channels": channels, "response_metadata": {"next_cursor": cursor}}
+
+
+async def test_each_page_is_asked_for_with_the_cursor_of_the_one_before() -> None:
+    client = _Asked(page("a", cursor="p2"), page("b", cursor="p3"), page("ops", cursor="p4"))
+    assert await check_access(client, "#ops", customized=False) == "posts as bot in T to #ops"
+    kinds = {"types": "public_channel,private_channel", "limit": "999"}
+    assert client.asked == [kinds, kinds | {"cursor": "p2"}, kinds | {"cursor": "p3"}]
+
+
+@pytest.mark.parametrize("last", [{}, {"channels": "odd", "response_metadata": "odd"}, page("other", cursor=None)])
+async def test_after_the_last_page_the_channel_is_not_there(last: dict[str, Any]) -> None:
+    client = _Asked(page("a", cursor="p2"), last)
+    with pytest.raises(SinkError, match=r"^Slack: bot is not in #ops: write `/invite @bot` there$"):
+        await check_access(client, "#ops", customized=False)
+    assert len(client.asked) == 2
+
+
+async def test_pages_without_end_are_not_asked_for_without_end() -> None:
+    client = _Asked(page("a", cursor="again"))
+    found = await check_access(client, "#ops", customized=False)
+    assert "cannot be seen without channels:read and groups:read" in found
+    assert len(client.asked) == access.MOST_PAGES == 20
 
 
 async def test_a_proxy_that_hides_the_scopes_leaves_it_to_the_answers() -> None:

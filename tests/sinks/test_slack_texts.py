@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from relay.events import Announcement, Event, Mark, Phase, Severity
 from sinks.slack import mentions, plain, render, summary
-from sinks.slack.incident import Incident, incident_of
+from sinks.slack.blocks import MAX_TEXT
+from sinks.slack.facts import AlertNotification, alert_of
+from sinks.slack.incident import ErrorGroup, Incident, Note, incident_of
 from sinks.slack.message import Message
 from sinks.slack.repeats import fingerprint
 from sinks.slack.text import code_block, inline_code, link, lock_screen, mrkdwn, one_line, width
@@ -117,6 +119,225 @@ def test_an_alert_without_an_incident_is_told_plainly() -> None:
     assert message["blocks"][2]["fields"] == [mrkdwn_object("*Due*\n16:10")]
     over = compose([alert("resolved", title="Resolved: No run today")])
     assert over["blocks"][0] == section(":large_green_circle: *Resolved: No run today*")
+
+
+@pytest.mark.parametrize(
+    ("payload", "read"),
+    [
+        ({"alert": "cpu", "state": "firing", "title": "CPU"}, AlertNotification("cpu", False, "CPU")),
+        ({"alert": "cpu", "state": "resolved", "title": "Resolved: CPU"}, AlertNotification("cpu", True, "CPU")),
+        ({"alert": "run_failed", "state": "firing", "title": ""}, AlertNotification("run_failed", False, "Run failed")),
+        ({"alert": "run_failed", "state": "firing", "title": 5}, AlertNotification("run_failed", False, "Run failed")),
+        (
+            {"alert": "never_started", "state": "resolved", "title": "T", "facts": {"never_ran": True}},
+            AlertNotification("never_started", True, "T", is_lasting=True),
+        ),
+        (
+            {"alert": "never_started", "state": "resolved", "title": "T", "facts": {"never_ran": "yes"}},
+            AlertNotification("never_started", True, "T"),
+        ),
+        ({"alert": "cpu", "state": "pending", "title": "CPU"}, None),
+        ({"alert": 5, "state": "firing", "title": "CPU"}, None),
+        ({"state": "firing", "title": "CPU"}, None),
+    ],
+)
+def test_what_is_read_of_an_alert(payload: dict[str, Any], read: AlertNotification | None) -> None:
+    assert alert_of(make_event(payload, channel="relay:alert:cpu")) == read
+
+
+def test_what_never_ran_keeps_its_colour_when_it_is_over() -> None:
+    over = compose([alert("resolved", facts={"never_ran": True})])
+    assert over["blocks"][0]["text"]["text"].startswith(":red_circle: *Resolved: No run today*")
+
+
+def test_only_the_relays_own_address_is_a_link() -> None:
+    ours = compose([alert("firing", url="https://relay.example/x", facts={})])["blocks"]
+    assert ours[0] == section(":red_circle: *<https://relay.example/x|Critical: No run today>*")
+    assert not any("fields" in block for block in ours)
+    theirs = compose([make_event({"message": "m", "url": "https://x.example"})])["blocks"]
+    assert "x.example" not in theirs[0]["text"]["text"]
+    assert theirs[3]["fields"] == [mrkdwn_object("*Url*\nhttps://x.example")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "more", "title"),
+    [
+        ({"component": "db", "error_code": "E1", "category": "c", "message": "m"}, {}, "Error in db: E1"),
+        ({"component": "db", "category": "c", "message": "m"}, {}, "Error in db: c"),
+        ({"component": "db", "message": "m"}, {}, "Error in db: m"),
+        ({"component": True}, {"source": "job"}, "Error in job: Error"),
+        ({"alert": {"message": "m"}}, {"source": None}, "Error: m"),
+        ({"error_message": ["a", "b"]}, {"source": None}, "Error: a b"),
+        ({"symbol": "AAPL"}, {"channel": "tickstock:x", "event": "odd_thing", "severity": "info"}, "Odd thing: AAPL"),
+        ({}, {"channel": "tickstock:x", "event": "odd_thing", "severity": "warning"}, "Warning: Odd thing"),
+        ({"error_code": 5}, {"channel": "tickstock:x", "severity": "info", "source": None}, "Info: 5"),
+    ],
+)
+def test_the_headline_says_where_and_what(payload: dict[str, Any], more: dict[str, Any], title: str) -> None:
+    assert compose([make_event(payload, **more)])["text"] == title
+
+
+def test_details_are_shown_as_they_come_and_once() -> None:
+    payload = {
+        "message": "m",
+        "job_id": "r1",
+        "session_id": "other",
+        "version": "1.0",
+        "context": {"stack": "Traceback", "n": 0, "empty": "", "none": None, "list": [1, "a", 2.5], "map": {"a": [1]}},
+        "more": ["a", {"b": 1}],
+    }
+    blocks = compose([make_event(payload, run_id="r1")])["blocks"]
+    assert [field["text"] for field in blocks[3]["fields"]] == [
+        "*N*\n0",
+        "*List*\n1, a, 2.5",
+        '*Map*\n{"a":[1]}',
+        "*Session id*\nother",
+        '*More*\n["a",{"b":1}]',
+    ]
+    assert blocks[4] == section("```\nTraceback\n```")
+
+
+def test_a_context_that_holds_no_fields_is_shown_as_it_is() -> None:
+    fields = compose([make_event({"message": "m", "context": "at noon", "a": 1})])["blocks"][-2]["fields"]
+    assert [field["text"] for field in fields] == ["*Context*\nat noon", "*A*\n1"]
+
+
+def incident(**changes: Any) -> Incident:
+    read = incident_of(incidents.as_event(incidents.state(**changes)))
+    assert read is not None
+    return read
+
+
+def shown(message: Message) -> list[str]:
+    """What each block says."""
+    return [text for block in message.body()["blocks"] for text in texts_in(block)]
+
+
+def test_what_gets_worse_says_what_is_wrong_whether_the_data_is_usable_and_what_to_do() -> None:
+    worse = incident(cause="It broke.", actions=[{"text": "Look at it.", "command": None}], url=None)
+    (text,) = shown(render.worse(worse, "<!here>"))
+    assert text.splitlines() == [
+        "<!here> *Run of Mon 27 Jan is stalled in indicators*",
+        "It broke.",
+        "The day's data is not complete yet. *Do:* look at it.",
+    ]
+    bare = incident(cause=None, data=None, actions=[], url=None)
+    assert shown(render.worse(bare, "")) == ["*Run of Mon 27 Jan is stalled in indicators*"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "todo"),
+    [
+        ([("Look at the log.", None)], "*Do:* look at the log."),
+        ([("Look at the log.", "journalctl -e")], "*Do:* look at the log: `journalctl -e`"),
+        ([("", "journalctl -e")], "*Do:* `journalctl -e`"),
+        ([("", None), ("A second", None), ("API calls", "x")], "*Do:* a second\nAPI calls: `x`"),
+        ([("API calls stop", None)], "*Do:* API calls stop"),
+        ([("1", "a"), ("2", "b"), ("3", "c"), ("4", "d")], "*Do:* 1: `a`\n2: `b`\n3: `c`"),
+    ],
+)
+def test_what_to_do_is_a_sentence_with_its_command(actions: list[tuple[str, str | None]], todo: str) -> None:
+    given = incident(actions=[{"text": text, "command": command} for text, command in actions])
+    assert todo in shown(render.message(given))
+
+
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [
+        ({}, ":large_green_circle: ~T~\n*Cleared* by itself."),
+        ({"cleared": None}, ":large_green_circle: ~T~\n*Cleared*."),
+        ({"lasting": True}, ":red_circle: *T*\nIt was not run."),
+        ({"lasting": True, "cleared": None}, ":red_circle: *T*"),
+        ({"source": "backup"}, ":large_green_circle: ~[backup] T~\n*Cleared* by itself."),
+    ],
+)
+def test_the_headline_of_what_is_over(changes: dict[str, Any], head: str) -> None:
+    cleared = {"text": "Cleared by itself.", "reason": "It was not run.", "by_name": None, "by_url": None}
+    over = incident(**({"state": "over", "title": "T", "url": None, "cleared": cleared} | changes))
+    assert shown(render.message(over))[0] == head
+    plain_head = head.replace("~T~", "*Cleared: T*").replace("~[backup] T~", "*Cleared: [backup] T*")
+    assert shown(render.message(over, is_struck=False))[0] == plain_head
+
+
+def test_of_what_is_over_the_cause_is_in_the_past_and_no_phase_stands_out() -> None:
+    for cause, was in (("It was stalled.", "It was stalled."), ("No progress.", "It was: no progress."), (None, None)):
+        texts = shown(render.message(incident(state="over", cause=cause, data=None)))
+        assert [text.partition("\n")[0] for text in texts if text.startswith("It was")] == ([was] if was else [])
+        assert not any("*stalled indicators" in text for text in texts)
+    assert any("*indicators since" in text for text in shown(render.message(incident())))
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"word": "Yes", "label": "Data of 27 Jan", "sentence": "All."}, "*Data of 27 Jan: usable.* All."),
+        ({"word": "No", "label": "", "sentence": ""}, "*Data: not usable.*"),
+        ({"word": "Not yet", "label": "D", "sentence": "S."}, "*D:* not yet usable. S."),
+        ({"word": "Partly", "label": "D", "sentence": ""}, "*D:* partly usable."),
+        ({"word": "Unknown", "label": "D", "sentence": ""}, "*D:* not known whether usable."),
+        ({"word": "Not affected", "label": "D", "sentence": ""}, "*D:* not affected."),
+        ({"word": "Who knows", "label": "D", "sentence": ""}, "*D:* Who knows."),
+    ],
+)
+def test_whether_the_data_is_usable_is_one_sentence(data: dict[str, str], text: str) -> None:
+    assert shown(render.message(incident(data=data, phases=[])))[1] == text
+    assert shown(render.message(incident(data=data, phases=[], state="over", cause=None)))[1] == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "circle"),
+    [
+        ({"severity": "critical"}, "red"),
+        ({"severity": "error"}, "red"),
+        ({"severity": "warning"}, "large_yellow"),
+        ({"severity": "info"}, "large_yellow"),
+        ({"severity": "critical", "state": "eased"}, "large_yellow"),
+        ({"severity": "error", "kind": "error"}, "large_yellow"),
+        ({"severity": "critical", "kind": "error"}, "red"),
+        ({"severity": "critical", "state": "running"}, "large_blue"),
+        ({"severity": "critical", "state": "completed"}, "large_blue"),
+        ({"severity": "critical", "state": "over"}, "large_green"),
+        ({"severity": "info", "state": "over", "lasting": True}, "red"),
+    ],
+)
+def test_the_circle_says_how_it_stands(changes: dict[str, Any], circle: str) -> None:
+    assert shown(render.message(incident(**changes)))[0].startswith(f":{circle}_circle: ")
+
+
+@pytest.mark.parametrize(
+    ("mention", "read", "room"),
+    [
+        ("", "", MAX_TEXT),
+        ("<!channel>", "@channel ", MAX_TEXT),
+        ("<!subteam^S012AB3CD>", "@subteam ", MAX_TEXT),
+        ("<@U012AB3CD>", "@nnnnnnnnnnnn ", MAX_TEXT),
+        (" ".join(["<@U012AB3CD>"] * 12), "", MAX_TEXT // 2),
+    ],
+)
+def test_a_mention_takes_its_room_of_the_lock_screen_as_it_is_read(mention: str, read: str, room: int) -> None:
+    given = incident(text="x" * 200, source="backup")
+    text = render.message(given, mention).text.removeprefix(f"{mention} ")
+    assert text.startswith("[backup] xxx")
+    assert width(read + text) == room
+
+
+def test_a_line_of_the_story_links_the_new_run_and_errors_their_part_of_the_page() -> None:
+    again = {"text": "Run again at 17:10.", "url": "https://relay.example/n"}
+    given = incident(again=again, url="https://relay.example/r")
+    line = Note(2, "again", "Run again.")
+    assert shown(render.note(given, line)) == ["Run again. <https://relay.example/n|New run>"]
+    assert shown(render.note(given, Note(2, "better", "It goes on."))) == ["It goes on."]
+    assert "*Run again* at 17:10. <https://relay.example/n|New run>" in shown(render.message(given))
+    group = ErrorGroup("1", "E1 in db", "E1 in db: gone", "gone", "first 16:20", 1)
+    assert shown(render.errors_of(given, group)) == [
+        "*<https://relay.example/r#errors|E1 in db>*\n```\ngone\n```",
+        "first 16:20",
+    ]
+    assert shown(render.errors_of(incident(url=None), ErrorGroup("1", "E1 in db"))) == ["*E1 in db*"]
+    others = incident(errors=incidents.errors(more_groups=3, more_errors=1200), url="https://relay.example/r")
+    words = "and 3 other kinds of errors (1,200 in all)"
+    assert shown(render.other_errors(others)) == [f"{words}: <https://relay.example/r|Run page>"]
+    assert render.other_errors(others).text == words
 
 
 def test_a_notice_of_the_relay_is_told_by_its_title_and_message() -> None:
