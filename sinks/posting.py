@@ -45,7 +45,9 @@ _REASONS |= {423: Reason.SERVER_ERROR, 425: Reason.SERVER_ERROR}
 """Locked, and too early: it may take them later."""
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError)
 _FAILED = {Failed.TIMEOUT: Reason.TIMEOUT, Failed.NOT_HTTP: Reason.BAD_ANSWER}
-_UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]+")
+_UNSEEN = r"\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+"""Of these some turn the direction of writing: they hide what a line really says."""
+_UNPRINTABLE = re.compile(rf"(?:[^\x21-\x7e\xa1-\ud7ff\uf900-\ufffc]|[{_UNSEEN}])+")
 
 
 @dataclass(frozen=True, slots=True)

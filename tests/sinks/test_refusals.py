@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+import httpcore
 import pytest
 
+from relay.config.environment import Environment
 from sinks.base import Outcome, Reason
+from sinks.posting import Answer, Poster, _is_by_the_proxy, _named_headers, outcome_of
 from sinks.slack import SlackOptions, SlackSink
-from sinks.testing import FaultyServer, Reply, make_context, make_event
+from sinks.testing import NOON, FaultyServer, Reply, make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
 
 BEARER = "4f1c9a77b0e2d35c"
@@ -91,3 +94,77 @@ async def test_no_word_of_a_header_comes_back_in_the_detail(
     assert secret not in outcome.detail
     assert "[redacted]" in outcome.detail
     assert body.split()[0] in outcome.detail, "the rest of the answer is shown"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "waits"),
+    [
+        (200, Reason.OK, False),
+        (299, Reason.OK, False),
+        (199, Reason.BAD_ANSWER, True),
+        (300, Reason.BAD_ANSWER, True),
+        (399, Reason.BAD_ANSWER, True),
+        (400, Reason.REJECTED, False),
+        (401, Reason.UNAUTHORIZED, True),
+        (403, Reason.UNAUTHORIZED, True),
+        (407, Reason.UNREACHABLE, True),
+        (408, Reason.TIMEOUT, True),
+        (413, Reason.TOO_LARGE, True),
+        (421, Reason.UNREACHABLE, True),
+        (423, Reason.SERVER_ERROR, True),
+        (425, Reason.SERVER_ERROR, True),
+        (429, Reason.RATE_LIMITED, True),
+        (499, Reason.REJECTED, False),
+        (500, Reason.SERVER_ERROR, True),
+        (599, Reason.SERVER_ERROR, True),
+    ],
+)
+def test_what_a_status_alone_says(status: int, reason: Reason, *, waits: bool) -> None:
+    answer = Answer(status, {"retry-after": " 7 "}, b"")
+    more = " (redirects are not followed)" if reason is Reason.BAD_ANSWER else ""
+    wait = 7.0 if waits else None
+    assert outcome_of(answer, NOON) == Outcome(reason, f"HTTP {status}{more}", wait)
+    assert outcome_of(answer, NOON, "why").detail == f"HTTP {status}: why{more}"
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "headers", "is_it"),
+    [
+        ("http://a.example/", 502, {}, True),
+        ("HTTP://a.example/", 502, {}, True),
+        ("http://a.example/", 300, {}, True),
+        ("http://a.example/", 299, {}, False),
+        ("http://a.example/", 502, {"via": "1.1 proxy"}, False),
+        ("https://a.example/", 502, {}, False),
+        ("https://a.example/", 407, {}, True),
+        ("http://a.example/", 407, {"via": "1.1 proxy"}, True),
+    ],
+)
+def test_which_answers_behind_a_proxy_are_its_own(
+    url: str, status: int, headers: dict[str, str], *, is_it: bool
+) -> None:
+    assert _is_by_the_proxy(url, Answer(status, headers, b"")) is is_it
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
+        (" a\r\n\tb\x1b[0m  ", "a b [0m"),
+        ("was\u202eton\u2066 \u200brefused\ufeff", "was ton refused"),
+        ("d\u00e9j\u00e0 vu, \u4f60\u597d \u2019\u20ac", "d\u00e9j\u00e0 vu, \u4f60\u597d \u2019\u20ac"),
+        ("key 12345678 and 87654321 end", "key [redacted] and [redacted] end"),
+    ],
+)
+async def test_what_the_other_side_says_is_shown_without_secrets_in_one_short_line(text: str, shown: str) -> None:
+    proxy = {"HTTP_PROXY": "http://user:87654321@proxy.example:3128"}
+    poster = Poster(timeout=1.0, user_agent="test", secrets=["12345678"], environment=Environment.read(proxy))
+    assert poster.redacted(text) == shown
+    await poster.close()
+
+
+def test_headers_of_one_name_are_one_value() -> None:
+    pairs = [(b"Via", b"1.1 a"), (b"X-Odd", b"\xe9"), (b"VIA", b"1.1 b")]
+    named = _named_headers(httpcore.Response(200, headers=pairs))
+    assert named == {"via": "1.1 a, 1.1 b", "x-odd": "\u00e9"}

@@ -1,6 +1,7 @@
 """The webhook sink: exact requests, signatures, retries, and what its options refuse."""
 
 import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay.events import Announcement, decode, encode
+from relay.events import Announcement, Phase, decode, encode
 from sinks.base import Batching, Reason, SinkContext, SinkError
 from sinks.posting import Answer, retry_after
 from sinks.testing import NOON, Fault, FaultyServer, Reply, make_context, make_event
@@ -196,6 +197,119 @@ def test_order_is_by_the_fields_asked_for() -> None:
     assert unordered.order_key(one) is None
 
 
+def sink_of(**options: Any) -> WebhookSink:
+    return WebhookSink(WebhookOptions.model_validate({"url": "https://x.example", **options}), make_context("app"))
+
+
+def test_order_is_by_any_field_of_an_event() -> None:
+    fields = ["channel", "domain", "action", "event", "phase", "source", "run_id", "payload.a.b", "payload.x"]
+    sink = sink_of(order_by=fields)
+    key = sink.order_key(make_event({"a": {"b": True}, "x": [1]}, run_id="r", phase=Phase.IMPORT, source="s"))
+    assert key == '["tickstock:errors","errors","","error","import","s","r",true,[1]]'
+    empty = sink_of(order_by=["source", "payload.a.b.c"])
+    assert empty.order_key(make_event({"a": {"b": None}}, source=None)) is None
+    assert empty.order_key(make_event({"a": {"b": {"c": 0}}}, source=None)) == "[null,0]"
+
+
+@pytest.mark.parametrize(
+    ("delay", "waited", "asked", "least", "most"),
+    [
+        (1.0, 0, None, 1.0, 2.0),
+        (1.0, 1, None, 2.0, 3.0),
+        (1.0, 2, None, 4.0, 5.0),
+        (1.0, 3, None, 5.0, 6.0),
+        (0.5, 9, None, 5.0, 5.5),
+        (0.0, 3, None, 0.0, 0.0),
+        (1.0, 0, 0.0, 0.0, 0.0),
+        (1.0, 3, 4.5, 4.5, 4.5),
+    ],
+)
+def test_each_wait_is_twice_the_one_before_unless_the_place_asks_for_another(
+    delay: float, waited: int, asked: float | None, least: float, most: float
+) -> None:
+    waits = [sink_of(retry_delay=delay)._wait(waited, asked) for _ in range(50)]
+    assert all(least <= wait <= most for wait in waits)
+    assert (len(set(waits)) > 1) == (least < most), "the jitter keeps many from coming at the same time"
+
+
+async def test_between_tries_it_waits_longer_each_time(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.always = Reply(500, b"")
+    asked: list[tuple[int, float | None]] = []
+    monkeypatch.setattr(WebhookSink, "_wait", lambda _, waited, after: asked.append((waited, after)) or 0.0)
+    server.replies.extend([Reply(503, b"", {"Retry-After": "5"}), Reply(503, b"", {"Retry-After": "0.5"})])
+    async with started(url=server.url, attempts=4) as sink:
+        assert not (await sink.deliver([make_event()], "kit-1")).delivered
+    assert asked == [(0, 5.0), (1, 0.5), (2, None)]
+    assert len(server.requests) == 4
+
+
+async def test_the_originals_of_several_events_are_an_array_too(server: FaultyServer) -> None:
+    events = [make_event(original=b'{"n":%d}' % number) for number in range(2)]
+    async with started(url=server.url, body="original") as sink:
+        await sink.deliver(events, "kit-1")
+    async with started(url=server.url, body="original", batch={}) as sink:
+        assert sink.batching() == Batching(100, 1.0, concurrency=4)
+        await sink.deliver(events[:1], "kit-1")
+    assert [request.body for request in server.requests] == [b'[{"n":0},{"n":1}]', b'[{"n":0}]']
+
+
+async def test_no_secret_of_the_options_comes_back_in_a_detail(server: FaultyServer) -> None:
+    key = KEY.removeprefix("whsec_")
+    secrets = ["hidden-path", "hidden-query", "hidden-header", KEY, key]
+    server.always = Reply(400, " ".join(["no", *secrets]).encode())
+    options = {"headers": {"X-Key": "hidden-header"}, "secret": KEY}
+    async with started(url=f"{server.url}/hidden-path?k=hidden-query", **options) as sink:
+        detail = (await sink.deliver([make_event()], "kit-1")).detail
+    assert detail.startswith("HTTP 400: no ")
+    assert not any(secret in detail for secret in secrets)
+
+
+@pytest.mark.parametrize("size", [24, 25, 26, 64])
+@pytest.mark.parametrize("prefix", ["", "whsec_"])
+def test_a_signing_key_has_24_to_64_bytes_with_or_without_padding(size: int, prefix: str) -> None:
+    text = base64.b64encode(b"k" * size).decode()
+    for written in (text, text.rstrip("=")):
+        assert sink_of(secret=prefix + written).options.secret is not None
+
+
+@pytest.mark.parametrize("size", [23, 65])
+def test_a_shorter_or_longer_signing_key_is_refused(size: int) -> None:
+    with pytest.raises(ValidationError, match=f"must have 24 to 64 bytes, this one has {size}"):
+        sink_of(secret=base64.b64encode(b"k" * size).decode())
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Team": "ops"}, {"!#$%&'*+.^_`|~-": ""}, {"X": "a\tb ~"}, {"Hosts": "x"}, {"Webhooks": "x"}]
+)
+def test_a_header_that_http_allows_is_taken(headers: dict[str, str]) -> None:
+    given = sink_of(headers=headers).options.headers
+    assert {name: value.get_secret_value() for name, value in given.items()} == headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Host",
+        "Content-Length",
+        "content-type",
+        "Content-Encoding",
+        "Transfer-Encoding",
+        "Connection",
+        "webhook-signature",
+    ],
+)
+def test_a_header_that_the_sink_sets_itself_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"the header {name} is set by the sink itself"):
+        sink_of(headers={"X-Other": "x", name: "x"})
+
+
+async def test_a_sink_that_was_not_started_says_so_and_can_be_closed() -> None:
+    sink = sink_of()
+    await sink.close()
+    with pytest.raises(SinkError, match=r"^the webhook sink was not started$"):
+        await sink.deliver([make_event()], "kit-1")
+
+
 async def test_a_check_delivers_nothing(server: FaultyServer) -> None:
     async with started(url=f"{server.url}/hidden-path") as sink:
         assert await sink.check() == f"{server.url} answers (HTTP 204 to OPTIONS)"
@@ -244,6 +358,11 @@ async def test_a_certificate_of_nobody_is_not_trusted(tmp_path: Path) -> None:
     ("wrong", "hint"),
     [
         ({}, "url"),
+        ({"url": "https://x.example", "key_file": "/hidden"}, "Value error, key_file goes with cert_file ["),
+        ({"url": "http://x.example", "allow_plain_http": "hidde"}, "1 validation error"),
+        ({"url": "https://x.example", "secret": "whsec_aGlkZGVu!"}, "error, the signing key must be whsec_… or plain"),
+        ({"url": "https://x.example", "order_by": ["runs_id"]}, "such as run_id, channel or payload.symbol ["),
+        ({"url": "https://x.example", "headers": {"X": "hiddé"}}, "header X must be printable ASCII in one line ["),
         ({"url": "http://app.example/hidden"}, "plain http leaves this machine"),
         ({"url": "app.example/hidden"}, "https://host/path"),
         ({"url": "https://app.example:port/hidden"}, "host or port"),
