@@ -235,7 +235,12 @@ def test_each_wait_is_twice_the_one_before_unless_the_place_asks_for_another(
 async def test_between_tries_it_waits_longer_each_time(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.always = Reply(500, b"")
     asked: list[tuple[int, float | None]] = []
-    monkeypatch.setattr(WebhookSink, "_wait", lambda _, waited, after: asked.append((waited, after)) or 0.0)
+
+    def no_wait(_: WebhookSink, waited: int, after: float | None) -> float:
+        asked.append((waited, after))
+        return 0.0
+
+    monkeypatch.setattr(WebhookSink, "_wait", no_wait)
     server.replies.extend([Reply(503, b"", {"Retry-After": "5"}), Reply(503, b"", {"Retry-After": "0.5"})])
     async with started(url=server.url, attempts=4) as sink:
         assert not (await sink.deliver([make_event()], "kit-1")).delivered
@@ -257,7 +262,7 @@ async def test_no_secret_of_the_options_comes_back_in_a_detail(server: FaultySer
     key = KEY.removeprefix("whsec_")
     secrets = ["hidden-path", "hidden-query", "hidden-header", KEY, key]
     server.always = Reply(400, " ".join(["no", *secrets]).encode())
-    options = {"headers": {"X-Key": "hidden-header"}, "secret": KEY}
+    options: dict[str, Any] = {"headers": {"X-Key": "hidden-header"}, "secret": KEY}
     async with started(url=f"{server.url}/hidden-path?k=hidden-query", **options) as sink:
         detail = (await sink.deliver([make_event()], "kit-1")).detail
     assert detail.startswith("HTTP 400: no ")
