@@ -160,7 +160,5 @@ def _label(value: object) -> str:
     return _hidden(text) if len(text) <= LONGEST_LABEL else OTHER
 
 
-@lru_cache(MAX_TALLIED)
-def _hidden(text: str) -> str:
-    """A label without secrets: metrics are read from other machines."""
-    return without_secrets(text)
+_hidden = lru_cache(MAX_TALLIED)(without_secrets)
+"""A label without secrets: metrics are read from other machines."""

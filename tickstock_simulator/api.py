@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tickstock_simulator.clock import Clock
 from tickstock_simulator.faults import FAULTS, Faults
 from tickstock_simulator.ledger import RunRecord, Timetable
+from tickstock_simulator.publisher import Publisher
 from tickstock_simulator.wire import PHASES, Json, iso
 
 StatusStyle = Literal["is_running", "status", "unknown"]
@@ -30,14 +31,11 @@ class Behind(Protocol):
     timetable: Timetable
     status_style: StatusStyle
     extended: bool
+    publisher: Publisher
 
     @property
     def current(self) -> RunRecord | None:
         """The run that goes on; the newest, when there are two."""
-
-    @property
-    def redis_connected(self) -> bool:
-        """Whether Redis answers."""
 
     def recorded(self, since: datetime) -> list[RunRecord]:
         """Runs that are over and started since a simulated moment, newest first."""
@@ -133,7 +131,7 @@ class Api:
         return JSONResponse(self._behind.timetable.as_body(clock, clock.now(), extended=self._behind.extended))
 
     async def _health(self, _request: Request) -> JSONResponse:
-        redis = "healthy" if self._behind.redis_connected else "unhealthy"
+        redis = "healthy" if self._behind.publisher.connected else "unhealthy"
         body = {
             "status": "healthy" if redis == "healthy" else "degraded",
             "services": {"redis": redis, "database": "healthy", "api": "healthy"},

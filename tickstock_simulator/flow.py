@@ -9,17 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from tickstock_simulator.wire import (
-    PHASES,
-    SYMBOLS_IN_A_RUN,
-    Json,
-    Kind,
-    Span,
-    Step,
-    envelope,
-    symbols,
-    whole,
-)
+from tickstock_simulator.wire import PHASES, SYMBOLS_IN_A_RUN, Json, Kind, Span, Step, envelope, symbols, whole
 
 PHASE_SECONDS: Mapping[str, float] = {"import": 600, "cache": 60, "indicators": 240, "patterns": 1200}
 STATUS = "tickstock:processing:status"

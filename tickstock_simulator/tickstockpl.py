@@ -4,7 +4,6 @@
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Literal
@@ -91,8 +90,8 @@ class Simulator(Served):
         self._items = items
         self._market_check = market_check
         self._say = say
-        self._publisher = Publisher(redis_url, say=say, on_publish=on_publish)
-        self._background = Background(clock=self.clock, faults=self.faults, out=self._publisher, seed=seed)
+        self.publisher = Publisher(redis_url, say=say, on_publish=on_publish)
+        self._background = Background(clock=self.clock, faults=self.faults, out=self.publisher, seed=seed)
         self._bell = Bell()
         self._run_over = Bell()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,21 +108,6 @@ class Simulator(Served):
         """The run that goes on; the newest, when there are two."""
         return self._playing[-1].record if self._playing else None
 
-    @property
-    def redis_connected(self) -> bool:
-        """Whether Redis answers."""
-        return self._publisher.connected
-
-    @property
-    def sent(self) -> Counter[str]:
-        """How many messages Redis took, by channel."""
-        return self._publisher.sent
-
-    @property
-    def lost(self) -> int:
-        """How many messages were published while Redis was away."""
-        return self._publisher.lost
-
     async def start(self) -> None:
         """Tries Redis (once; then it goes on trying), sets the clock going, listens, and starts what is to run.
 
@@ -131,7 +115,7 @@ class Simulator(Served):
             OSError: the port cannot be had.
         """
         self.reserve()
-        await self._publisher.start()
+        await self.publisher.start()
         self.clock.begin()
         await self._settle_api()
         self._background.settle()
@@ -145,12 +129,8 @@ class Simulator(Served):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._background.stop()
-        await self._publisher.stop()
+        await self.publisher.stop()
         await super().stop()
-
-    async def wait_connected(self) -> None:
-        """Returns when Redis answers."""
-        await self._publisher.wait_connected()
 
     async def wait_for_runs(self, count: int) -> None:
         """Returns when `count` runs have ended since the start."""
@@ -228,7 +208,7 @@ class Simulator(Served):
             self._spawn(self._settle_api())
 
     async def _run_now(self) -> None:
-        await self._publisher.wait_connected()
+        await self.publisher.wait_connected()
         while self._runs_left is None or self._runs_left > 0:
             if "never-starts" in self.faults:
                 self._say("run_never_starts")
@@ -283,7 +263,7 @@ class Simulator(Served):
             clock=self.clock,
             faults=self.faults,
             bell=self._bell,
-            out=self._publisher,
+            out=self.publisher,
             say=self._say,
         )
         self._playing.append(playing)
@@ -313,7 +293,7 @@ class Simulator(Served):
         now = self.clock.now()
         ink = Ink(lambda offset: self.clock.claimed(now + timedelta(seconds=offset)), self.clock.scale)
         ink.local_z = "wrong-clock" in self.faults
-        await self._publisher.publish([ink.write(step) for step in steps])
+        await self.publisher.publish([ink.write(step) for step in steps])
 
     async def _settle_api(self) -> None:
         """Listens or does not, as the api-down fault says; with a time, comes back after it."""

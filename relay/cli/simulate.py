@@ -157,7 +157,8 @@ async def _simulate(
         for task in waiting:
             task.cancel()
     slack_count = {} if slack is None else {"slack_messages": len(slack.messages)}
-    say("ended", runs=len(simulator.finished), sent=simulator.sent.total(), lost=simulator.lost, **slack_count)
+    sent, lost = simulator.publisher.sent.total(), simulator.publisher.lost
+    say("ended", runs=len(simulator.finished), sent=sent, lost=lost, **slack_count)
 
 
 def _loopback_only(where: Listen, *, allow_remote: bool) -> None:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from relay.events import Event, Mark
 from relay.events.values import moment
+from relay.events.wording import NEW_YORK
 
-NEW_YORK = ZoneInfo("America/New_York")
 STALE = timedelta(hours=12)
 """What claims to be older was sent again, or comes from a broken clock; no time zone of America explains it."""
 AHEAD = timedelta(minutes=5)

@@ -16,7 +16,6 @@ from relay.redaction.built_in import shortened
 from relay.runs.findings import Finding
 from relay.runs.signals import State
 
-MAX_CATEGORIES = 32
 MAX_SURPRISES = 16
 LONGEST = 7 * 86400.0
 """Seconds that a run can last and be believed."""
@@ -47,8 +46,6 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_guessed: bool = False
     """Its end was only inferred from that of the run, which was itself a guess."""
     attempts: int = 1
-    setbacks: int = 0
-    """How often its progress went back."""
     reported_counts: list[str] = []
     """The counts that came with its end; the others are the last that progress told."""
     is_judged: bool = False
@@ -82,8 +79,6 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
         if reached is None and self.symbols_total and self.symbols_processed is not None:
             reached = min(100.0, 100 * self.symbols_processed / self.symbols_total)
         if reached is not None:
-            if self.percent is not None and reached < self.percent - 1:
-                self.setbacks += 1
             self.percent = reached
         symbol = shortened(payload.get("current_symbol") or payload.get("symbol"))
         self.last_symbol = symbol or self.last_symbol
@@ -124,7 +119,6 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     indicators_calculated: int | None = None
     patterns_detected: int | None = None
     errors: int = 0
-    categories: dict[str, int] = {}
     last_error: str | None = None
     reason: str | None = None
     is_guessed: bool = False
@@ -221,12 +215,9 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
             self.success_rate = min(rates, default=None)
 
     def count_error(self, event: Event) -> None:
-        """One more error; its category and words are kept, bounded."""
+        """One more error; its words are kept, or else its category."""
         self.errors += 1
-        category = error_category(event)
-        if category in self.categories or len(self.categories) < MAX_CATEGORIES:
-            self.categories[category] = self.categories.get(category, 0) + 1
-        self.last_error = shortened(event.payload.get("message"), 500) or category
+        self.last_error = shortened(event.payload.get("message"), 500) or error_category(event)
 
     def surprise(self, what: str) -> None:
         """Remember something out of the contract's order."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from relay.events import NOT_REAL, Announcement, Event, Kind, Mark
 from relay.events.values import text
+from relay.events.wording import NEW_YORK
 from relay.redaction.built_in import shortened
 from relay.runs.attribution import YOUNG, begins_run, meant
-from relay.runs.claims import NEW_YORK, STALE, claimed_at, is_stale
+from relay.runs.claims import STALE, claimed_at, is_stale
 from relay.runs.ledger import GIVEN_UP, Ledger
 from relay.runs.loose_events import STRAY_SPAN, LooseEvents
 from relay.runs.phases import end_phases, final_state, observe_phase, reopen_phases

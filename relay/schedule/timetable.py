@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from relay.events.wording import NEW_YORK
 from relay.schedule.exchange_holidays import closings, early_closings
 
-NEW_YORK = ZoneInfo("America/New_York")
 LONGEST_CLOSING = 60
 """Days to search for a trading day; since 1945 the exchange was never closed for more than a week."""
 

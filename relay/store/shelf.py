@@ -52,21 +52,16 @@ class StoredShelf(MemoryShelf):
         self, name: str, read: Callable[[str], dict[str, str]], stage: Callable[[str, str, str | None], None]
     ) -> None:
         """`read` gives what a shelf holds, `stage` has a value put there."""
-        self._name = name
+        self.name = name
         self._read = read
         self._stage = stage
         self._values = read(name)
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self._name
 
     def put(self, key: str, value: str | None) -> None:
         """Keep `value`; None forgets it."""
         if self._values.get(key) != value:
             super().put(key, value)
-            self._stage(self._name, key, value)
+            self._stage(self.name, key, value)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -74,4 +69,4 @@ class StoredShelf(MemoryShelf):
 
     def reload(self) -> None:
         """Read what another process (the command line) may have put there; what is staged must be committed before."""
-        self._values = self._read(self._name)
+        self._values = self._read(self.name)

@@ -42,7 +42,6 @@ from relay.tickstockpl.models import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of one answer, before and after decompression; ten years of runs are 1 MB."""
@@ -104,9 +103,7 @@ class TickStockPL:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

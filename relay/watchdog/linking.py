@@ -4,7 +4,6 @@ Pure. The only place that knows which page is whose.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from relay.config.links import Links
 from relay.events import SEVERITIES, Announcement
 from relay.events.incidents import CHANNEL
+from relay.watchdog.incident.text import moment_of
 
 SECTIONS = {
     "not_subscribed": "intake",
@@ -61,8 +61,8 @@ def _of_incident(payload: Mapping[str, Any], links: Links) -> dict[str, Any]:
     if alerts:
         found["runbook"] = links.runbook(str(max(alerts, key=_weight).get("name")))
     run = payload.get("run") or {}
-    if began := _moment(run.get("began") or payload.get("began")):
-        found["dashboard"] = links.dashboard(began, _moment(payload.get("ended")))
+    if began := moment_of(run.get("began") or payload.get("began")):
+        found["dashboard"] = links.dashboard(began, moment_of(payload.get("ended")))
     for part, run_id, key in (("again", "run_id", "url"), ("cleared", "by_run_id", "by_url")):
         found[part] = _with_page(payload.get(part), run_id, key, links)
     return found
@@ -78,7 +78,3 @@ def _weight(alert: Mapping[str, Any]) -> tuple[bool, int, str]:
     """The worst that fires still, and of equals the newest."""
     severity = SEVERITIES.get(str(alert.get("severity")), 0)
     return alert.get("state") == "firing", int(severity), str(alert.get("fired"))
-
-
-def _moment(text: object) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -41,17 +41,13 @@ class Watch:
         self._clock = clock
         self._steps = clock.steps
         self._asked_since_step = True
-        self._view = ApiState()
+        self.api = ApiState()
+        """What the API last said."""
         self._asked: datetime | None = None
         self._history_wanted = False
         self._turn = asyncio.Event()
         self._wanted = PerKind(Watchdog.wants)
         self.dog = Watchdog(settings.watchdog, runs, alerts, store.shelf("watchdog"), clock.now(), pace)
-
-    @property
-    def api(self) -> ApiState:
-        """What the API last said."""
-        return self._view
 
     def wants(self, kind: Kind) -> bool:
         """Whether `observe` needs to see events of this kind."""
@@ -74,7 +70,7 @@ class Watch:
         """What there is to say now. The API's turn comes with it: an idle relay wakes once a second, not twice."""
         self._follow_clock(now)
         try:
-            return [] if self.waits_for_clock else self.dog.tick(now, self._view)
+            return [] if self.waits_for_clock else self.dog.tick(now, self.api)
         finally:
             if self._settings.watchdog.enabled and self._is_time(now):
                 self._asked = now
@@ -137,11 +133,11 @@ class Watch:
         wanted = self._history_wanted or self.dog.wants_history
         self._history_wanted = False
         steps = self._steps
-        self._view = await poller.poll(want_history=wanted)
+        self.api = await poller.poll(want_history=wanted)
         self._asked_since_step = self._asked_since_step or steps == self._steps
 
     async def _act(self, client: "TickStockPL", announce: Callable[[list[Announcement], datetime], None]) -> None:
-        scheduled = self.dog.trigger_wanted(self._clock.now(), self._view)
+        scheduled = self.dog.trigger_wanted(self._clock.now(), self.api)
         if scheduled is None:
             return
         self.dog.auto_trigger.note(scheduled)

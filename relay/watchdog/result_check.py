@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from relay.config.watchdog import WatchdogOptions
 from relay.events import Announcement, Severity
-from relay.events.wording import NEW_YORK, clock_time, day_name, duration
+from relay.events.wording import clock_time, day_name, duration
 from relay.runs.findings import Finding, Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -199,19 +199,19 @@ class ResultCheck:
         """Whether the sound `run` covers the day and the phases that an alert is about, and ended after it."""
         other = self._runs.get(alert.run_id or "")
         if other is None:
-            return run.is_whole and str(alert.facts.get("run_date") or "") <= _day(run)
+            return run.is_whole and str(alert.facts.get("run_date") or "") <= run.day.isoformat()
         if other.run_id == run.run_id or other.state.is_open or not set(other.expected) <= set(run.expected):
             return False
         ended_before = other.ended_at is None or run.ended_at is None or other.ended_at <= run.ended_at
-        return ended_before and _day(other) <= _day(run)
+        return ended_before and other.day <= run.day
 
     def _made_good(self, run: Run, alert: Alert) -> str:
         ended = f" at {clock_time(run.ended_at, run.began, named=True)}" if run.ended_at else ""
         words = f"{run.title} completed{ended} with sound results."
         day = str(alert.facts.get("run_date") or "")
-        if day == _day(run):
+        if day == run.day.isoformat():
             return f"{words} {data_usable(run).word.short}"
-        of_day = (other for other in self._runs.newest_first() if _day(other) == day)
+        of_day = (other for other in self._runs.newest_first() if other.day.isoformat() == day)
         return words if any(map(is_sound, of_day)) else f"{words} {_named(day)} was not run again."
 
 
@@ -219,14 +219,6 @@ def _checked(run: Run) -> Announcement:
     """`relay:run:checked`: the run's state with what the check of its result found, soon after its end."""
     findings = [finding.name for finding in run.findings or ()]
     return of_run(run, "checked", sound=is_sound(run), findings=findings, data_usable=data_usable(run).word.value)
-
-
-def _day(run: Run) -> str:
-    """The day that a run is of, as ISO text."""
-    try:
-        return date.fromisoformat(run.run_date or "").isoformat()
-    except ValueError:
-        return run.began.astimezone(NEW_YORK).date().isoformat()
 
 
 def _named(day: str) -> str:

@@ -40,15 +40,7 @@ def judge_phase(run: Run, phase: Phase, options: QualityOptions) -> list[Finding
         f"The {phase} phase ended with {percent(rate)} of its symbols processed well"
         f"{_of_symbols(its)}; at least {percent(least)} is expected, {verdict}."
     )
-    return [
-        Finding(
-            "low_success_rate",
-            Severity.CRITICAL,
-            "has a low success rate",
-            sentence,
-            about=phase.value,
-        )
-    ]
+    return [Finding("low_success_rate", Severity.CRITICAL, "has a low success rate", sentence, about=phase.value)]
 
 
 def _failed(run: Run) -> Finding:
@@ -134,15 +126,8 @@ def _honesty(run: Run) -> list[Finding]:
         sentence = (
             f"At the end it reported {figure(claimed)} {_words(name)}; its {phase} phase had reported {figure(seen)}."
         )
-        findings.append(
-            Finding(
-                "claims_differ",
-                Severity.WARNING,
-                "reported numbers that differ",
-                sentence,
-                about=_words(name),
-            )
-        )
+        title = "reported numbers that differ"
+        findings.append(Finding("claims_differ", Severity.WARNING, title, sentence, about=_words(name)))
     return findings
 
 

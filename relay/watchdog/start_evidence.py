@@ -5,7 +5,7 @@ Pure. Which run is the day's is decided here and nowhere else; what follows is f
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import takewhile
 
@@ -182,6 +182,4 @@ def _began(run: Run) -> datetime:
     return run.began
 
 
-@lru_cache(maxsize=8)
-def _close(day: date) -> datetime | None:
-    return session_close(day)
+_close = lru_cache(maxsize=8)(session_close)

@@ -200,13 +200,13 @@ def test_progress_is_a_percentage_a_fraction_or_text(claimed: object, percent: f
     assert only_run(runs).phases[Phase.IMPORT].percent == pytest.approx(percent)
 
 
-def test_progress_that_goes_back_after_a_retry_is_movement_and_is_counted() -> None:
+def test_progress_that_goes_back_after_a_retry_is_movement() -> None:
     runs = Runs(MemoryShelf())
     for minute, percent in enumerate((10, 80, 5)):
         at = minutes(minute)
         runs.observe(event("import:progress", "import_progress", at, run_id="r1", percent_complete=percent), at)
     its = only_run(runs).phases[Phase.IMPORT]
-    assert (its.percent, its.setbacks, its.moved_at) == (5, 1, minutes(2))
+    assert (its.percent, its.moved_at) == (5, minutes(2))
 
 
 def test_a_stalled_run_goes_on_with_the_first_movement_not_with_the_same_progress_again() -> None:
@@ -268,13 +268,13 @@ def test_what_is_out_of_the_contract_s_order_is_remembered() -> None:
     assert only_run(runs).surprises == ["cache began before import had ended"]
 
 
-def test_errors_are_counted_for_their_run_by_category() -> None:
+def test_errors_are_counted_for_their_run() -> None:
     runs = Runs(MemoryShelf())
     played(runs, a_run(START)[:2])
     error = {"severity": "error", "error_code": "RATE_LIMIT", "message": "slow down"}
     played(runs, [event("errors", "error", minutes(1), **error) for _ in range(3)])
     run = only_run(runs)
-    assert (run.errors, run.categories, run.last_error) == (3, {"RATE_LIMIT": 3}, "slow down")
+    assert (run.errors, run.last_error) == (3, "slow down")
 
 
 def test_a_run_started_again_under_its_old_id_is_a_new_run() -> None:

@@ -30,7 +30,7 @@ async def test_a_trigger_starts_a_run_and_a_second_one_is_a_conflict(
     redis_url: str, hearing: Hearing, client: httpx.AsyncClient
 ) -> None:
     async with simulator_on(redis_url, speed=600) as simulator:
-        await simulator.wait_connected()
+        await simulator.publisher.wait_connected()
         trigger = f"{simulator.url}/api/processing/trigger-manual"
         started = await client.post(trigger, json={"skip_market_check": True, "universe": "nasdaq100"})
         again = await client.post(trigger, json={"skip_market_check": True})
@@ -48,7 +48,7 @@ async def test_a_trigger_can_ask_for_some_phases_and_refuses_what_it_cannot_read
     redis_url: str, hearing: Hearing, client: httpx.AsyncClient
 ) -> None:
     async with simulator_on(redis_url, speed=6000) as simulator:
-        await simulator.wait_connected()
+        await simulator.publisher.wait_connected()
         trigger = f"{simulator.url}/api/processing/trigger-manual"
         for bad in (b"[1]", b"{", b'{"phases": ["lunch"]}', b'{"phases": []}'):
             assert (await client.post(trigger, content=bad)).status_code == 400
@@ -140,7 +140,7 @@ async def test_later_releases_tell_more(redis_url: str, client: httpx.AsyncClien
 
 async def test_a_cancel_ends_the_run_at_once(redis_url: str, hearing: Hearing, client: httpx.AsyncClient) -> None:
     async with simulator_on(redis_url, speed=60) as simulator:
-        await simulator.wait_connected()
+        await simulator.publisher.wait_connected()
         cancel = f"{simulator.url}/api/processing/cancel"
         assert (await client.delete(cancel)).status_code == 404
         run = simulator.trigger()
@@ -159,7 +159,7 @@ async def test_the_schedule_is_read_and_moved_as_in_the_contract(
     redis_url: str, hearing: Hearing, client: httpx.AsyncClient
 ) -> None:
     async with simulator_on(redis_url) as simulator:
-        await simulator.wait_connected()
+        await simulator.publisher.wait_connected()
         schedule = f"{simulator.url}/api/processing/schedule"
         assert (await client.get(schedule)).json() == {
             "enabled": True,

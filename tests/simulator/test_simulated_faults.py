@@ -29,7 +29,7 @@ async def one_run(redis_url: str, hearing: Hearing, faults: Iterable[str], **opt
     simulator = Simulator(redis_url, **{"speed": FAST, "run": "now", "faults": faults, **options})
     async with simulator, asyncio.timeout(120):
         await simulator.wait_until_done()
-        await hearing.until(lambda: len(hearing.messages) == simulator.sent.total())
+        await hearing.until(lambda: len(hearing.messages) == simulator.publisher.sent.total())
     return simulator
 
 
@@ -88,7 +88,7 @@ async def test_a_stall_without_end_lasts_until_it_is_cleared(redis_url: str, hea
     log = Log()
     async with Simulator(redis_url, speed=FAST, run="now", faults=["stall:indicators"], say=log) as simulator:
         await eventually(lambda: log.count("run_stalls"))
-        await hearing.until(lambda: len(hearing.messages) == simulator.sent.total())
+        await hearing.until(lambda: len(hearing.messages) == simulator.publisher.sent.total())
         heard = len(hearing.messages)
         assert simulator.current is not None
         assert simulator.current.current_phase == "indicators"
@@ -298,7 +298,7 @@ async def test_events_silent_shows_a_run_at_the_api_only(redis_url: str, hearing
             status = (await client.get(f"{simulator.url}/api/processing/status")).json()
         assert status["is_running"] is True
         assert status["current_phase"] == "import"
-        assert simulator.sent.total() == 0
+        assert simulator.publisher.sent.total() == 0
     assert hearing.messages == []
 
 
@@ -338,7 +338,7 @@ async def test_api_down_can_be_injected_over_http_for_a_time(redis_url: str) -> 
 
 async def test_one_shots_injected_while_nothing_runs_come_at_once_and_once(redis_url: str, hearing: Hearing) -> None:
     async with Simulator(redis_url, speed=FAST) as simulator:
-        await simulator.wait_connected()
+        await simulator.publisher.wait_connected()
         before = datetime.now(UTC)
         await simulator.inject("error-burst:4", "html-in-error")
         await hearing.until(lambda: len(hearing.events("tickstock:errors")) == 5)

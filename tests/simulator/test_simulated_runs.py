@@ -43,8 +43,8 @@ async def test_a_run_arrives_in_the_contracts_order_and_byte_for_byte(redis_url:
     names = [channel for channel, _ in hearing.messages if channel not in PER_ITEM]
     assert [name for name, _ in itertools.groupby(names)] == CONTRACT_ORDER
     assert hearing.messages == published
-    assert simulator.sent.total() == len(published) > 800
-    assert simulator.lost == 0
+    assert simulator.publisher.sent.total() == len(published) > 800
+    assert simulator.publisher.lost == 0
     assert log.count("phase_completed") == 4
 
 
@@ -131,21 +131,21 @@ async def test_redis_down_at_the_start_is_said_once_and_the_run_waits_for_it() -
         "redis_connected",
     ]
     assert log.count("redis_unreachable") == 1
-    assert simulator.sent["tickstock:processing:status"] == 2
+    assert simulator.publisher.sent["tickstock:processing:status"] == 2
 
 
 async def test_what_is_published_while_redis_is_away_is_lost_and_counted() -> None:
     port, log = free_port(), Log()
     async with Simulator(f"redis://127.0.0.1:{port}/0", speed=600, run="now", say=log) as simulator:
         with Valkey(port=port):
-            await eventually(lambda: simulator.sent.total() >= 20)
-        await eventually(lambda: simulator.lost >= 20)
+            await eventually(lambda: simulator.publisher.sent.total() >= 20)
+        await eventually(lambda: simulator.publisher.lost >= 20)
         with Valkey(port=port) as valkey:
             async with listening(valkey.url) as hearing:
                 await hearing.completed()
     assert log.count("redis_lost") == 1
     assert log.count("redis_connected") == 2
-    assert 20 <= simulator.lost < 856
+    assert 20 <= simulator.publisher.lost < 856
 
 
 async def test_the_same_seed_publishes_the_same_run_ids_and_results(redis_url: str) -> None:

@@ -15,9 +15,9 @@ async def test_stopped_in_a_run_it_has_counted_what_arrived(redis_url: str, hear
     async with Simulator(redis_url, speed=6000.0, run="now") as simulator:
         await hearing.until(lambda: len(hearing.messages) >= heard)
         await simulator.stop()
-        sent = simulator.sent.total()
+        sent = simulator.publisher.sent.total()
         await hearing.until(lambda: len(hearing.messages) >= sent)
-    assert len(hearing.messages) == simulator.sent.total()
+    assert len(hearing.messages) == simulator.publisher.sent.total()
 
 
 async def test_who_is_cancelled_while_publishing_has_published_all_or_none(redis_url: str, hearing: Hearing) -> None:

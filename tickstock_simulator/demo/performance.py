@@ -173,7 +173,7 @@ class Performance:
         theirs, own = self._story.archived()
         say = self._output.line
         say(
-            f"\n{self._stage.simulator.sent.total():,} messages sent by TickStockPL.\n"
+            f"\n{self._stage.simulator.publisher.sent.total():,} messages sent by TickStockPL.\n"
             f"{theirs + own:,} events in the archive: {theirs:,} of these, {own:,} of the relay's own.\n"
             f"{plural(slack, 'Slack message')}, {plural(app, 'webhook')},"
             f" {time.monotonic() - self._began:.0f} s."

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from importlib.metadata import requires
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -98,9 +97,7 @@ class Stage:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def _raise(self, server: Path) -> None:

@@ -125,7 +125,7 @@ class Story:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._until(lambda: self._is_whole() and self._all_signed()), LAST_EVENTS)
         self.stopped.seen = await self._stage.stop_relay() == 0
-        if self._stage.simulator.sent:
+        if self._stage.simulator.publisher.sent:
             self.whole.seen = self._is_whole()
         if self._strong():
             self.signed.seen = self._all_signed()
@@ -137,7 +137,7 @@ class Story:
         return len(lines) - own, own
 
     def _is_whole(self) -> bool:
-        return Counter(line.channel for line in self._archived(relay=False)) == self._stage.simulator.sent
+        return Counter(line.channel for line in self._archived(relay=False)) == self._stage.simulator.publisher.sent
 
     def _strong(self) -> list[str]:
         """The ids of the patterns that the web app must get."""
