@@ -7,7 +7,7 @@ import pytest
 
 from relay.config.environment import Environment
 from sinks.base import Outcome, Reason
-from sinks.posting import Answer, Poster, _is_by_the_proxy, _named_headers, outcome_of
+from sinks.posting import Answer, NoAnswerError, Poster, _is_by_the_proxy, _named_headers, outcome_of
 from sinks.slack import SlackOptions, SlackSink
 from sinks.testing import NOON, FaultyServer, Reply, make_context, make_event
 from sinks.webhook import WebhookOptions, WebhookSink
@@ -168,3 +168,68 @@ def test_headers_of_one_name_are_one_value() -> None:
     pairs = [(b"Via", b"1.1 a"), (b"X-Odd", b"\xe9"), (b"VIA", b"1.1 b")]
     named = _named_headers(httpcore.Response(200, headers=pairs))
     assert named == {"via": "1.1 a, 1.1 b", "x-odd": "\u00e9"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "detail", "by_proxy"),
+    [
+        (TimeoutError(), Reason.TIMEOUT, "no answer within 1 s", "by way of {}: no answer within 1 s"),
+        (
+            ConnectionRefusedError(),
+            Reason.UNREACHABLE,
+            "cannot connect: connection refused (is it running?)",
+            "by way of {}: cannot connect: connection refused (is it running?)",
+        ),
+        (
+            httpcore.RemoteProtocolError("odd"),
+            Reason.BAD_ANSWER,
+            "the connection ended without an HTTP answer",
+            "by way of {}: the connection ended without an HTTP answer",
+        ),
+        (
+            httpcore.ProxyError("403 for 87654321"),
+            Reason.UNREACHABLE,
+            "the proxy answered HTTP 403 for 87654321",
+            "{} answered HTTP 403 for [redacted]",
+        ),
+        (
+            httpcore.ReadError(),
+            Reason.UNREACHABLE,
+            "the connection broke (ReadError)",
+            "by way of {}: the connection broke (ReadError)",
+        ),
+    ],
+)
+async def test_why_there_was_no_answer_names_the_proxy_on_the_way(
+    error: Exception, reason: Reason, detail: str, by_proxy: str
+) -> None:
+    variables = {"HTTP_PROXY": "http://user:87654321@proxy.example:3128"}
+    for given, words in (
+        ({}, detail),
+        (variables, by_proxy.format("the proxy http://proxy.example:3128 (HTTP_PROXY)")),
+    ):
+        environment = Environment.read(given)
+        poster = Poster(timeout=1.0, user_agent="test", secrets=[], environment=environment)
+        outcome = poster._no_answer(error, environment.proxies.get("http"))
+        assert outcome == Outcome(reason, words)
+        await poster.close()
+
+
+async def test_an_answer_of_the_proxy_itself_is_no_answer(server: FaultyServer) -> None:
+    server.always = Reply(403, b"not through me")
+    port = server.url.rpartition(":")[2]
+    environment = Environment.read({"HTTP_PROXY": f"http://127.0.0.1:{port}"})
+    poster = Poster(timeout=30.0, user_agent="test", secrets=[], environment=environment)
+    with pytest.raises(NoAnswerError) as failed:
+        await poster.post("http://receiver.example/hook", b"{}", {})
+    detail = f"the proxy http://127.0.0.1:{port} (HTTP_PROXY) answered HTTP 403 itself"
+    assert failed.value.outcome == Outcome(Reason.UNREACHABLE, detail)
+    assert str(failed.value) == detail
+    server.always = Reply(403, b"not you", {"Via": "1.1 proxy"})
+    assert (await poster.post("http://receiver.example/hook", b"{}", {})).status == 403
+    await poster.close()
+
+
+async def test_a_refusal_in_bytes_that_are_no_text_is_shown_as_far_as_it_is(server: FaultyServer) -> None:
+    outcome = await by_webhook(server, Reply(400, b"no: \xff!"))
+    assert outcome == Outcome(Reason.REJECTED, "HTTP 400: no: !")

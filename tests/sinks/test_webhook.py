@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay.events import Announcement, Phase, decode, encode
+from relay.events import Announcement, Phase, Severity, decode, encode
 from sinks.base import Batching, Reason, SinkContext, SinkError
 from sinks.posting import Answer, retry_after
 from sinks.testing import NOON, Fault, FaultyServer, Reply, make_context, make_event
@@ -450,12 +450,18 @@ async def test_what_may_pass_is_tried_again(server: FaultyServer, status: int) -
 async def test_what_a_relay_says_itself_names_the_installation_and_what_it_received_does_not(
     server: FaultyServer,
 ) -> None:
-    announced = Announcement(channel="relay:gap", event="gap", payload={"url": "https://relay.example/#intake"})
+    announced = Announcement(
+        channel="relay:gap",
+        event="gap",
+        severity=Severity.CRITICAL,
+        payload={"url": "https://relay.example/#intake"},
+    )
     own, received = announced.as_event("boot", 1, NOON), make_event()
     async with started(replace(make_context("app"), installation="production"), url=server.url) as sink:
         await sink.deliver([own], "kit-1")
         await sink.deliver([received], "kit-2")
     first, second = (request.json for request in server.requests)
     assert (first["source"], first["payload"]["url"]) == ("production", "https://relay.example/#intake")
+    assert (first["severity"], first["event"], first["channel"]) == ("critical", "gap", "relay:gap")
     assert second["source"] == received.source
     assert (own.source, decode(server.requests[0].body).id) == ("tickstock-relay", own.id)
