@@ -384,8 +384,8 @@ def test_an_incident_has_the_address_that_slack_named() -> None:
     )
     assert sink.link("r1") is None
     memory = Memory(state)
-    for link, told in (("https://x.slack.com/archives/C1/p1", "https://x.slack.com/archives/C1/p1"), ("", None)):
+    for link, shown in (("https://x.slack.com/archives/C1/p1", "https://x.slack.com/archives/C1/p1"), ("", None)):
         posted = memory.recall("r1", "")
         posted.link = link
         memory.keep("r1", posted)
-        assert sink.link("r1") == told
+        assert sink.link("r1") == shown

@@ -23,13 +23,13 @@ CHECKED: dict[str, Any] = STARTED | {
 }
 
 
-def told(channel: str, payload: dict[str, Any], *, run_id: str | None = "r1", label: str = "") -> Incident | None:
+def shown(channel: str, payload: dict[str, Any], *, run_id: str | None = "r1", label: str = "") -> Incident | None:
     event: Event = make_event(payload, channel=channel, event="run", run_id=run_id)
     return state_of(event, NEW_YORK, label)
 
 
 def test_a_start_is_in_progress_and_an_end_completed_with_its_counts() -> None:
-    assert told(RUN_STARTED, STARTED | {"url": "https://relay.example/r1"}, label="backup") == Incident(
+    assert shown(RUN_STARTED, STARTED | {"url": "https://relay.example/r1"}, label="backup") == Incident(
         incident="r1",
         kind="run",
         state="running",
@@ -41,7 +41,7 @@ def test_a_start_is_in_progress_and_an_end_completed_with_its_counts() -> None:
         url="https://relay.example/r1",
         source="backup",
     )
-    assert told(RUN_CHECKED, CHECKED) == Incident(
+    assert shown(RUN_CHECKED, CHECKED) == Incident(
         incident="r1",
         kind="run",
         state="completed",
@@ -64,7 +64,7 @@ def test_a_start_is_in_progress_and_an_end_completed_with_its_counts() -> None:
     ],
 )
 def test_a_run_is_named_by_its_day_and_by_hand_by_its_time_too(changes: dict[str, Any], title: str) -> None:
-    state = told(RUN_STARTED, STARTED | changes)
+    state = shown(RUN_STARTED, STARTED | changes)
     assert state is not None
     assert state.title == title
 
@@ -72,8 +72,8 @@ def test_a_run_is_named_by_its_day_and_by_hand_by_its_time_too(changes: dict[str
 @pytest.mark.parametrize("odd", [None, "soon", 5, "2025-01-27T21:45:10"])
 def test_times_that_are_none_are_those_of_the_event(odd: object) -> None:
     """At 16:20 in New York."""
-    started = told(RUN_STARTED, STARTED | {"started_at": odd})
-    ended = told(RUN_CHECKED, CHECKED | {"ended_at": odd, "duration_seconds": "long"})
+    started = shown(RUN_STARTED, STARTED | {"started_at": odd})
+    ended = shown(RUN_CHECKED, CHECKED | {"ended_at": odd, "duration_seconds": "long"})
     assert started is not None
     assert ended is not None
     assert (started.cause, ended.cause) == ("It began at 16:20 EST.", "It completed at 16:20 EST.")
@@ -90,4 +90,4 @@ def test_times_that_are_none_are_those_of_the_event(odd: object) -> None:
     ],
 )
 def test_of_all_else_nothing_is_told(channel: str, payload: dict[str, Any], run_id: str | None) -> None:
-    assert told(channel, payload, run_id=run_id) is None
+    assert shown(channel, payload, run_id=run_id) is None
