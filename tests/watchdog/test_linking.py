@@ -95,3 +95,28 @@ def test_an_incident_that_is_over_shows_its_own_time_and_who_cleared_it() -> Non
     assert payload["dashboard"] == "https://grafana.example/d/relay?from=1738011300000&to=1738018349000"
     assert payload["cleared"]["by_url"] == f"{BASE}/runs/869e3b68"
     assert payload["cleared"]["text"] == "Cleared by the 17:02 run."
+
+
+@pytest.mark.parametrize(
+    ("alerts", "name"),
+    [
+        ([("a", "error", "firing", "1"), ("b", "critical", "cleared", "2")], "a"),
+        ([("a", "error", "firing", "1"), ("b", "critical", "firing", "0")], "b"),
+        ([("a", "error", "firing", "1"), ("b", "error", "firing", "2"), ("c", "error", "firing", "0")], "b"),
+        ([("a", "odd", "firing", "1"), ("b", "debug", "firing", "0")], "b"),
+    ],
+)
+def test_the_runbook_is_that_of_the_worst_alert_that_fires_and_of_equals_the_newest(
+    alerts: list[tuple[str, str, str, str]], name: str
+) -> None:
+    given: list[Any] = [dict(zip(("name", "severity", "state", "fired"), one, strict=True)) for one in alerts]
+    payload = payload_of("relay:alert:incident", incident="x", alerts=["odd", *given])
+    assert payload["runbook"] == f"https://wiki.example/relay#{name}"
+
+
+def test_an_incident_without_a_run_has_a_dashboard_from_where_it_began_and_no_runbook_without_an_alert() -> None:
+    payload = payload_of("relay:alert:incident", incident="x", began="2025-01-27T21:28:04Z", alerts=None, again="odd")
+    assert payload["dashboard"].startswith("https://grafana.example/d/relay?from=17380")
+    assert "runbook" not in payload
+    assert payload["again"] == "odd"
+    assert "cleared" not in payload
