@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from relay.events import Severity
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import UnreadableReason
+from relay.store.census import Census, Loss
 from relay.store.shelf import MemoryShelf
 from relay.store.store import Store
 from relay.watchdog.alerts import Alerts
-from relay.watchdog.self_check import BEHIND_BY, CAUGHT_UP_FOR, SelfCheck
+from relay.watchdog.self_check import BEHIND_BY, CAUGHT_UP_FOR, NO_LOSS, SelfCheck
 from tests.support.scripted import Clock as ByHand
 from tests.support.wire import utc
 
@@ -165,4 +167,105 @@ def test_a_missing_calendar_is_an_alert(seen: Seen, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("relay.schedule.exchange_holidays.trouble", lambda: "ImportError in the package holidays")
     ((channel, payload),) = seen.check(0)
     assert (channel, payload["state"]) == ("relay:alert:calendar_missing", "firing")
-    assert "weekday" in payload["message"]
+    assert payload["message"] == (
+        "ImportError in the package holidays. Every weekday counts as a trading day, a holiday too. Install the package"
+        " again, then restart the relay."
+    )
+    monkeypatch.setattr("relay.schedule.exchange_holidays.trouble", lambda: "")
+    ((_, payload),) = seen.check(1)
+    assert (payload["state"], payload["message"]) == ("resolved", "It is there again.")
+
+
+def test_poison_has_a_notice_of_its_own_and_a_sink_that_lets_go_on_purpose_loses_nothing(seen: Seen) -> None:
+    seen.quarantine.counts[UnreadableReason.POISON] += 3
+    lane = lane_of("ops", dropped=dict.fromkeys(NO_LOSS, 1))
+    assert seen.check(0, ops=lane) == []
+    lane.dropped |= {"expired": 2, "outbox_full": 1}
+    ((channel, payload),) = seen.check(1, ops=lane)
+    assert (channel, payload["title"]) == ("relay:alert:events_lost", "Sink ops has lost 3 events")
+    assert payload["message"] == (
+        "Given up, or dropped by a full outbox; the last error: see the dead letters. The archive has them."
+        " See them: `tickstock-relay outbox list --dead`."
+    )
+    assert payload["facts"] == {"count": 3}
+    assert seen.check(2, ops=lane) == []
+
+
+def test_a_store_in_memory_is_an_alert_until_it_has_been_on_disk_for_a_while(seen: Seen) -> None:
+    seen.store.trouble = "disk full"
+    ((channel, payload),) = seen.check(0)
+    assert (channel, payload["title"]) == ("relay:alert:store_in_memory", "Relay cannot write its store")
+    assert payload["message"] == (
+        "disk full. Deliveries and state are kept in memory and would be lost with the process."
+    )
+    seen.store.trouble = ""
+    assert seen.check(1) == seen.check(30) == []
+    ((_, payload),) = seen.check(31)
+    assert payload["message"] == "The store is on disk again; what was kept in memory has been written."
+
+
+def test_what_the_store_has_lost_is_said_in_numbers(seen: Seen) -> None:
+    missing = Census(waiting={"ops": 2, "app": 1}, dead=1, state=4)
+    seen.store.losses.append(Loss("its file was damaged", missing, saved=5, kept_as="relay.db.damaged"))
+    ((channel, payload),) = seen.check(0)
+    assert (channel, payload["title"]) == ("relay:alert:store_lost", "Relay has lost part of its store")
+    assert payload["message"] == (
+        "Its file was damaged. Lost: 3 waiting events (1 for app, 2 for ops), 1 dead letter, 4 rows of state."
+        " 5 rows saved; the damaged file is relay.db.damaged."
+        " The archive has the events: `tickstock-relay replay --to sinks` sends them again."
+    )
+    assert payload["facts"] == {"events": missing.events, "rows": missing.rows, "saved": 5}
+
+
+def test_what_nobody_knows_of_a_lost_store_is_said_as_such(seen: Seen) -> None:
+    seen.store.losses.append(Loss("it was deleted", None))
+    ((_, payload),) = seen.check(0)
+    assert payload["message"] == (
+        "It was deleted. What it held is not known: runs, alerts, silences and what waited for delivery."
+        " The archive has the events: `tickstock-relay replay --to sinks` sends them again."
+    )
+    assert "facts" not in payload or payload["facts"] == {"count": 1}
+
+
+def test_a_step_of_the_clock_is_said_with_both_times() -> None:
+    by_hand = ByHand(NOW)
+    clock = by_hand.judged()
+    self_check = SelfCheck(Alerts(MemoryShelf()))
+    assert self_check.clock(clock.now(), clock) == []
+    by_hand.set(-90)
+    (firing,) = self_check.clock(clock.now(), clock)
+    assert firing.payload["title"] == "This machine's clock was set by -1 min 30 s"
+    assert firing.payload["message"] == (
+        "It went from 16:15:00 EST to Mon 27 Jan 16:13:30 EST (21:13:30 UTC). Times before and after the step do"
+        " not compare."
+        " Nothing was deleted or given up because of it: that waits for two hours; the watchdog waits for a minute"
+        " and its next answer. Look at the time service: `timedatectl`."
+    )
+    assert firing.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("number", [1, 2, 12])
+def test_a_configuration_that_is_refused_or_fails_its_tests_is_an_alert(number: int) -> None:
+    self_check = SelfCheck(Alerts(MemoryShelf()))
+    mistakes = [f"m{each}" for each in range(number)]
+    (refused,) = self_check.reload(mistakes, NOW, NOW)
+    many = "1 mistake" if number == 1 else f"{number} mistakes"
+    assert (refused.event, refused.severity) == ("reload_refused", Severity.WARNING)
+    assert refused.payload["title"] == "New configuration was refused"
+    assert refused.payload["message"] == (
+        f"{many}, the first: m0. The old one goes on. See all of them: `tickstock-relay check --running`."
+    )
+    assert refused.payload["facts"] == {"mistakes": mistakes[:10]}
+    (over,) = self_check.reload([], NOW, NOW + timedelta(minutes=1))
+    assert over.payload["message"] == "Configuration is in force, loaded at 16:15 EST (21:15 UTC)."
+    (failing,) = self_check.tests(mistakes, NOW)
+    fails = "1 test fails" if number == 1 else f"{number} tests fail"
+    assert (failing.event, failing.severity) == ("config_tests_failed", Severity.WARNING)
+    assert failing.payload["title"] == "Configuration fails its own tests"
+    assert failing.payload["message"] == (
+        f"{fails}, the first: m0. The relay runs with this configuration all the same; events may reach other sinks"
+        " than intended. See all of them: `tickstock-relay check --running`."
+    )
+    assert failing.payload["facts"] == {"failures": mistakes[:10]}
+    (over,) = self_check.tests([], NOW)
+    assert over.payload["message"] == "Configuration in force passes its own tests."
