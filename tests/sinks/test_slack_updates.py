@@ -134,16 +134,16 @@ async def test_a_severity_that_rises_is_told_to_the_channel_and_called_for_once(
     assert await slack.show(number=2, **worse) == ["worse critical in C1/1, broadcast"]
     assert (slack.posted.severity, slack.posted.mentioned) == ("critical", ["critical"])
     line = {"number": 2, "change": "worse", "severity": "critical", "text": "It is critical."}
-    told = await slack.show(number=3, notes=[line], **worse)
-    assert "note 2 in C1/1" not in told, "the reply said it"
+    steps = await slack.show(number=3, notes=[line], **worse)
+    assert "note 2 in C1/1" not in steps, "the reply said it"
     assert await slack.show(number=4, notes=[line], state="eased", **worse) == ["edit C1/1"]
 
 
 async def test_the_end_is_told_once_and_the_incident_may_be_forgotten() -> None:
-    for quiet, told in ((False, ["edit C1/1", "over in C1/1, broadcast"]), (True, ["edit C1/1"])):
+    for quiet, steps in ((False, ["edit C1/1", "over in C1/1, broadcast"]), (True, ["edit C1/1"])):
         slack = Slack()
         await slack.show()
-        assert await slack.show(number=2, state="over", quiet_end=quiet) == told
+        assert await slack.show(number=2, state="over", quiet_end=quiet) == steps
         assert await slack.show(number=3, state="over", quiet_end=quiet) == []
         assert slack.state.values["ended"] == f'["{RUN}"]'
         assert slack.posted.is_over
