@@ -196,7 +196,7 @@ class StartCheck:
     def _moved(self, now: datetime) -> list[Announcement]:
         """A run that is reported missing was moved to a later time of its day."""
         coming = self._run_schedule.coming
-        if coming is None:
+        if coming is None or not self._alerts.holds(f"never_started:{coming.day}"):
             return []
         words = f"The run was moved to {clock_time(coming.due, now, utc=True)}."
         return self._alerts.resolve(f"never_started:{coming.day}", now, words)
@@ -218,7 +218,7 @@ class StartCheck:
         )
 
     def _schedule_on(self, now: datetime) -> list[Announcement]:
-        if not self._run_schedule.enabled:
+        if not self._run_schedule.enabled or not self._alerts.holds("schedule_disabled"):
             return []
         return self._alerts.resolve(
             "schedule_disabled", now, f"TickStockPL's schedule is on again since {clock_time(now, now)}."

@@ -179,8 +179,8 @@ class Watchdog:
     def _history_readable(self, now: datetime, api: ApiState) -> list[Announcement]:
         """The API answers, but its history cannot be read: alone, as all that does not answer has its own alert."""
         if api.history_failures == 0 or api.history_failing_since is None:
-            if api.history_at is None:
-                return []  # not asked yet since the start
+            if api.history_at is None or not self.alerts.holds("api_history_broken"):
+                return []  # not asked yet since the start, or there is nothing to end
             return self.alerts.set(
                 "api_history_broken", False, now, message=f"It can be read since {clock_time(now, now)}."
             )
