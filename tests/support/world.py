@@ -31,6 +31,8 @@ from tests.support.wire import event
 
 IDLE = Status(is_running=False)
 REFUSED = "cannot reach http://localhost:8080: refused"
+HOUR = timedelta(hours=1)
+NIGHT = 6 * HOUR
 
 
 @dataclass
@@ -154,8 +156,10 @@ class World:
         self.until(self.now + timedelta(minutes=minutes), step)
 
     def play(self, events: Iterable[Event], stop: Callable[[], bool] = lambda: False, step: float = 30.0) -> None:
-        """Events arrive when they happen."""
+        """Events arrive when they happen; in a night before them it is looked less often."""
         for one in events:
+            if one.received - self.now > NIGHT:
+                self.until(one.received - HOUR, max(step, 600.0))
             self.until(one.received, step)
             if stop():
                 return
