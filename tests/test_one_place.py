@@ -12,6 +12,7 @@ from relay.events import KindFacts, Phase, Severity, kind_of
 from relay.events.kind import Kind
 from relay.store import schema
 from relay.store.outbox import Row
+from tests.support.sources import trees
 from tests.support.wire import event, utc
 
 ROOT = Path(__file__).parents[1]
@@ -68,8 +69,9 @@ def test_the_store_is_opened_for_commands_in_one_place() -> None:
 
 def test_the_relay_on_another_clock_is_run_in_one_place() -> None:
     runners = []
-    for path in (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    paths = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    for path, tree in trees(paths, "Daemon"):
+        for node in ast.walk(tree):
             made = node.value if isinstance(node, ast.Attribute) and node.attr == "run" else None
             if isinstance(made, ast.Call) and ast.unparse(made.func).split(".")[-1] == "Daemon":
                 runners.append(str(path.relative_to(ROOT)))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from relay.events.wording import between, clock_time, duration, figure, percent, plural, run_title, size, usually
+from tests.support.sources import trees
 from tests.support.wire import utc
 
 ROOT = Path(__file__).parents[2]
@@ -124,16 +125,17 @@ def others() -> list[Path]:
 
 
 def test_nobody_else_writes_a_clock_time() -> None:
-    for path in others():
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in trees(others(), "%H"):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 is_for_people = "%H" in node.value and not any(form in node.value for form in FOR_MACHINES)
                 assert not is_for_people, f"{path}:{node.lineno}: use clock_time"
 
 
 def test_nobody_else_writes_a_duration() -> None:
-    for path in (path for path in others() if path.name != "charts.py"):  # an axis has its unit once
-        for node in ast.walk(ast.parse(path.read_text())):
+    paths = (path for path in others() if path.name != "charts.py")  # an axis has its unit once
+    for path, tree in trees(paths, " min", "} h", '" h', "divmod"):
+        for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
                 for before, after in zip(node.values, node.values[1:], strict=False):
                     follows = isinstance(before, ast.FormattedValue) and isinstance(after, ast.Constant)

@@ -1,14 +1,16 @@
 """docs/sinks.md is true: its example works as it stands there, and its tables are complete."""
 
 import asyncio
-import os
 import re
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from sinks.base import FINAL_REASONS, Reason
 from sinks.registry import GROUP
+from tests.support.waiting import plain_environment
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "sinks.md").read_text(encoding="utf-8")
@@ -28,7 +30,7 @@ async def run(directory: Path, *arguments: str) -> str:
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *arguments),
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(directory)},
+        env={**plain_environment(), "PYTHONPATH": str(directory)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -38,14 +40,24 @@ async def run(directory: Path, *arguments: str) -> str:
     return output
 
 
-async def test_the_example_passes_the_contract_and_the_type_checker(tmp_path: Path) -> None:
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """A directory with the sink of the guide and its tests."""
     sink, its_tests = blocks("python")
     (tmp_path / "tickstock_ntfy.py").write_text(sink, encoding="utf-8")
     (tmp_path / "test_ntfy.py").write_text(its_tests, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text(PYTEST_INI, encoding="utf-8")
-    printed = await run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "test_ntfy.py")
+    return tmp_path
+
+
+async def test_the_example_passes_the_contract(example: Path) -> None:
+    printed = await run(example, "pytest", "-q", "-p", "no:cacheprovider", "test_ntfy.py")
     assert re.search(r"^3\d passed", printed, re.MULTILINE), printed
-    await run(tmp_path, "mypy", "--strict", "--ignore-missing-imports", "tickstock_ntfy.py", "test_ntfy.py")
+
+
+@pytest.mark.thorough
+async def test_the_example_passes_the_type_checker(example: Path) -> None:
+    await run(example, "mypy", "--strict", "--ignore-missing-imports", "tickstock_ntfy.py", "test_ntfy.py")
 
 
 def test_the_entry_point_is_in_the_relays_group() -> None:

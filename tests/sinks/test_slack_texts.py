@@ -518,7 +518,7 @@ def test_the_largest_of_all_errors_keeps_within_the_limits(character: str) -> No
 @pytest.mark.parametrize("character", ["x", "&", "<", "\U0001f600", "`", "@here", "*", "|", "~a"])
 @pytest.mark.parametrize("state", ["firing", "over"])
 def test_the_largest_of_all_incidents_keeps_within_the_limits(character: str, state: str) -> None:
-    text = character * 20_000
+    text = character * 6_000
     largest = _filled(incidents.is_over() | {"again": {"text": "", "url": ""}, "quote": ""}, text)
     read = incident_of(incidents.as_event(largest | {"state": state, "severity": "critical", "highest": "critical"}))
     assert read is not None

@@ -4,7 +4,6 @@ import base64
 import copy
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.service_manager import ServiceManager
 from tests.support.traffic import CHANNEL
-from tests.support.waiting import HANG, free_port, until
+from tests.support.waiting import HANG, free_port, plain_environment, until
 
 Json = dict[str, Any]
 PROGRAM = Path(sys.executable).parent / "tickstock-relay"
@@ -80,7 +79,7 @@ class RelayProcess:
         self.write_config()
         command = [*self.program, "run", "--config", str(self.config_path)]
         descriptors: tuple[int, ...] = ()
-        environment = os.environ | self._environment
+        environment = plain_environment() | self._environment
         if self._manager is not None:
             command, descriptors = self._manager.command(command)
             environment |= self._manager.environment()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 import time
@@ -18,6 +19,11 @@ LONGEST_PAUSE = 0.1
 
 BELOW_THE_SYSTEMS = (12_000, 32_000)
 _random = random.SystemRandom()  # the plain one begins anew with each test, in each suite
+
+
+def plain_environment() -> dict[str, str]:
+    """Without the authorities that this machine names: a program reads them all at its start, and none is asked for."""
+    return {name: value for name, value in os.environ.items() if name not in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
 
 
 def free_port() -> int:

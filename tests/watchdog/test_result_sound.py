@@ -15,6 +15,7 @@ from relay.runs.signals import State
 from relay.tickstockpl.models import HistoryRun
 from relay.watchdog.result_check import WORDS, data_usable, is_sound, last_good
 from tests.support.days import DUE, a_run, world
+from tests.support.sources import trees
 from tests.support.wire import upto
 
 ROOT = Path(__file__).parents[2]
@@ -186,10 +187,9 @@ def sources() -> list[Path]:
 
 def test_no_second_table_gives_findings_a_word() -> None:
     words = set(Usable)
-    for path in sources():
-        if path.name == "result_check.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
+    others = (path for path in sources() if path.name != "result_check.py")
+    for path, tree in trees(others, *(f"{quote}{finding}{quote}" for finding in WORDS for quote in "'\"")):
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Dict):
                 continue
             for key, value in zip(node.keys, node.values, strict=True):
@@ -206,8 +206,8 @@ def test_no_second_table_gives_findings_a_word() -> None:
 
 def test_nobody_else_judges_findings_by_their_severity() -> None:
     allowed = {"result_check.py", "result_findings.py"}
-    for path in sources():
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in trees(sources(), "severity"):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Compare) and path.name not in allowed:
                 compared = ast.unparse(node)
                 assert "finding.severity" not in compared, f"{path}: {compared}: ask is_sound"
