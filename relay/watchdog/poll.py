@@ -55,9 +55,10 @@ class Watch:
 
     def observe(self, events: Iterable[Event], now: datetime) -> list[Announcement]:
         """Levels, error rates and the schedule."""
+        wanted = self._wanted
         announcements: list[Announcement] = []
         for event in events:
-            if self._wanted[event.kind]:
+            if wanted[event.kind]:
                 announcements += self.dog.observe(event, now)
         return announcements
 
