@@ -30,8 +30,8 @@ class Failover:
         """Out of the Sentinel's sight it lives on; returns when the other one has been promoted."""
         setuser(self.old, "default", "-ping", "-info", "-replicaof", "-slaveof", "-multi")  # its next login
         self.old.client.acl_deluser("watch")
-        until(lambda: role(self.new) == "master", 20, every=0.05, what="the promotion")
-        until(lambda: self.master_port() == self.new.port, 20, every=0.05, what="that Sentinel names the new master")
+        until(lambda: role(self.new) == "master", every=0.05, what="the promotion")
+        until(lambda: self.master_port() == self.new.port, every=0.05, what="that Sentinel names the new master")
 
     def master_port(self) -> int:
         """What the Sentinel says."""
@@ -66,7 +66,7 @@ def failover(directory: Path) -> Iterator[Failover]:
     with Valkey() as old, Valkey(*replica_of(old.port)) as new:
         for server in (old, new):
             setuser(server, *_WATCHER)
-        until(lambda: has_master(new), 20, every=0.05, what="replication")
+        until(lambda: has_master(new), every=0.05, what="replication")
         config = directory / "sentinel.conf"
         config.write_text(
             f"dir {directory}\n"
@@ -76,5 +76,5 @@ def failover(directory: Path) -> Iterator[Failover]:
         )
         with Valkey(str(config), sentinel=True) as sentinel:
             both = Failover(old, new, sentinel)
-            until(lambda: sentinel.client.sentinel_slaves(NAME), 20, every=0.05, what="that the replica is known")
+            until(lambda: sentinel.client.sentinel_slaves(NAME), every=0.05, what="that the replica is known")
             yield both
