@@ -200,6 +200,23 @@ async def test_an_answer_that_is_not_slacks_is_no_delivery(server: FaultyServer,
         assert (await sink.deliver([make_event()], "kit-1")).reason is Reason.BAD_ANSWER
 
 
+async def test_what_is_no_answer_of_slacks_is_named(server: FaultyServer) -> None:
+    server.always = Reply(200, b"<html>")
+    async with started(**bot(f"{server.url}/api/")) as sink:
+        outcome = await sink.deliver([make_event()], "kit-1")
+    assert outcome == Outcome(Reason.BAD_ANSWER, "chat.postMessage: the answer is not Slack's")
+    async with started(webhook_url=f"{server.url}/services/T/B/x") as sink:
+        outcome = await sink.deliver([make_event()], "kit-1")
+    assert outcome == Outcome(Reason.BAD_ANSWER, "the webhook's answer is not Slack's `ok`")
+
+
+async def test_a_sink_that_was_not_started_says_so_and_can_be_closed() -> None:
+    sink = SlackSink(SlackOptions.model_validate({"webhook_url": "https://hooks.slack.com/x"}), make_context())
+    await sink.close()
+    with pytest.raises(SinkError, match=r"^the Slack sink was not started$"):
+        await sink.deliver([make_event()], "kit-1")
+
+
 async def test_a_check_names_the_bot_and_posts_nothing(slack: SlackStandIn) -> None:
     async with started(**bot(slack.api_url)) as sink:
         assert (await sink.check()).startswith("posts as tickstock-relay in Stand-in to #ops")

@@ -264,7 +264,8 @@ def test_of_what_is_over_the_cause_is_in_the_past_and_no_phase_stands_out() -> N
         texts = shown(render.message(incident(state="over", cause=cause, data=None)))
         assert [text.partition("\n")[0] for text in texts if text.startswith("It was")] == ([was] if was else [])
         assert not any("*stalled indicators" in text for text in texts)
-    assert any("*indicators since" in text for text in shown(render.message(incident())))
+    (phases,) = [text for text in shown(render.message(incident())) if "indicators since" in text]
+    assert "✓ import 10 min  \N{MIDDLE DOT}  ✓ cache 1 min  \N{MIDDLE DOT}  ‖ *indicators since 16:21" in phases
 
 
 @pytest.mark.parametrize(
@@ -319,6 +320,53 @@ def test_a_mention_takes_its_room_of_the_lock_screen_as_it_is_read(mention: str,
     text = render.message(given, mention).text.removeprefix(f"{mention} ")
     assert text.startswith("[backup] xxx")
     assert width(read + text) == room
+
+
+def test_beneath_it_are_its_links_and_in_small_print_what_else_is_known() -> None:
+    given = incident(kind="alert", url="https://relay.example", runbook="https://wiki.example", dashboard=None)
+    *_, links, small, silence = shown(render.message(given, mentions=2))
+    assert links == "<https://relay.example|Status page> \N{MIDDLE DOT} <https://wiki.example|Runbook>"
+    dot = "\N{MIDDLE DOT}"
+    assert small == f"16:28:04 EST (21:28 UTC) {dot} alert run_stalled {dot} no errors so far"
+    assert silence == f"Silence for 2 h: `tickstock-relay silence add --for 2h --incident {incidents.RUN}`"
+    over = shown(render.message(incident(state="over", context=["a", "", "b"]), mentions=2))
+    assert over[-1] == f"a {dot} b {dot} 2 mentions"
+    assert over[-2].startswith(f"<{incidents.PAGE}|Run page> {dot} ")
+    assert shown(render.message(incident(context=[], silence=None)))[-1] == incidents.RUN
+
+
+def test_the_reply_that_ends_it_has_its_words_else_its_title_and_links_who_cleared_it() -> None:
+    by = {"text": "", "by_name": "17:02 run", "by_url": "https://relay.example/n"}
+    over = incident(state="over", text="Cleared: by the 17:02 run.", title="T", cleared=by)
+    assert shown(render.cleared(over)) == [
+        ":large_green_circle: *Cleared:* by the <https://relay.example/n|17:02 run>."
+    ]
+    assert shown(render.cleared(incident(state="over", text=None, title="T"))) == [":large_green_circle: T"]
+
+
+def test_numbers_of_an_incident_are_read_also_as_text_and_what_is_none_as_left_out() -> None:
+    read = incident(number="7", lasting="true", title=None)
+    assert (read.number, read.lasting, read.title) == (7, True, "")
+    assert incident_of(incidents.as_event(incidents.state(errors="many"))) is None
+
+
+def test_a_long_mention_leaves_half_of_the_lock_screen_to_the_title() -> None:
+    many = " ".join(["<@U012AB3CD>"] * 10)
+    text = plain.compose([make_event({"message": "x" * 300}, source=None)], NEW_YORK, many).text
+    assert width(text.removeprefix(f"{many} ")) == MAX_TEXT // 2
+    one = plain.compose([make_event({"message": "x" * 300}, source=None)], NEW_YORK, "<!here>").text
+    assert width(one.removeprefix("<!here> ")) == MAX_TEXT - len("<!here>")
+
+
+def test_without_blocks_a_message_is_text_that_slack_does_not_read_as_markup() -> None:
+    assert Message("t", [section("x")], "<https://a|Run page>").plain_body() == {
+        "text": "t\n<https://a|Run page>",
+        "blocks": [],
+        "parse": "none",
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+    assert Message("t").plain_body()["text"] == "t"
 
 
 def test_a_line_of_the_story_links_the_new_run_and_errors_their_part_of_the_page() -> None:

@@ -149,6 +149,14 @@ async def test_the_end_is_told_once_and_the_incident_may_be_forgotten() -> None:
         assert slack.posted.is_over
 
 
+async def test_what_is_over_before_it_was_shown_is_one_message() -> None:
+    slack = Slack({"error": "<!here>"})
+    assert await slack.show(state="over") == ["message", "chat.getPermalink C1/1"]
+    assert slack.posted.mentioned == []
+    assert slack.state.values["ended"] == f'["{RUN}"]'
+    assert await slack.show(number=2, state="over") == []
+
+
 async def test_where_nothing_can_be_edited_worse_and_over_are_messages_of_their_own() -> None:
     slack = Slack(places=False)
     assert await slack.show() == ["message"]
