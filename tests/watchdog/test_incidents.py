@@ -241,6 +241,19 @@ def test_errors_of_no_run_are_an_incident_of_their_kind_that_ends_without_a_word
     assert [state["quiet_end"] for state in over] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("code", "begins"),
+    [("BAD RESPONSE/1", "error:BAD_RESPONSE_1-"), ("", "error:error-"), ("X" * 60, f"error:{'X' * 40}-")],
+)
+def test_an_incident_of_errors_is_named_by_their_code(code: str, begins: str) -> None:
+    around = world("2025-01-27 15:00")
+    around.until(around.now + MINUTE)
+    hear(around, error(around.now, "odd", error_code=code))
+    around.pass_(0.2, step=1)
+    assert last(around)["incident"].startswith(begins)
+    assert len(last(around)["incident"]) == len(begins) + 6
+
+
 def test_too_many_errors_belong_to_the_incident_of_the_errors() -> None:
     around = world("2025-01-27 15:00")
     around.until(around.now + MINUTE)

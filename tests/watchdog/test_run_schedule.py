@@ -120,3 +120,21 @@ def test_a_day_that_a_clock_ahead_took_for_missed_is_due_again() -> None:
     run_schedule.advance(run_schedule.coming.due)
     assert run_schedule.current is not None
     assert (run_schedule.current.day, run_schedule.current.state) == (day, State.DUE)
+
+
+def test_what_an_answer_does_not_say_stays_as_it_was() -> None:
+    shelf = MemoryShelf()
+    run_schedule = new_run_schedule(shelf, START)
+    given = Schedule(trigger_time="15:30", timezone="America/Chicago", enabled=True, market_check=True)
+    for minute, answer in enumerate((given, Schedule(), Schedule(next_run=START))):
+        now = START + timedelta(minutes=minute)
+        run_schedule.learn(answer, now, now)
+        saved = run_schedule._saved
+        assert (saved.trigger_time, saved.timezone, saved.enabled) == ("15:30", "America/Chicago", True)
+        assert saved.market_check is True
+        assert run_schedule.coming is not None
+        assert run_schedule.coming.due == utc("2025-03-03 21:30")
+    now = START + timedelta(minutes=10)
+    run_schedule.learn(Schedule(enabled=False, market_check=False), now, now)
+    again = RunSchedule(ScheduleOptions(), shelf)
+    assert (again._saved.market_check, again.enabled, again._saved.trigger_time) == (False, False, "15:30")
