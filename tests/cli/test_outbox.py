@@ -152,7 +152,7 @@ def test_the_command_line_and_a_busy_relay_do_not_stand_in_each_others_way(
 ) -> None:
     """Every number arrives or was dropped by us: none is lost, and the relay's store stays on disk."""
     dropped: set[int] = set()
-    with Numbered(valkey.port, 800, channel="tickstock:job:status") as traffic:
+    with Numbered(valkey.port, 400, channel="tickstock:job:status") as traffic:
         until(lambda: total(relay, "waiting") > 300, every=0.1)
         for _ in range(15):
             if traffic.sent > 5000:  # on a slow machine, where each command takes long, more would only take longer

@@ -9,10 +9,18 @@ from pathlib import Path
 
 import httpx
 import msgspec
+import pytest
 
 from relay.status.snapshot import Snapshot
 from relay.web.assets import address
 from tests.support import RelayProcess, Valkey, until
+
+
+@pytest.fixture(scope="module")
+def idle_relay(tmp_path_factory: pytest.TempPathFactory, shared_valkey: Valkey) -> Iterator[RelayProcess]:
+    """One for the tests that only look at it."""
+    with RelayProcess(tmp_path_factory.mktemp("idle"), shared_valkey.url) as relay:
+        yield relay
 
 
 def ask(relay: RelayProcess, path: str) -> httpx.Response:
@@ -39,7 +47,7 @@ def news(lines: Iterator[str]) -> dict[str, str]:
     return found
 
 
-def test_everything_that_the_page_needs_is_served(relay: RelayProcess) -> None:
+def test_everything_that_the_page_needs_is_served(idle_relay: RelayProcess) -> None:
     for path, kind, begins in (
         ("/", "text/html", "<!doctype html>"),
         (f"/{address('style.css')}", "text/css", "/*"),
@@ -47,23 +55,23 @@ def test_everything_that_the_page_needs_is_served(relay: RelayProcess) -> None:
         ("/icon-good.svg", "image/svg+xml", "<svg"),
         ("/api/state", "application/json", '{"at":'),
     ):
-        answer = ask(relay, path)
+        answer = ask(idle_relay, path)
         assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (200, kind)
         assert answer.text.startswith(begins)
 
 
-def test_style_and_script_are_asked_for_once_and_pages_each_time(relay: RelayProcess) -> None:
-    page, style = ask(relay, "/"), ask(relay, f"/{address('style.css')}")
+def test_style_and_script_are_asked_for_once_and_pages_each_time(idle_relay: RelayProcess) -> None:
+    page, style = ask(idle_relay, "/"), ask(idle_relay, f"/{address('style.css')}")
     assert page.headers["Cache-Control"] == "no-store"
     assert style.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     assert address("style.css") in page.text
     assert {answer.headers["Content-Encoding"] for answer in (page, style)} == {"gzip"}
-    plain = httpx.get(f"{relay.url}/{address('style.css')}", headers={"Accept-Encoding": "identity"}, timeout=120)
+    plain = httpx.get(f"{idle_relay.url}/{address('style.css')}", headers={"Accept-Encoding": "identity"}, timeout=120)
     assert (plain.headers.get("Content-Encoding"), plain.text) == (None, style.text)
 
 
-def test_an_idle_page_streams_next_to_nothing(relay: RelayProcess) -> None:
-    with httpx.stream("GET", f"{relay.url}/live", timeout=120) as answer:
+def test_an_idle_page_streams_next_to_nothing(idle_relay: RelayProcess) -> None:
+    with httpx.stream("GET", f"{idle_relay.url}/live", timeout=120) as answer:
         pieces = answer.iter_text()
         next(piece for piece in pieces if "intake" in piece)
         at_first = answer.num_bytes_downloaded
@@ -74,11 +82,11 @@ def test_an_idle_page_streams_next_to_nothing(relay: RelayProcess) -> None:
         assert answer.num_bytes_downloaded - at_first < 80 * passed  # 0.3 MB an hour; it was 7 MB
 
 
-def test_nothing_else_is_served_and_no_method_changes_anything(relay: RelayProcess) -> None:
-    assert ask(relay, "/icon-x.svg").status_code == 404
-    assert ask(relay, "/assets/style-000000000000.css").status_code == 404
-    assert ask(relay, "/assets/..%2Frelay.db").status_code == 404
-    assert httpx.post(f"{relay.url}/api/state", timeout=120).status_code == 405
+def test_nothing_else_is_served_and_no_method_changes_anything(idle_relay: RelayProcess) -> None:
+    assert ask(idle_relay, "/icon-x.svg").status_code == 404
+    assert ask(idle_relay, "/assets/style-000000000000.css").status_code == 404
+    assert ask(idle_relay, "/assets/..%2Frelay.db").status_code == 404
+    assert httpx.post(f"{idle_relay.url}/api/state", timeout=120).status_code == 405
 
 
 def test_the_state_reads_back_as_a_snapshot_with_errors_grouped_and_secrets_hidden(
