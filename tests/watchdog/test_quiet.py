@@ -247,3 +247,14 @@ def test_windows_and_silences_are_listed_with_what_ends_first_first() -> None:
     rig.silences.add({"event": "b"}, NOW + MINUTE, NOW)
     assert [one.matches for one in rig.quiet.active(NOW)] == ["event=b", "everything", "event=a"]
     assert rig.quiet.active(NOW + 3 * HOUR) == []
+
+
+def test_a_window_without_a_comment_says_what_it_does() -> None:
+    rig = Rig()
+    rig.options = WatchdogOptions.model_validate({"maintenance": [{k: v for k, v in WINDOW.items() if k != "comment"}]})
+    rig.tick(NOW)
+    rig.tick(NOW + HOUR)
+    assert rig.notices == [
+        ("Maintenance until 17:00 EST", "Nobody is told of alerts and errors."),
+        ("Maintenance ended", "Nothing was kept back."),
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from relay.events import Severity
+from relay.events.wording import duration
 from relay.lanes.quarantine import Quarantine
 from relay.normalize.normalize import UnreadableReason
 from relay.store.census import Census, Loss
@@ -156,7 +157,11 @@ def test_reading_that_is_seconds_behind_is_an_alert_until_it_has_caught_up(seen:
     ((channel, payload),) = seen.check(0)
     assert (channel, payload["state"]) == ("relay:alert:intake_behind", "firing")
     assert payload["title"] == "Relay reads slower than events come"
-    assert "131,072 bytes are unread here" in payload["message"]
+    assert payload["message"] == (
+        f"What it reads now was published {duration(lag)} ago. 131,072 bytes are unread here and more may wait in"
+        " Redis, which cuts a reader off at 32 MB, or at 8 MB for 60 s, by default: `client-output-buffer-limit pubsub`"
+        ". Look at this machine's CPU and at the disk under the archive."
+    )
     seen.link.lag = 0.0
     assert [announced for second in range(1, 11) if (announced := seen.check(second))] == []
     ((_, payload),) = seen.check(1 + CAUGHT_UP_FOR)

@@ -56,6 +56,8 @@ def test_when_the_api_is_down_too_it_says_that_everything_may_be_down() -> None:
     day = world(api_up=False)
     day.until(utc("2025-01-27 22:00"))
     assert day.alerts_announced == ["api_unreachable firing", "never_started firing"]
+    unreachable = day.alert("api_unreachable")
+    assert unreachable["facts"] == {"error": "cannot reach http://localhost:8080: refused", "events_come": False}
     alert = day.alert("never_started")
     assert alert["title"] == "No sign of the run of Mon 27 Jan"
     assert "TickStockPL has not answered since 15:00: cannot reach http://localhost:8080: refused." in alert["message"]
