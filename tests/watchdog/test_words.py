@@ -74,11 +74,11 @@ def test_errors_that_come_often_are_counted_in_the_title(facts: dict[str, Any], 
     assert (words.title, words.cause) == (title, "M")
 
 
-def test_a_run_again_says_when_it_began_and_when_it_ends_as_usual() -> None:
+def test_a_run_again_says_when_it_began_and_when_it_ends_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     day = world()
     run = a_whole_run()
     teller = day.incidents._teller
     run.trigger_type = "manual"
     assert teller._again_text(run) == "Run again by hand since 16:10 EST"
-    teller.usual_seconds = lambda _: timedelta(minutes=35).total_seconds()  # type: ignore[method-assign]
+    monkeypatch.setattr(teller, "usual_seconds", lambda _: timedelta(minutes=35).total_seconds())
     assert teller._again_text(run) == "Run again by hand since 16:10 EST; ends about 16:45"
