@@ -8,6 +8,9 @@ import pytest
 from relay.runs.run import Run
 from relay.runs.signals import State
 from relay.watchdog import data_sentences, result_findings
+from relay.watchdog.baseline import Usual
+from relay.watchdog.incident.facts import day_label, run_facts
+from relay.watchdog.incident.lists import WAITING, _phase, _span, lock_screen
 from relay.watchdog.incident.other_words import of_alert
 from relay.watchdog.incident.record import Part
 from relay.watchdog.incident.text import progress_of, symbols_done
@@ -82,3 +85,79 @@ def test_a_run_again_says_when_it_began_and_when_it_ends_as_usual(monkeypatch: p
     assert teller._again_text(run) == "Run again by hand since 16:10 EST"
     monkeypatch.setattr(teller, "usual_seconds", lambda _: timedelta(minutes=35).total_seconds())
     assert teller._again_text(run) == "Run again by hand since 16:10 EST; ends about 16:45"
+
+
+@pytest.mark.parametrize(("day", "label"), [("2025-01-27", "27 Jan"), (None, "the day"), ("odd", "the day")])
+def test_a_day_is_named_where_it_is_one(day: str | None, label: str) -> None:
+    assert day_label(day) == label
+
+
+def test_the_facts_of_a_run_and_of_its_phases_have_their_names() -> None:
+    run = a_whole_run()
+    assert run_facts(None) is None
+    assert run_facts(run) == {
+        "run_id": "r1",
+        "name": "Run of Mon 27 Jan",
+        "manual": False,
+        "state": "completed",
+        "began": "2025-01-27T21:10:00Z",
+        "ended": "2025-01-27T21:45:00Z",
+        "seconds": 2100.0,
+        "symbols": 505,
+        "failed": 5,
+        "rate": run.success_rate,
+        "indicators": 7575,
+        "patterns": 1250,
+    }
+    phase, course = next(iter(run.phases.items()))
+    assert _phase(phase, course, Usual(240.0, 200.0, 300.0, 5)) == {
+        "name": "import",
+        "state": "completed",
+        "mark": "✓",
+        "text": "import 10 min (usually 4 min)",
+        "seconds": 600.0,
+        "began": "2025-01-27T21:10:00Z",
+        "ended": "2025-01-27T21:20:00Z",
+        "percent": course.percent,
+        "done": course.symbols_processed,
+        "total": 505,
+        "symbol": course.last_symbol,
+        "usual": {"median": 240.0, "low": 200.0, "high": 300.0},
+        "strong": False,
+    }
+    waiting = {"name": "import", "state": "waiting", "mark": WAITING, "text": "import", "strong": False}
+    assert _phase(phase, None, None) == waiting
+
+
+@pytest.mark.parametrize(
+    ("state", "usual", "text"),
+    [
+        (State.COMPLETED, None, " 10 min"),
+        (State.COMPLETED, Usual(600.0, 500.0, 700.0, 5), " 10 min"),
+        (State.COMPLETED, Usual(240.0, 200.0, 599.0, 5), " 10 min (usually 4 min)"),
+        (State.FAILED, Usual(240.0, 200.0, 300.0, 5), " 10 min, 250 of 505"),
+        (State.RUNNING, Usual(240.0, 200.0, 300.0, 5), " since 16:10 (usually 4 min)"),
+        (State.RUNNING, None, " since 16:10"),
+    ],
+)
+def test_how_long_a_phase_took_is_compared_where_that_says_something(
+    state: State, usual: Usual | None, text: str
+) -> None:
+    course = next(iter(a_whole_run().phases.values()))
+    course.state, course.symbols_processed, course.symbols_total = state, 250, 505
+    assert _span(course, usual) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (("H", "It broke."), "H: It broke."),
+        (("H", "It  broke"), "H: It broke."),
+        (("H", ""), "H."),
+        (("H: x", "y."), "H: x, y."),
+        (("H", "y", "Data is not usable."), "H: y. Data is not usable."),
+        (("H", "see https://user:pw@a.example/path?x=1."), "H: see a.example."),
+    ],
+)
+def test_a_lock_screen_has_headline_cause_and_data(given: tuple[str, ...], text: str) -> None:
+    assert lock_screen(*given) == text
