@@ -257,9 +257,7 @@ class WebhookSink(QueuedSink):
         """What a relay says itself names the installation: a receiver may serve several."""
         if not event.channel.startswith("relay:"):
             return event
-        kind = event.kind
-        named = kind_of(kind.facts._replace(severity=kind.severity, source=self.context.installation))
-        return replace(event, kind=named)
+        return replace(event, kind=kind_of(event.kind.facts._replace(source=self.context.installation)))
 
     def _headers(self, body: bytes, delivery_id: str) -> dict[str, str]:
         now = self.context.now()

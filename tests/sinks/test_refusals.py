@@ -132,6 +132,7 @@ def test_what_a_status_alone_says(status: int, reason: Reason, *, waits: bool) -
     [
         ("http://a.example/", 502, {}, True),
         ("HTTP://a.example/", 502, {}, True),
+        ("http://a.example:8080/", 502, {}, True),
         ("http://a.example/", 300, {}, True),
         ("http://a.example/", 299, {}, False),
         ("http://a.example/", 502, {"via": "1.1 proxy"}, False),
