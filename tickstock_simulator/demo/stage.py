@@ -31,9 +31,9 @@ CHANNEL = "#tickstock-ops"
 WEBHOOK_SECRET = "whsec_dGhlIGRlbW8ncyBzZWNyZXQsIG9mIG5vIHVzZQ=="  # noqa: S105 - opens nothing
 STRONG = 0.9
 """The confidence from which patterns go to the web app."""
-UP_WITHIN = 15.0
-"""Seconds in which a part must be up."""
-DOWN_WITHIN = 15.0
+UP_WITHIN = 120.0
+"""Seconds in which a part must be up: many times as long as it takes, as a busy machine may need."""
+DOWN_WITHIN = 60.0
 _read_snapshot = msgspec.json.Decoder(Snapshot).decode
 
 
