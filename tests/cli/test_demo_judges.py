@@ -50,7 +50,8 @@ async def test_each_strong_pattern_must_arrive_once_and_signed(
     async def stop() -> int:
         return 0
 
-    simulator = SimpleNamespace(sent={"tickstock:patterns:detected": 3}, stop=stop)
+    publisher = SimpleNamespace(sent={"tickstock:patterns:detected": 3})
+    simulator = SimpleNamespace(publisher=publisher, stop=stop)
     app = SimpleNamespace(deliveries=delivered)
     stage = SimpleNamespace(simulator=simulator, app=app, archive=tmp_path, stop_relay=stop)
     story = Story(cast("Stage", stage), lambda _: None)
