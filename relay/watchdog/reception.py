@@ -75,9 +75,8 @@ class Reception:
             now,
             severity=Severity.ERROR,
             title="Relay is not subscribed to Redis",
-            message=f"Since {clock_time(since, now, utc=True)}: {link.reason}. Runs are followed by"
-            " TickStockPL's API alone; what"
-            f" is published now is missing from the archive. {remedy(link.reason)}",
+            message=f"Since {clock_time(since, now, utc=True)}: {link.reason.rstrip('.')}. Runs are followed by"
+            f" TickStockPL's API alone; what is published now is missing from the archive. {remedy(link.reason)}",
             facts={"since": utc_text(since), "reason": link.reason},
             for_=ISOLATED_FOR if link.problem else NOT_SUBSCRIBED_FOR,
         )

@@ -162,9 +162,9 @@ def _unusual(run: Run, baseline: Baseline) -> list[Finding]:
     if run.duration_seconds is not None and not any(remarks):
         remarks.append(baseline.remark_on_duration("The run", run.duration_seconds, baseline.duration()))
     findings = []
-    for manner in (
-        ("fast",) if set(run.alert_names) - {"run_disputed"} else ("slow", "fast")
-    ):  # that it was slow was said while it ran
+    # While it ran, it was said that it is slow.
+    manners = ("fast",) if set(run.alert_names) - {"run_disputed"} else ("slow", "fast")
+    for manner in manners:
         sentences = " ".join(remark[1] for remark in remarks if remark is not None and remark[0] == manner)
         if sentences:
             findings.append(Finding(f"too_{manner}", Severity.WARNING, TOO[manner], sentences))

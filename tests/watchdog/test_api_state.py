@@ -111,8 +111,9 @@ async def test_what_the_relay_started_itself_is_said_with_what_came_of_it() -> N
     async with standing(started) as stand, TickStockPL(stand.url) as client:
         (announcement,) = await attempt(client, SLOT)
     assert json.loads(stand.asked[0].body) == {"skip_market_check": False}
-    assert (announcement.channel, announcement.severity, announcement.run_id) == (
+    assert (announcement.channel, announcement.event, announcement.severity, announcement.run_id) == (
         "relay:watchdog:auto_triggered",
+        "auto_triggered",
         Severity.WARNING,
         "r7",
     )

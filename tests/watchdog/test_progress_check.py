@@ -7,6 +7,7 @@ import pytest
 
 from relay.config.watchdog import WatchdogOptions
 from relay.tickstockpl.models import HistoryRun, Status
+from relay.watchdog import progress_messages
 from relay.watchdog.progress_check import _how_it_ended, _is_row_of
 from tests.support.days import DUE, a_run, running, world
 from tests.support.wire import upto
@@ -152,6 +153,17 @@ def test_a_run_still_going_on_after_the_finish_grace_is_overdue_once() -> None:
     assert day.alerts_announced == ["run_overdue firing"]
     overdue = next(at for at, announcement in day.announcements if announcement.event == "run_overdue")
     assert overdue == DUE + timedelta(minutes=90)
+
+
+def test_a_deadline_on_the_next_day_is_said_with_its_day() -> None:
+    day = world()
+    day.play(upto(a_run(DUE), "import_started"))
+    (run,) = day.runs.open
+    problem = progress_messages.overdue(run, DUE + timedelta(hours=8), DUE + timedelta(hours=9))
+    assert problem.message.startswith(
+        "It began at Mon 27 Jan 16:10 EST (21:10 UTC) and should have ended by Tue 28 Jan 00:10 EST. At 01:10"
+        " it was in import."
+    )
 
 
 def test_a_phase_over_its_limit_is_a_warning_that_ends_with_it() -> None:

@@ -91,6 +91,18 @@ def test_a_server_that_gets_nothing_is_told_sooner(scene: Scene) -> None:
     assert "INFO replication" in alert.payload["message"]
 
 
+@pytest.mark.parametrize("reason", ["Connection refused.", "Connection refused"])
+def test_what_is_lost_meanwhile_is_said(scene: Scene, reason: str) -> None:
+    scene.tick(0)
+    scene.lose(0, reason)
+    scene.tick(0)
+    (alert,) = scene.tick(60)
+    assert alert.payload["message"].startswith(
+        "Since 16:15 EST (21:15 UTC): Connection refused. Runs are followed by TickStockPL's API alone; what is"
+        " published now is missing from the archive. "
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [

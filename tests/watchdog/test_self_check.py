@@ -107,6 +107,13 @@ def test_a_sink_that_was_removed_does_not_fail_for_ever(seen: Seen) -> None:
     assert (payload["state"], "removed from the configuration" in payload["message"]) == ("resolved", True)
 
 
+def test_each_of_several_sinks_that_were_removed_is_told_of(seen: Seen) -> None:
+    lanes = {name: lane_of(name, error="refused", failing_since=NOW) for name in ("app", "ops")}
+    seen.check(0, **lanes)
+    assert len(seen.check(60, **lanes)) == 2
+    assert [payload["state"] for _, payload in seen.check(61)] == ["resolved", "resolved"]
+
+
 @pytest.mark.parametrize("step", [86400.0, -7200.0, 3.0])
 def test_a_step_of_the_clock_is_an_alert_until_it_has_been_steady_for_ten_minutes(step: float) -> None:
     by_hand = ByHand(NOW)
@@ -172,6 +179,8 @@ def test_a_missing_calendar_is_an_alert(seen: Seen, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("relay.schedule.exchange_holidays.trouble", lambda: "ImportError in the package holidays")
     ((channel, payload),) = seen.check(0)
     assert (channel, payload["state"]) == ("relay:alert:calendar_missing", "firing")
+    assert [alert.severity for alert in seen.alerts.firing()] == ["warning"]
+    assert payload["title"] == "The exchange's calendar is missing"
     assert payload["message"] == (
         "ImportError in the package holidays. Every weekday counts as a trading day, a holiday too. Install the package"
         " again, then restart the relay."

@@ -8,7 +8,7 @@ import pytest
 from relay.events import Announcement
 from relay.store.shelf import MemoryShelf
 from relay.watchdog.day_log import MAX_KINDS, OTHERS, DayCounts
-from relay.watchdog.summary import Summary
+from relay.watchdog.summary import Summary, _of_log
 from tests.support.days import DUE, world
 from tests.support.stand_in import StandIn, past_runs
 from tests.support.wire import event, utc
@@ -67,6 +67,10 @@ def test_a_good_day() -> None:
     assert payload["title"] == "Mon 27 Jan: completed at 16:45 EST"
     assert payload["state"] == "good"
     assert payload["text"] == "Mon 27 Jan: completed at 16:45 EST. The day's data is usable. 0 errors, 0 alerts."
+    assert payload["cause"] == (
+        "The day's data is usable. 500 of 505 symbols (99.0 %), 7,575 indicators, 1,250 patterns."
+    )
+    assert announcement.event == "summary"
     assert fields(payload) == {
         "16:10 run": "completed after 35 min",
         "Duration": "35 min, usually 30 to 40 min",
@@ -159,3 +163,20 @@ def test_invented_kinds_of_errors_are_counted_together() -> None:
     counts.observe([event("errors", "error", AT, error_code=f"K{number}", **error) for number in range(200)], AT)
     assert len(counts.of(AT).errors) == MAX_KINDS + 1
     assert counts.of(AT).errors[OTHERS] == 200 - MAX_KINDS
+
+
+def test_the_most_frequent_kinds_of_errors_are_named_and_the_others_counted() -> None:
+    counts = DayCounts(MemoryShelf())
+    error = {"component": "data_import", "severity": "error", "message": "no"}
+    for number, code in enumerate("ABCDEFG", 1):
+        counts.observe([event("errors", "error", AT, error_code=code, **error) for _ in range(number)], AT)
+    (errors,) = [field["text"] for field in _of_log(counts.of(AT), 0) if field["name"] == "Errors"]
+    assert errors == "7 G\n6 F\n5 E\n4 D\n3 C\n3 others"
+
+
+@pytest.mark.parametrize(("more", "alerts"), [({}, 1), ({"after_silence": "s1"}, 0)])
+def test_an_alert_that_is_announced_again_after_a_silence_counts_once(more: dict[str, str], alerts: int) -> None:
+    counts = DayCounts(MemoryShelf())
+    payload = {"alert": "run_failed:r1", "state": "firing"} | more
+    counts.announced([Announcement(channel="relay:alert:run_failed", event="run_failed", payload=payload)], AT)
+    assert counts.of(AT).alerts == alerts
