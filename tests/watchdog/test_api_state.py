@@ -117,7 +117,10 @@ async def test_what_the_relay_started_itself_is_said_with_what_came_of_it() -> N
         Severity.WARNING,
         "r7",
     )
-    assert "Processing started" in announcement.payload["message"]
+    assert announcement.payload["message"].endswith(
+        " and had not started; watchdog.auto_trigger is on. No second attempt is made."
+        " TickStockPL says: Processing started."
+    )
 
 
 async def test_a_start_that_fails_is_an_error_and_is_not_tried_again() -> None:

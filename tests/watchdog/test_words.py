@@ -10,7 +10,7 @@ from relay.runs.signals import State
 from relay.watchdog import data_sentences, result_findings
 from relay.watchdog.baseline import Usual
 from relay.watchdog.incident.facts import day_label, run_facts
-from relay.watchdog.incident.lists import WAITING, _phase, _span, lock_screen
+from relay.watchdog.incident.lists import WAITING, _phase, _span, cut, lock_screen
 from relay.watchdog.incident.other_words import of_alert
 from relay.watchdog.incident.record import Part
 from relay.watchdog.incident.text import progress_of, symbols_done
@@ -161,3 +161,16 @@ def test_how_long_a_phase_took_is_compared_where_that_says_something(
 )
 def test_a_lock_screen_has_headline_cause_and_data(given: tuple[str, ...], text: str) -> None:
     assert lock_screen(*given) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("a database is locked", "a database is locked"),
+        ("a database is locked, now", "a database is locked…"),
+        ("a database is locked;: now", "a database is locked…"),
+        ("a" * 30, "a" * 23 + "…"),
+    ],
+)
+def test_a_text_is_cut_between_words_and_without_what_stood_between_them(text: str, short: str) -> None:
+    assert cut(text, 24) == short
