@@ -37,7 +37,8 @@ def stalled(run: Run, api: ApiState, moved_at: datetime) -> RunProblem:
     parts.append(f"; the last symbol was {symbol}." if symbol else "; no symbol was named.")
     parts.append(f" The run began at {clock_time(run.began, moved_at)}.")
     parts.append(" TickStockPL's API says that it is running." if api.is_running else "")
-    parts.append(" Look at the job's log around that symbol; `tickstock-relay cancel` ends the run.")
+    around = " around that symbol" if symbol else ""
+    parts.append(f" Look at the job's log{around}; `tickstock-relay cancel` ends the run.")
     where = f"in {phase}" if phase else "between two phases"
     return RunProblem("run_stalled", Severity.ERROR, f"{run.title} is stalled {where}", "".join(parts), phase, symbol)
 

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from relay.config.watchdog import QualityOptions
+from relay.events import Phase, Severity
 from relay.runs.run import Run
 from relay.runs.signals import State
-from relay.watchdog import data_sentences, result_findings
+from relay.watchdog import data_sentences, progress_messages, result_findings
+from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Usual
 from relay.watchdog.incident.facts import day_label, run_facts
 from relay.watchdog.incident.lists import WAITING, _phase, _span, cut, lock_screen
@@ -174,3 +177,26 @@ def test_a_lock_screen_has_headline_cause_and_data(given: tuple[str, ...], text:
 )
 def test_a_text_is_cut_between_words_and_without_what_stood_between_them(text: str, short: str) -> None:
     assert cut(text, 24) == short
+
+
+def test_a_stall_names_a_symbol_only_where_there_is_one() -> None:
+    day = world()
+    day.play(upto(a_run(DUE), "import_started"))
+    (run,) = day.runs.open
+    begin, end = (
+        "No progress since Mon 27 Jan 16:10 EST (21:10 UTC); ",
+        " The run began at 16:10. Look at the job's log",
+    )
+    cancel = "; `tickstock-relay cancel` ends the run."
+    assert progress_messages.stalled(run, ApiState(), DUE).message == f"{begin}no symbol was named.{end}{cancel}"
+    run.phases[Phase.IMPORT].last_symbol = "NVDA"
+    assert progress_messages.stalled(run, ApiState(), DUE).message == (
+        f"{begin}the last symbol was NVDA.{end} around that symbol{cancel}"
+    )
+
+
+def test_too_few_results_are_an_error() -> None:
+    run = a_whole_run()
+    (finding,) = result_findings._achievements(run, QualityOptions(min_patterns=5000))
+    assert (finding.name, finding.severity) == ("few_results", Severity.ERROR)
+    assert finding.sentence == "It has 1,250 patterns; at least 5,000 are expected."
