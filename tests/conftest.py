@@ -3,9 +3,11 @@
 import contextlib
 import gc
 import os
+import signal
 import sqlite3
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,15 @@ from tests.support import RelayProcess, ServiceManager, Valkey
 from tests.support.examples import register_profiles
 
 register_profiles()
+
+
+LONGEST_CHILD = 600.0
+"""Seconds after which a program that a quick test has started is killed: it hangs, and so does what reads from it."""
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means Ctrl-C for all that the tests start: a shell that runs them in its background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
@@ -45,17 +56,28 @@ def _public_authorities_are_few() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _children_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A program that a test has left running is killed, and is the test's failure."""
+def _children_end_with_their_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A program that a test has left running, or that hangs, is killed, and is the test's failure."""
     started: list[subprocess.Popen[Any]] = []
     start = subprocess.Popen.__init__
+    is_quick = not {"faults", "system"} & {mark.name for mark in request.node.iter_markers()}
+
+    def kill_all() -> None:
+        for process in started:
+            process.kill()
+
+    hung = threading.Timer(LONGEST_CHILD, kill_all)
+    hung.daemon = True
 
     def noted(process: subprocess.Popen[Any], *arguments: Any, **options: Any) -> None:
         start(process, *arguments, **options)
+        if is_quick and not started:
+            hung.start()
         started.append(process)
 
     monkeypatch.setattr(subprocess.Popen, "__init__", noted)
     yield
+    hung.cancel()
     left = [process for process in started if process.poll() is None]
     for process in left:
         process.kill()
