@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relay.process.plain_text import plain
+
 if TYPE_CHECKING:
+    from relay.config.problems import ConfigError
     from relay.config.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,7 +45,13 @@ def loaded(config: Path, *, only: Collection[str] | None = None) -> Settings:
     try:
         return load(config, only=only)
     except ConfigError as wrong:
-        raise BadConfig(str(wrong)) from wrong
+        raise BadConfig(in_lines(wrong)) from wrong
+
+
+def in_lines(wrong: ConfigError) -> str:
+    """Each mistake in a line of its own; what a key or value holds does not steer the terminal."""
+    first, *others = str(wrong).splitlines()
+    return "\n".join([plain(first), *(f"  {plain(line)}" for line in others)])
 
 
 def duration(_context: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from relay.cli.options import in_lines
 from relay.process import descriptors
+from relay.process.plain_text import plain
 
 
 @click.command()
@@ -29,7 +31,7 @@ def command(path: Path) -> None:
     try:
         settings = load(path)
     except ConfigError as error:
-        click.echo(f"tickstock-relay: {error if sys.stderr.isatty() else error.one_line}", err=True)
+        click.echo(f"tickstock-relay: {in_lines(error) if sys.stderr.isatty() else plain(error.one_line)}", err=True)
         sys.exit(2)
     set_up(settings.log)
     inherited = systemd.inherited()

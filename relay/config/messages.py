@@ -5,7 +5,7 @@ Only wording; the mistakes themselves come from `relay.config.problems` and `rel
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -60,9 +60,9 @@ _SHAPES = {
 }
 
 
-def in_words(found: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
-    """What pydantic found, and a hint."""
-    kind, where = found["type"], [part for part in found["loc"] if not is_tag(part)]
+def in_words(found: ErrorDetails, where: Sequence[str | int], model: type[BaseModel]) -> tuple[str, str]:
+    """What pydantic found, and a hint; `where` is the path in the document, below `model`."""
+    kind = found["type"]
     message = _PLAIN.get(kind) or found["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if kind == "extra_forbidden":
         return message, nearest(str(where[-1]), _keys(model, where[:-1]))
@@ -94,11 +94,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def is_tag(part: str | int) -> bool:
-    """Whether pydantic put this part into a location itself, for a branch of a union."""
+    """Whether pydantic may have put this part into a location itself, for a branch of a union: a key may look so."""
     return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool", "function-before"))
 
 
-def _meaning(model: type[BaseModel], path: list[str | int]) -> str:
+def _meaning(model: type[BaseModel], path: Sequence[str | int]) -> str:
     """The description of the field at `path`."""
     inner = _model_at(model, path[:-1]) if path else None
     fields = {field.alias or name: field for name, field in inner.model_fields.items()} if inner else {}
@@ -106,7 +106,7 @@ def _meaning(model: type[BaseModel], path: list[str | int]) -> str:
     return field.description.rstrip(".") if field and field.description else ""
 
 
-def _keys(model: type[BaseModel], path: list[str | int]) -> list[str]:
+def _keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     """The keys that are known at `path` below `model`; a secret may also come from a file."""
     inner = _model_at(model, path)
     if inner is None:
@@ -116,7 +116,7 @@ def _keys(model: type[BaseModel], path: list[str | int]) -> list[str]:
     return keys + [f"{name}_file" for name in secret]
 
 
-def _model_at(model: type[BaseModel], path: list[str | int]) -> type[BaseModel] | None:
+def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
     """The model at `path`; an index, or a name that the user chose in a mapping, leads to what the container holds."""
     current: Any = model
     for part in path:

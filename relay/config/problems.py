@@ -70,10 +70,18 @@ class Problems:
             return model.model_validate(values)
         except ValidationError as error:
             for each in error.errors(include_url=False, include_input=False, include_context=False):
-                where: Key = tuple(part for part in each["loc"] if not is_tag(part))
-                message, hint = in_words(each, model)
+                where = self._below(key, each["loc"])
+                message, hint = in_words(each, where, model)
                 self._note_unless_unset((*key, *where), message, hint)
             return None
+
+    def _below(self, key: Key, location: Key) -> Key:
+        """A location of pydantic's as a path in the document: without what only names a branch of a union."""
+        where: Key = ()
+        for part in location:
+            if not is_tag(part) or (*key, *where, part) in self._document.lines:
+                where = (*where, part)
+        return where
 
     def _note_unless_unset(self, key: Key, message: str, hint: str) -> None:
         """What pydantic says, unless it follows from a value that is not there."""
