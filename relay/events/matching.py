@@ -203,7 +203,7 @@ def _equality(key: str, wanted: Any) -> Test:
     if wanted is None:
         return lambda value: value is None
     if not _is_scalar(wanted):
-        raise MatchError(key, f"{wanted!r} is no text, number or truth value")
+        raise MatchError(key, f"{wanted!r} is not a text, a number, true or false")
     keys = frozenset(lookup_keys(wanted))
     return lambda value: lookup_key(value) in keys
 

@@ -81,7 +81,7 @@ class RunLog(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class _Alike:
+class _Group:
     """The events of one kind and run in a batch: whose they are, and how many."""
 
     run: Run | None
@@ -126,23 +126,23 @@ class RunLogs:
 
     def observe(self, events: Iterable[Event], now: datetime) -> None:
         """Take what was heard of runs; whose it is is asked once for all of one kind and run in the batch."""
-        batch: dict[tuple[Kind, str | None], _Alike] = {}
+        batch: dict[tuple[Kind, str | None], _Group] = {}
         for event in events:
             if event.marks and event.has(NOT_HEARD):
                 continue
             kind = event.kind
             key = (kind, event.run_id)
-            alike = batch.get(key)
-            if alike is None:
-                alike = batch[key] = self._alike(event, now)
+            group = batch.get(key)
+            if group is None:
+                group = batch[key] = self._group_of(event, now)
             if kind.domain == "errors":
-                self._error(event, now, alike.run)
-            elif alike.ring is not None:
-                alike.ring.append(event)
-                alike.count += 1
-        for (kind, _), alike in batch.items():
-            if alike.run is not None and alike.count:
-                self._log(alike.run).count(kind, alike.count)
+                self._error(event, now, group.run)
+            elif group.ring is not None:
+                group.ring.append(event)
+                group.count += 1
+        for (kind, _), group in batch.items():
+            if group.run is not None and group.count:
+                self._log(group.run).count(kind, group.count)
 
     def announced(self, announcements: Iterable[Announcement], now: datetime) -> None:
         """Take what the relay itself says of runs: alerts, incidents, gaps, stalls."""
@@ -176,13 +176,13 @@ class RunLogs:
         known = self._runs.get(event.run_id) if event.run_id is not None else None
         return known or self._runs.run_of(event, now)
 
-    def _alike(self, event: Event, now: datetime) -> _Alike:
+    def _group_of(self, event: Event, now: datetime) -> _Group:
         """Where events of this one's kind and run go."""
         run = self._run_of(event, now) if signal_of(event.kind) is not None else None
         if run is None:
-            return _Alike(None, None)
+            return _Group(None, None)
         self._log(run)
-        return _Alike(run, self._rings[run.number])
+        return _Group(run, self._rings[run.number])
 
     def _error(self, event: Event, now: datetime, otherwise: Run | None) -> None:
         """An error may name its run in its context; it is counted there."""

@@ -64,7 +64,7 @@ def _failed() -> Run:
     return run
 
 
-def _without_a_word() -> Run:
+def _failed_without_a_reason() -> Run:
     run = _ended()
     run.state = State.FAILED
     run.ended_at = run.findings = None
@@ -104,7 +104,7 @@ def _of_runs() -> Iterator[tuple[str, Words]]:
         yield f"{name}, between two phases", words(_part(name), _between(), BARE)
         yield f"{name}, ended with findings", words(part, _with_findings(name), FULL)
         yield f"{name}, failed", words(part, _failed(), replace(FULL, error=ERROR))
-        yield f"{name}, failed without a word", words(_part(name), _without_a_word(), BARE)
+        yield f"{name}, failed without a reason", words(_part(name), _failed_without_a_reason(), BARE)
 
 
 def _of_eased() -> Iterator[tuple[str, Words]]:
