@@ -57,5 +57,6 @@ def test_an_alert_is_known_to_each_and_comes_back_with_its_incident(parts: Parts
     log = parts.run_logs.log_of(run)
     assert log is not None
     assert [past.key for past in log.alerts] == ["run_stalled:r1"]
+    assert [past.key for past in parts.recent.alerts] == ["run_stalled:r1"]
     assert parts.summary.counts.of(DUE).alerts == 1
     assert parts.quiet.kept_back(parts.quiet.active(DUE)[0].id) == (1, 0)
