@@ -10,15 +10,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 ClockKind = Literal["real", "simulated"]
+A_LONG_TIME = 86_400.0
+"""Real seconds for which one waits for a clock that stands still; what sets it going wakes those who wait."""
 
 
 class Clock:
     """Simulated time from `start` (default: real now), `speed` simulated seconds a real one.
 
-    `kind` decides what events claim: "real" the real moment, "simulated" the simulated one.
+    `kind` decides what events claim: "real" the real moment, "simulated" the simulated one. With `held` it stands still
+    at its start until `begin`.
     """
 
-    def __init__(self, *, speed: float = 1.0, start: datetime | None = None, kind: ClockKind = "real") -> None:
+    def __init__(
+        self, *, speed: float = 1.0, start: datetime | None = None, kind: ClockKind = "real", held: bool = False
+    ) -> None:
         if not 0 < speed < float("inf"):
             raise ValueError(f"speed must be a number above 0, not {speed}")
         if start is not None and start.tzinfo is None:
@@ -27,16 +32,21 @@ class Clock:
         self.kind = kind
         self._given = start
         self.begin()
+        self.is_held = held
 
     def begin(self) -> None:
-        """Sets it to its start, now."""
-        self._began = time.monotonic()
+        """Sets it to its start, now, and going."""
+        self.is_held = False
+        self.began = time.monotonic()
+        """What `time.monotonic()` was when it began."""
         self._real_start = datetime.now(UTC)
         self.start = (self._given or self._real_start).astimezone(UTC)
 
     def now(self) -> datetime:
         """Simulated time, UTC."""
-        return self.start + timedelta(seconds=(time.monotonic() - self._began) * self.speed)
+        if self.is_held:
+            return self.start
+        return self.start + timedelta(seconds=(time.monotonic() - self.began) * self.speed)
 
     def claimed(self, moment: datetime) -> datetime:
         """What an event says for the simulated `moment`, UTC."""
@@ -51,6 +61,8 @@ class Clock:
 
     def real_seconds_until(self, moment: datetime) -> float:
         """Real seconds until the simulated `moment`; never below 0."""
+        if self.is_held:
+            return A_LONG_TIME if moment > self.start else 0.0
         return max(0.0, (moment - self.now()).total_seconds() / self.speed)
 
     async def sleep_until(self, moment: datetime) -> None:

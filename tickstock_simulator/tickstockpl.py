@@ -41,6 +41,7 @@ class Simulator(Served):
         speed: simulated seconds a real second; 60 makes a run of 35 minutes last 35 seconds.
         start: simulated time at the start (with a zone); default real now.
         clock: what events and answers claim: "real" moments and durations, or "simulated" ones.
+        held: the clock stands still at its start until `set_going`.
         run: a run "now" (as soon as Redis answers), at each "scheduled" trigger time, or "none".
         runs: how many runs start by themselves; default 1 for "now", without end for "scheduled".
         faults: as on the command line, `NAME[:ARG]`.
@@ -63,6 +64,7 @@ class Simulator(Served):
         speed: float = 1.0,
         start: datetime | None = None,
         clock: ClockKind = "real",
+        held: bool = False,
         run: RunMode = "none",
         runs: int | None = None,
         faults: Iterable[str] = (),
@@ -76,7 +78,7 @@ class Simulator(Served):
         on_publish: OnPublish | None = None,
     ) -> None:
         super().__init__(host=host, port=port)
-        self.clock = Clock(speed=speed, start=start, kind=clock)
+        self.clock = Clock(speed=speed, start=start, kind=clock, held=held)
         self.faults = Faults(faults)
         self.timetable = Timetable()
         self.status_style = status_style
@@ -116,11 +118,17 @@ class Simulator(Served):
         """
         self.reserve()
         await self.publisher.start()
-        self.clock.begin()
+        if not self.clock.is_held:
+            self.clock.begin()
         await self._settle_api()
         self._background.settle()
         if self._mode != "none":
             self._spawn(self._run_now() if self._mode == "now" else self._run_scheduled())
+
+    def set_going(self) -> None:
+        """Has a held clock begin."""
+        self.clock.begin()
+        self._bell.ring()
 
     async def stop(self) -> None:
         """Ends everything, in the middle of a run too."""

@@ -18,8 +18,6 @@ from tickstock_simulator.tickstockpl import Simulator
 NEW_YORK = ZoneInfo("America/New_York")
 MONDAY = datetime(2025, 1, 27, 16, 10, tzinfo=NEW_YORK)
 """When that day's run is due."""
-STANDS_STILL = 1e-6
-"""Simulated seconds a second."""
 
 
 def before(day: date, count: int) -> list[datetime]:
@@ -52,9 +50,8 @@ async def scene(
     `more` is configuration beside ours.
     """
     simulator = Simulator(
-        valkey.url, speed=speed, start=starts, clock="simulated", run="scheduled", runs=1, faults=faults
+        valkey.url, speed=speed, start=starts, clock="simulated", held=True, run="scheduled", runs=1, faults=faults
     )
-    simulator.clock.speed = STANDS_STILL
     async with simulator:
         config: dict[str, Any] = {"tickstockpl": {"base_url": simulator.url}, "watchdog": {"poll_interval": "1s"}}
         config |= more or {}
@@ -64,7 +61,5 @@ async def scene(
         await asyncio.to_thread(relay.start)  # the simulator answers meanwhile
         with contextlib.ExitStack() as stack:
             stack.push(relay)
-            simulator.clock.speed = speed
-            simulator.clock.begin()
-            await simulator.inject()  # which wakes those who wait for a moment of its clock
+            simulator.set_going()
             yield Scene(relay, simulator)

@@ -7,7 +7,7 @@ Run as a program it is `tickstock-relay run` with that clock, and nothing else i
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,7 @@ from relay.runs.runs import Runs
 from relay.store.store import Store
 from tests.support.relay_process import RelayProcess
 from tests.support.wire import a_run
+from tickstock_simulator.demo.fast_relay import FastClock, write_origin
 from tickstock_simulator.demo.other_clock import run_relay
 
 CLOCK = "TEST_CLOCK"
@@ -28,21 +29,21 @@ class WarpedRelay(RelayProcess):
     def set_clock(self, begins: datetime, speed: float) -> None:
         """Set its clock, which stands still."""
         self._environment |= {
-            CLOCK: f"{begins.timestamp()} {speed} {self._goes}",
+            CLOCK: f"{begins.isoformat()} {speed} {self._origin}",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
 
     def start(self) -> Self:
         """Run it, and set its clock going when it is ready."""
         super().start()
-        if not self._goes.exists():
-            self._goes.touch()
+        if not self._origin.exists():
+            write_origin(self._origin, time.monotonic())
         return self
 
     @property
-    def _goes(self) -> Path:
-        """A file that is there when the clock goes, as old as that."""
-        return self.directory / "clock-goes"
+    def _origin(self) -> Path:
+        """Where it looks whether its clock goes."""
+        return self.directory / "clock"
 
     def remember(self, days: list[datetime]) -> None:
         """Have it know a run that began at each of these moments, each a little different."""
@@ -57,26 +58,9 @@ class WarpedRelay(RelayProcess):
         store.close()
 
 
-class _Clock:
-    def __init__(self, begins: float, speed: float, goes: Path) -> None:
-        self._begins = datetime.fromtimestamp(begins, UTC)
-        self._speed = speed
-        self._goes = goes
-        self._since: float | None = None
-
-    def seconds(self) -> float:
-        """How long it has been going, by itself."""
-        if self._since is None and self._goes.exists():
-            self._since = self._goes.stat().st_mtime
-        return 0.0 if self._since is None else (time.time() - self._since) * self._speed
-
-    def now(self) -> datetime:
-        return self._begins + timedelta(seconds=self.seconds())
-
-
 def _main(config: Path) -> None:
-    begins, speed, goes = os.environ[CLOCK].split(" ", 2)
-    clock = _Clock(float(begins), float(speed), Path(goes))
+    begins, speed, origin = os.environ[CLOCK].split(" ", 2)
+    clock = FastClock(datetime.fromisoformat(begins), float(speed), Path(origin))
     run_relay(config, now=clock.now, boot=clock.seconds)
 
 

@@ -1,12 +1,11 @@
 """The real relay on a clock that runs faster, in step with the stand-ins'.
 
-Run as `python -m tickstock_simulator.demo.fast_relay`.
+Run as `python -m tickstock_simulator.demo.fast_relay CONFIG START SPEED ORIGIN_FILE`.
 """
 
 import sys
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from relay.process.clock import Pace
@@ -18,25 +17,48 @@ LOOK_EVERY = 10.0
 """Simulated seconds between two looks, where an hour lasts half a minute; once a second is for real time."""
 
 
-def fast_clock(start: datetime, origin: float, speed: float) -> Callable[[], datetime]:
-    """A clock that showed `start` when `time.monotonic()`, which all processes share, was `origin`."""
+class FastClock:
+    """Shows `start` until a file says what `time.monotonic()`, which all processes share, was when it began to go.
 
-    def now() -> datetime:
-        return start + timedelta(seconds=(time.monotonic() - origin) * speed)
+    How long a busy machine needs to start a relay is so no part of its day.
+    """
 
-    return now
+    def __init__(self, start: datetime, speed: float, origin_file: Path) -> None:
+        self._start = start.astimezone(UTC)
+        self._speed = speed
+        self._file = origin_file
+        self._origin: float | None = None
+
+    def seconds(self) -> float:
+        """How long it has been going, by itself."""
+        if self._origin is None:
+            if not self._file.exists():
+                return 0.0
+            self._origin = float(self._file.read_text())
+        return (time.monotonic() - self._origin) * self._speed
+
+    def now(self) -> datetime:
+        """What it shows, in UTC."""
+        return self._start + timedelta(seconds=self.seconds())
 
 
-def main(config: Path, clock: Callable[[], datetime], speed: float) -> None:
+def write_origin(origin_file: Path, origin: float) -> None:
+    """Set a clock going that looks at this file."""
+    whole = origin_file.with_suffix(".new")
+    whole.write_text(repr(origin))
+    whole.rename(origin_file)
+
+
+def main(config: Path, clock: FastClock, speed: float) -> None:
     """Run until SIGTERM.
 
     Raises:
         relay.config.load.ConfigError: the configuration has mistakes.
     """
     pace = Pace(tick=min(1.0, LOOK_EVERY / speed), disputed_after=PATIENT)
-    run_relay(config, now=clock, boot=lambda: time.monotonic() * speed, pace=pace)
+    run_relay(config, now=clock.now, boot=clock.seconds, pace=pace)
 
 
 if __name__ == "__main__":
-    _, path, begins, origin, speed = sys.argv
-    main(Path(path), fast_clock(datetime.fromisoformat(begins), float(origin), float(speed)), float(speed))
+    _, path, start, speed, origin_file = sys.argv
+    main(Path(path), FastClock(datetime.fromisoformat(start), float(speed), Path(origin_file)), float(speed))

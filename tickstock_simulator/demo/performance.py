@@ -64,7 +64,6 @@ class Performance:
         self._directory = directory
         self._console = console
         self._keep_open = keep_open
-        self._began = time.monotonic()
         self._interrupted = asyncio.Event()
         self._output = Output(closed=self._interrupted.set)
         self._shows: list[Callable[[Note], None]] = []
@@ -118,15 +117,19 @@ class Performance:
         return View(self._console, self._notes, self._where(), self._real_time)
 
     def _real_time(self) -> str:
-        spent = time.monotonic() - self._began
-        return f"{self._stage.speed:.0f} times as fast, {spent:.0f} s of {self._seconds:.0f}"
+        return f"{self._stage.speed:.0f} times as fast, {self._spent:.0f} s of {self._seconds:.0f}"
+
+    @property
+    def _spent(self) -> float:
+        """Real seconds since all parts were up."""
+        return time.monotonic() - self._stage.simulator.clock.began
 
     async def _play(self, show: Show) -> None:
         """Until the story ends, is interrupted, or takes too long."""
         story = asyncio.create_task(self._story.play())
         watching = asyncio.create_task(self._watch(show))
         interrupted = asyncio.create_task(self._interrupted.wait())
-        left = self._seconds + OVERTIME - (time.monotonic() - self._began)
+        left = self._seconds + OVERTIME
         tasks: list[asyncio.Task[None] | asyncio.Task[bool]] = [story, watching, interrupted]
         try:
             done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -176,7 +179,7 @@ class Performance:
             f"\n{self._stage.simulator.publisher.sent.total():,} messages sent by TickStockPL.\n"
             f"{theirs + own:,} events in the archive: {theirs:,} of these, {own:,} of the relay's own.\n"
             f"{plural(slack, 'Slack message')}, {plural(app, 'webhook')},"
-            f" {time.monotonic() - self._began:.0f} s."
+            f" {self._spent:.0f} s."
         )
         interrupted = self._interrupted.is_set()
         for one in self._story.expected:

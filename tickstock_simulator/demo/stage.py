@@ -22,6 +22,7 @@ import msgspec
 import yaml
 
 from relay.status.snapshot import Snapshot
+from tickstock_simulator.demo.fast_relay import write_origin
 from tickstock_simulator.demo.saved_page import saved_page
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.tickstockpl import Simulator
@@ -42,7 +43,7 @@ class StageError(Exception):
 
 
 class Stage:
-    """`async with Stage(…) as stage:` has everything up, and its clock going.
+    """`async with Stage(…) as stage:` has everything up; its clock stands still until then.
 
     Args:
         directory: where all that is written goes; it must be fresh.
@@ -63,6 +64,7 @@ class Stage:
             speed=speed,
             start=start,
             clock="simulated",
+            held=True,
             run="scheduled",
             faults=["never-starts"],
             history_days=30,
@@ -108,17 +110,14 @@ class Stage:
         path = self.directory / "config.yaml"
         path.write_text(yaml.safe_dump(self._config(), sort_keys=False, allow_unicode=True))
         clock = self.simulator.clock
-        moment, origin = clock.now(), time.monotonic()
-        arguments = [
-            "-m",
-            "tickstock_simulator.demo.fast_relay",
-            str(path),
-            moment.isoformat(),
-            repr(origin),
-            str(self.speed),
-        ]
-        self._relay = await self._spawn("relay", sys.executable, *arguments)
+        origin = self.directory / "clock"
+        arguments = [str(path), clock.now().isoformat(), str(self.speed), str(origin)]
+        program = [sys.executable, "-m", "tickstock_simulator.demo.fast_relay"]
+        self._relay = await self._spawn("relay", *program, *arguments)
         await self._until_up("relay", self._relay, self._is_ready)
+        self.simulator.set_going()
+        write_origin(origin, clock.began)
+        self._stack.callback(origin.unlink)
 
     async def _start_valkey(self, server: Path) -> None:
         options = ["--port", str(self._redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.directory)]

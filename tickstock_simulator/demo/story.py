@@ -110,7 +110,7 @@ class Story:
             self._note("The operator has read the alert and starts the run by hand")
             late = await self._trigger(client)
             await self._run_over(2)
-            await self._until(lambda: self._slack_shows("Cleared: "))
+            await self._until(self._is_cleared)
             self.cleared.seen = True
             await self._until(lambda: self._is_archived(late))
             self.late_run.seen = True
@@ -169,6 +169,10 @@ class Story:
     def _slack_shows(self, words: str) -> bool:
         """Whether a message has these words now."""
         return any(words in message.plain() for message in self._stage.slack.messages)
+
+    def _is_cleared(self) -> bool:
+        """Whether the thread says so; the message above it is edited first."""
+        return any(message.thread and message.text.startswith("Cleared: ") for message in self._stage.slack.messages)
 
     def _is_archived(self, run_id: str) -> bool:
         found = {line.event for line in self._archived() if line.run_id == run_id}
