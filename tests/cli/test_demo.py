@@ -120,6 +120,7 @@ def test_kept_open_it_shows_its_pages_until_ctrl_c_and_saves_them_with_their_loo
         assert not re.search(r'<(script|link)[^>]+(src|href)="', page)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lines", [1, 3, 14])
 def test_a_reader_that_goes_away_ends_it_without_a_word(lines: int, tmp_path: Path) -> None:
     begun = subprocess.Popen([PROGRAM, "demo"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -133,6 +134,7 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(lines: int, tmp_path: Pa
         assert demo.wait(timeout=120) == 141
 
 
+@pytest.mark.thorough
 def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     environment = os.environ | {"TERM": "dumb"}

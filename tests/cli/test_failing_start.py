@@ -20,6 +20,7 @@ NOW = utc("2025-01-27 21:15")
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 
 
+@pytest.mark.thorough
 def test_the_relay_starts_with_a_failing_test_and_announces_it_until_a_reload_mends_it(
     tmp_path: Path, valkey: Valkey
 ) -> None:

@@ -148,6 +148,7 @@ def test_dropping_asks_first_and_the_relay_counts_what_is_gone(
     until(lambda: receiver.arrived == [4])
 
 
+@pytest.mark.thorough
 def test_the_command_line_and_a_busy_relay_do_not_stand_in_each_others_way(
     relay: RelayProcess, valkey: Valkey, receiver: Receiver
 ) -> None:

@@ -19,6 +19,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_a_sign_that_the_terminal_does_not_have_ends_no_command(encoding: str, config: Path) -> None:
     message = json.dumps({"event": "☃"}, ensure_ascii=False)
@@ -37,6 +38,7 @@ def test_a_full_disk_is_told_in_one_line(command: list[str], config: Path) -> No
     assert (ended.returncode, ended.stderr) == (1, b"Error: cannot write: No space left on device\n")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_a_standard_descriptor_that_is_closed_ends_no_command(closed: str, config: Path) -> None:
     shell = ["sh", "-c", f'exec "$0" "$@" {closed}', PROGRAM, *CHANNEL, "{}", "--config", str(config)]

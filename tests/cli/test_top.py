@@ -117,6 +117,7 @@ def error(message: str) -> str:
     return json.dumps({"event": "error", "timestamp": "", "source": "x", "version": "1.0", "payload": payload})
 
 
+@pytest.mark.thorough
 async def test_a_running_run_fits_the_terminal_and_does_not_flicker(tmp_path: Path, valkey: Valkey) -> None:
     hostile = "\x1b[2J\x1b]0;owned\x07 東京証券取引所の銘柄が見つかりません " * 4 + "\u202eend\r\n\x9b31m"
     async with scene(tmp_path, valkey, starts=MONDAY - timedelta(minutes=5), speed=120) as day:
@@ -152,6 +153,7 @@ async def test_a_running_run_fits_the_terminal_and_does_not_flicker(tmp_path: Pa
             assert b"\x1b[?25h" in terminal.written  # and so is the cursor
 
 
+@pytest.mark.thorough
 async def test_a_relay_that_is_away_is_said_and_tried_again(tmp_path: Path, valkey: Valkey) -> None:
     relay = RelayProcess(tmp_path, valkey.url)
     with top("--url", relay.url, "--interval", "0.1") as terminal:

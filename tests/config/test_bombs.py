@@ -20,6 +20,7 @@ MERGES = "a0: &a0 {x: 1, y: 2}\n" + "".join(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "problem", "line"),
     [
@@ -37,6 +38,7 @@ def test_a_configuration_that_becomes_too_large_is_refused(text: str, problem: s
     assert abs(refused.value.line - line) <= 2
 
 
+@pytest.mark.thorough
 def test_variables_that_are_never_closed_are_looked_through_once() -> None:
     assert parse('a: "' + "${A:-" * 200_000 + '"').values["a"].startswith("${A:-${A:-")
 
@@ -68,6 +70,7 @@ def packed(path: Path, content: bytes, times: int) -> Path:
     return path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content", [b"x", b" ", b"{"], ids=["text", "blanks", "brackets"])
 def test_an_archive_that_becomes_gigabytes_is_given_up_in_little_memory(tmp_path: Path, content: bytes) -> None:
     bomb = packed(tmp_path / "events.jsonl.zst", content * (1 << 20), 3 << 10)

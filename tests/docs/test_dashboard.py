@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.support.dashboard import DASHBOARD, annotations, metrics, panels
@@ -55,6 +56,7 @@ def test_the_relay_s_own_row_is_collapsed_and_holds_its_panels() -> None:
     assert len(row["panels"]) == 6
 
 
+@pytest.mark.thorough
 def test_every_metric_that_is_asked_for_is_one_of_the_relay_s() -> None:
     reference = (ROOT / "docs" / "metrics.md").read_text()
     assert len(metrics()) > 25

@@ -43,16 +43,19 @@ def test_an_environment_that_is_whole_is_used(checkout: Path) -> None:
     assert would_run(checkout).startswith(".venv/bin/tickstock-relay demo --seconds 60 ")
 
 
+@pytest.mark.thorough
 def test_a_moved_one_is_made_anew(checkout: Path) -> None:
     assert ANEW in would_run(checkout.rename(checkout.parent / "moved"))
 
 
+@pytest.mark.thorough
 def test_a_copied_one_is_made_anew_though_the_first_still_works(checkout: Path) -> None:
     copied = Path(shutil.copytree(checkout, checkout.parent / "copied", symlinks=True))
     assert ANEW in would_run(copied)
     assert ANEW not in would_run(checkout)
 
 
+@pytest.mark.thorough
 def test_one_whose_python_has_gone_is_made_anew(checkout: Path) -> None:
     python = checkout / ".venv/bin/python"
     python.unlink()
@@ -60,6 +63,7 @@ def test_one_whose_python_has_gone_is_made_anew(checkout: Path) -> None:
     assert ANEW in would_run(checkout)
 
 
+@pytest.mark.thorough
 def test_one_whose_install_was_broken_off_is_made_anew(checkout: Path) -> None:
     (checkout / ".venv/bin/tickstock-relay").unlink()
     assert ANEW in would_run(checkout)

@@ -39,6 +39,7 @@ def log() -> Iterator[Log]:
     structlog.configure(**before)
 
 
+@pytest.mark.thorough
 def test_a_flood_is_its_first_lines_and_a_sum(log: Log) -> None:
     for number in range(104_930):
         log.warning("message quarantined", channel=f"tickstock:c{number}", reason="not_json", size=3)

@@ -91,6 +91,7 @@ cli.main([sys.argv[1]])
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_commands_traceback_shows_a_local_variable(name: str) -> None:
     ended = subprocess.run(
@@ -119,6 +120,7 @@ main()
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("method", "arguments", "shows"),
     [

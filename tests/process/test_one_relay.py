@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.support import RelayProcess, until
@@ -27,12 +28,14 @@ def test_a_second_relay_is_refused_and_touches_nothing(relay: RelayProcess, tmp_
     assert relay.metric("relay_subscribed") == 1
 
 
+@pytest.mark.thorough
 def test_the_next_relay_begins_when_the_one_before_was_killed(relay: RelayProcess) -> None:
     relay.kill()
     relay.start()
     until(lambda: relay.metric("relay_subscribed") == 1)
 
 
+@pytest.mark.thorough
 def test_a_state_directory_that_cannot_be_made_keeps_no_relay_from_its_work(relay: RelayProcess) -> None:
     relay.terminate()
     blocked = relay.directory / "blocked"
@@ -43,6 +46,7 @@ def test_a_state_directory_that_cannot_be_made_keeps_no_relay_from_its_work(rela
     assert "the state directory cannot be locked; a second relay would not be noticed" in relay.log_text()
 
 
+@pytest.mark.thorough
 def test_the_lock_is_kept_while_a_relay_becomes_a_new_process(relay: RelayProcess) -> None:
     """Whoever waits for the directory at that moment must not get it."""
 

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from relay.process.log_limit import FIRST
 from tests.redaction.canaries import SEEN, canaries, carriers, envelope, failed_run, joined
 from tests.support import Valkey, free_port, until
@@ -111,6 +113,7 @@ class Day:
         return found | {"log": self.relay.log_text()}
 
 
+@pytest.mark.thorough
 async def test_no_canary_comes_out_of_a_day(tmp_path: Path, valkey: Valkey) -> None:
     async with SlackStandIn(token=SLACK_TOKEN, rate=None) as slack, WebhookStandIn(secret=WEBHOOK_SECRET) as app:
         day = Day(tmp_path, valkey, slack, app)

@@ -33,6 +33,7 @@ PIECES = (
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(3))
 def test_a_long_text_is_redacted_as_in_one_go(seed: int) -> None:
     chance = random.Random(seed)

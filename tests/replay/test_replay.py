@@ -133,6 +133,7 @@ def test_several_compressed_parts_in_one_file_are_one_archive(tmp_path: Path) ->
         assert replayed(path) == content
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_a_file_that_was_cut_off_gives_what_it_has_and_then_says_so(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"a{suffix}", lines(40_000))
@@ -177,6 +178,7 @@ def test_a_pipe_can_be_replayed_too() -> None:
     assert replay("-", "--alerts", stdin=packed).stdout == content
 
 
+@pytest.mark.thorough
 def test_wrong_usage_is_exit_code_2_and_what_cannot_be_read_is_1(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", lines(1))
     for wrong in (
@@ -197,6 +199,7 @@ def test_wrong_usage_is_exit_code_2_and_what_cannot_be_read_is_1(tmp_path: Path)
     assert replay(damaged, "--match", "severity=critical").stderr == b"0 events, 1 lines skipped that are not events\n"
 
 
+@pytest.mark.thorough
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", lines(20_000))
     with subprocess.Popen([PROGRAM, "replay", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -327,6 +330,7 @@ def test_a_redis_that_is_not_there_is_told_in_one_line(tmp_path: Path, config: A
     assert b"Connection refused" in ended.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stdin", [b"", b"y\n"])
 def test_nothing_is_published_where_nobody_can_be_asked(
     tmp_path: Path, valkey: Valkey, config: Any, stdin: bytes
@@ -432,6 +436,7 @@ async def test_to_sinks_all_is_delivered_in_bounded_memory_before_it_ends(tmp_pa
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.thorough
 async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, config: Any) -> None:
     alert = {"alert": "never_started", "state": "firing", "title": "No run", "message": "It has not started."}
     heard = read("relay:alert:never_started", json.dumps({"event": "never_started", "payload": alert}).encode(), BEGIN)
@@ -445,6 +450,7 @@ async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, conf
         assert len(slack.messages) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("received", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
 @pytest.mark.parametrize("claimed", ["0001-01-01T00:00:00Z", "2025-01-27T21:10:00Z", "9999-12-31T23:59:59.999999Z"])
 async def test_whatever_year_an_archive_claims_its_alerts_are_delivered(
@@ -482,6 +488,7 @@ async def test_what_a_sink_refuses_is_reported_and_ends_with_exit_code_1(tmp_pat
     assert "3 NOT delivered to app" in output
 
 
+@pytest.mark.thorough
 def test_the_archive_of_a_running_relay_is_its_own(tmp_path: Path, relay: RelayProcess) -> None:
     source = write(tmp_path / "a.jsonl", lines(1))
     ended = replay(source, "--to", "sinks", "--sink", "archive", "--config", relay.config_path, code=1)

@@ -55,6 +55,7 @@ def test_events_of_a_run_are_those_that_name_it_in_all_files_of_its_days(tmp_pat
     assert (found.is_cut, found.trouble) == (False, "")
 
 
+@pytest.mark.thorough
 def test_a_large_plain_file_is_read_from_the_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = noise(40_000, DUE - timedelta(hours=8), seconds=8 * 3600 - 300)
     (tmp_path / "events.jsonl").write_bytes(lines([*before, *a_run(DUE)]))
@@ -71,6 +72,7 @@ def test_a_large_plain_file_is_read_from_the_run_on(tmp_path: Path, monkeypatch:
     assert read < size / 20
 
 
+@pytest.mark.thorough
 def test_what_takes_too_long_or_too_much_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "events.jsonl").write_bytes(lines(a_run(DUE, steps=4000)))
     monkeypatch.setattr(module, "MOST_BYTES", 1 << 18)

@@ -18,6 +18,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = sinks.Sinks
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "loads",
     [

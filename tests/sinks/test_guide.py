@@ -50,6 +50,7 @@ def example(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.thorough
 async def test_the_example_passes_the_contract(example: Path) -> None:
     printed = await run(example, "pytest", "-q", "-p", "no:cacheprovider", "test_ntfy.py")
     assert re.search(r"^3\d passed", printed, re.MULTILINE), printed

@@ -59,6 +59,7 @@ def calls(message: SlackMessage) -> int:
     return str(posted["blocks"]).count("<!channel>")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fault", expected())
 async def test_slack_shows_of_a_fault_what_the_page_says(fault: str) -> None:
     messages = await messages_of(day_of(fault))

@@ -563,6 +563,7 @@ def test_the_largest_of_all_errors_keeps_within_the_limits(character: str) -> No
     assert_within_limits(compose([event] * 2))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("character", ["x", "&", "<", "\U0001f600", "`", "@here", "*", "|", "~a"])
 @pytest.mark.parametrize("state", ["firing", "over"])
 def test_the_largest_of_all_incidents_keeps_within_the_limits(character: str, state: str) -> None:
@@ -635,6 +636,7 @@ events = st.builds(
 )
 
 
+@pytest.mark.thorough
 @examples(50)
 @given(st.lists(events, min_size=1, max_size=12))
 def test_no_event_breaks_slacks_limits(several: list[Event]) -> None:

@@ -40,6 +40,7 @@ def subscribed(valkey: Valkey) -> Any:
     return subscription
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("trouble", ["frozen", "away", "refusing"])
 def test_redis_in_trouble_is_counted_and_never_holds_the_intake(trouble: str, tmp_path: Path, valkey: Valkey) -> None:
     results = {"frozen": "timeout", "away": "unreachable", "refusing": "unauthorized"}
@@ -81,6 +82,7 @@ def test_what_goes_out_is_redacted_and_the_relays_own_redis_is_the_default(tmp_p
         subscription.close()
 
 
+@pytest.mark.thorough
 def test_an_old_bar_does_not_come_after_a_restart(tmp_path: Path, valkey: Valkey) -> None:
     with Valkey() as of_the_app, relay_with(tmp_path, valkey, url=of_the_app.url) as relay:
         of_the_app.kill()
@@ -97,6 +99,7 @@ def test_an_old_bar_does_not_come_after_a_restart(tmp_path: Path, valkey: Valkey
         subscription.close()
 
 
+@pytest.mark.thorough
 def test_check_connect_says_how_many_listen(tmp_path: Path, valkey: Valkey) -> None:
     relay = relay_with(tmp_path, valkey)
     relay.write_config()

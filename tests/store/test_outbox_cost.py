@@ -105,6 +105,7 @@ def use_as_command_line(outbox: Undelivered) -> None:
     outbox.retry(OutboxSelection(state="dead"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_statement_costs_more_with_more_rows(tmp_path: Path, shape: str) -> None:
     most: list[int] = []

@@ -29,6 +29,7 @@ def replayed(line: dict[str, Any]) -> bool:
     return bool(line.get("replayed"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("silence", [("payload.component=db",), ("--all",)])
 def test_every_number_is_the_same_everywhere(tmp_path: Path, valkey: Valkey, silence: tuple[str, ...]) -> None:
     with RelayProcess(tmp_path, valkey.url) as relay:

@@ -39,6 +39,7 @@ def archived(relay: RelayProcess) -> list[dict[str, Any]]:
     return [line for line in lines if line["run_id"] == RUN and not line["channel"].startswith("relay:")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("errors", [0, 3, 40])
 def test_page_json_download_archive_and_metrics_agree_also_after_a_restart(
     tmp_path: Path, valkey: Valkey, errors: int
@@ -76,6 +77,7 @@ def test_page_json_download_archive_and_metrics_agree_also_after_a_restart(
         assert {name: after.get(name) for name in kept} == {name: before.get(name) for name in kept}
 
 
+@pytest.mark.thorough
 def test_the_page_of_an_ended_run_is_not_sent_twice(relay: RelayProcess, valkey: Valkey) -> None:
     publish_run(valkey, errors=0)
     url = f"{relay.url}/runs/{RUN}"

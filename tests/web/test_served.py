@@ -70,6 +70,7 @@ def test_style_and_script_are_asked_for_once_and_pages_each_time(idle_relay: Rel
     assert (plain.headers.get("Content-Encoding"), plain.text) == (None, style.text)
 
 
+@pytest.mark.thorough
 def test_an_idle_page_streams_next_to_nothing(idle_relay: RelayProcess) -> None:
     with httpx.stream("GET", f"{idle_relay.url}/live", timeout=120) as answer:
         pieces = answer.iter_text()
@@ -118,6 +119,7 @@ def test_the_stream_brings_an_error_and_its_script_as_text(relay: RelayProcess, 
         assert "<script" not in parts_seen["errors"]
 
 
+@pytest.mark.thorough
 def test_viewers_do_not_delay_the_end(tmp_path: Path, valkey: Valkey) -> None:
     unhurried = {"shutdown_timeout": "1h"}  # so that one who is waited for is noticed
     with RelayProcess(tmp_path, valkey.url, config=unhurried) as relay, contextlib.ExitStack() as stack:
@@ -131,6 +133,7 @@ def test_viewers_do_not_delay_the_end(tmp_path: Path, valkey: Valkey) -> None:
         assert "Traceback" not in relay.log_text()
 
 
+@pytest.mark.thorough
 def test_a_seventeenth_viewer_is_refused_and_the_others_go_on(relay: RelayProcess) -> None:
     with contextlib.ExitStack() as stack:
         viewers = [stack.enter_context(stream(relay)) for _ in range(16)]
