@@ -13,10 +13,9 @@ from relay.store.outbox import Row
 from sinks.base import DELIVERED, Batching, Outcome, Reason
 from tests.support import eventually
 from tests.support.examples import examples
-from tests.support.scripted import Rig, ScriptedSink
+from tests.support.scripted import PATIENT, Rig, ScriptedSink
 
 DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 503")
-PATIENT = {"breaker_failures": 1000, "retry_first": "1s", "retry_most": "8s"}
 
 
 def of(id_: int, order_key: str | None, repeat_key: str | None = None, delivery: str | None = None) -> Row:

@@ -7,9 +7,8 @@ import pytest
 from relay.lanes.breaker import Breaker, BreakerState
 from sinks.base import DELIVERED, Batching, Outcome, Reason
 from tests.support import eventually
-from tests.support.scripted import Rig, ScriptedSink, numbered
+from tests.support.scripted import DOWN, Rig, ScriptedSink, numbered
 
-DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 500")
 OPTIONS = {"breaker_failures": 1, "breaker_rest": "20s", "retry_first": "1s", "retry_most": "1s"}
 
 

@@ -7,10 +7,9 @@ import pytest
 from relay.events import Announcement, Event, KindFacts, Mark, Severity, kind_of
 from relay.events.incidents import CHANNEL
 from sinks.base import Outcome, Reason
-from tests.support.scripted import BEGIN, Rig, ScriptedSink
+from tests.support.scripted import BEGIN, DOWN, Rig, ScriptedSink
 
 BUSY = Outcome(Reason.RATE_LIMITED, "slow down", retry_after=5.0)
-DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 500")
 
 
 class IncidentSink(ScriptedSink):

@@ -12,11 +12,14 @@ from relay.lanes.queued import QueuedLane
 from relay.process import clock
 from relay.store.outbox import Outbox
 from relay.store.store import Store
-from sinks.base import DELIVERED, Batching, DirectSink, Outcome, QueuedSink
+from sinks.base import DELIVERED, Batching, DirectSink, Outcome, QueuedSink, Reason
 from sinks.options import Options
 from sinks.testing import make_context
 
 BEGIN = datetime(2025, 1, 27, 21, 0, tzinfo=UTC)
+DOWN = Outcome(Reason.SERVER_ERROR, "HTTP 500")
+PATIENT = {"breaker_failures": 1000, "retry_first": "1s", "retry_most": "8s"}
+"""Options of a lane that tries again and again: its breaker stays closed."""
 
 
 @dataclass
