@@ -115,7 +115,7 @@ def _usual_levels() -> dict[str, "LevelOptions"]:
 
 
 class LearnedOptions(Options):
-    """What is usual, from the relay's own memory and the API's history: median and median deviation, no more."""
+    """What is usual, by runs with sound results, remembered or from the API's history: median and median deviation."""
 
     enabled: bool = Field(True, description="Whether unusual durations and counts are reported.")
     days: int = Field(20, ge=3, le=250, description="Runs of so many days are looked at.")

@@ -213,7 +213,7 @@ def _ended_cause(run: Run, usual: Band | None) -> str:
     if usual and run.duration_seconds:
         is_usual = usual.low <= run.duration_seconds <= usual.high
         known = ", as usual" if is_usual else f", {usually(usual.median, usual.low, usual.high)}"
-    hint = "" if usual else " What is usual is known after 5 completed runs."
+    hint = "" if usual else " What is usual is known after 5 runs with sound results."
     phases = f"All {len(run.phases)} phases ended well" if run.phases else "It completed"
     return f"{phases}{took}{known}.{hint}"
 

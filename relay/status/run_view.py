@@ -11,7 +11,8 @@ from relay.runs.signals import State
 from relay.status.snapshot import Band, PhaseView, RunView, Tone
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Baseline, Usual
-from relay.watchdog.result_check import data_usable, is_sound
+from relay.watchdog.result_check import data_usable
+from relay.watchdog.soundness import is_sound
 
 EARLY_PROGRESS = 5.0
 """Percent below which progress says too little about the end."""

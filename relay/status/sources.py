@@ -20,8 +20,8 @@ from relay.status.run_verdict import Words
 from relay.status.run_view import band_of, run_view
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.baseline import Baseline
-from relay.watchdog.result_check import is_sound
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
+from relay.watchdog.soundness import is_sound
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ HISTORY_EVERY = timedelta(minutes=15)
 """Unless the watchdog wants it now."""
 HISTORY_DAYS = 7
 FIRST_HISTORY_DAYS = 30
-"""At the start: what is usual needs five completed runs, which a week with a holiday does not have."""
+"""At the start: what is usual needs five runs with sound results, which a week with a holiday does not have."""
 HISTORY_AGAIN = timedelta(seconds=9)
 """However much it is wanted, a history that cannot be had is not asked for more often."""
 

@@ -13,6 +13,7 @@ from relay.events import Phase
 from relay.events.wording import between, duration, figure
 from relay.runs.run import Run
 from relay.runs.signals import State
+from relay.watchdog.soundness import is_sound
 
 MAD_TO_SIGMA = 1.4826
 """For normally spread values, so many median deviations are one standard deviation."""
@@ -47,11 +48,14 @@ class Baseline:
     """What is usual for runs like one that is looked at."""
 
     def __init__(self, options: LearnedOptions, runs: Iterable[Run], like: Run) -> None:
-        """Compare with the completed scheduled runs of the last `options.days` days before `like`."""
+        """Compare with the scheduled runs of the last `options.days` days before `like` that have a sound result.
+
+        Others teach nothing: neither a series of bad results, nor an end that was only guessed, becomes what is usual.
+        """
         self._options = options
         since = like.began - timedelta(days=options.days * 7 / 5 + 3)  # trading days, and a long weekend
         before = [run for run in runs if run is not like and since <= run.began < like.began]
-        comparable = [run for run in before if run.state is State.COMPLETED and run.is_scheduled]
+        comparable = [run for run in before if is_sound(run) and run.is_scheduled and not run.is_guessed]
         same_universe = [run for run in comparable if run.universe in (like.universe, None)]
         self._runs = same_universe[: options.days]
 
@@ -67,7 +71,8 @@ class Baseline:
 
     def count(self, name: str) -> Usual | None:
         """One of a run's counts, such as `patterns_detected`."""
-        return usual((value for run in self._runs if (value := getattr(run, name)) is not None), self._options)
+        counts = (getattr(run, name) for run in self._runs if not _is_of_progress(run, name))
+        return usual((number for number in counts if number is not None), self._options)
 
     def remark_on_duration(self, what: str, seconds: float, band: Usual | None) -> tuple[str, str] | None:
         """`("slow" | "fast", sentence)` when `seconds` is unusual by both the factor and the spread."""
@@ -86,3 +91,9 @@ class Baseline:
         if band is None or number >= band.low or number >= self._options.fewer * band.median:
             return None
         return f"{figure(number)} {what}, usually {figure(band.median)} (median of {band.runs} runs)."
+
+
+def _is_of_progress(run: Run, name: str) -> bool:
+    """Whether the run was heard in part only, and the count may be the last that progress told before a gap."""
+    phases = run.phases.values() if run.had_gap else ()
+    return any(getattr(its, name) == getattr(run, name) and name not in its.reported_counts for its in phases)

@@ -1,4 +1,4 @@
-"""Whether a run's result is sound and the day's data usable; one alert says what is wrong, the next good run ends it.
+"""What a run's result means for the day's data; one alert says what is wrong, the next sound run ends it.
 
 Pure. What is wrong is decided once, when a run has ended, in `relay.watchdog.result_findings`, and kept on the run;
 what that means is decided here, for every screen, alert and metric.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from relay.config.watchdog import WatchdogOptions
-from relay.events import Announcement, Severity
+from relay.events import Announcement
 from relay.events.wording import clock_time, day_name, duration
 from relay.runs.findings import Finding, Usable
 from relay.runs.run import Run
@@ -20,6 +20,7 @@ from relay.watchdog import data_sentences
 from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.baseline import Baseline
 from relay.watchdog.result_findings import judge, judge_phase
+from relay.watchdog.soundness import is_sound
 
 WORDS = {
     "run_failed": Usable.NO,
@@ -47,15 +48,6 @@ class DataUsable:
     reason: str
     finding: str | None = None
     """The name of the finding that decides."""
-
-
-def is_sound(run: Run) -> bool:
-    """Whether the run completed with a result that can be relied on; False while that is not known yet."""
-    return (
-        run.state is State.COMPLETED
-        and run.findings is not None
-        and all(finding.severity < Severity.ERROR for finding in run.findings)
-    )
 
 
 def data_usable(run: Run) -> DataUsable:
@@ -122,7 +114,8 @@ class ResultCheck:
 
     def _check_results(self, now: datetime, options: WatchdogOptions) -> list[Run]:
         """Note what is wrong with each run that has ended; those among them of which nothing was announced yet."""
-        unchecked = self._runs.unjudged
+        # The oldest first: what is usual for a run is learned from the checked ones before it.
+        unchecked = sorted(self._runs.unjudged, key=lambda run: run.began)
         unannounced = [run for run in unchecked if not run.is_judged]
         for run in unchecked:
             run.findings = judge(run, options.quality, Baseline(options.learned, self._runs.newest_first(), run))

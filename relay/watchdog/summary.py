@@ -22,8 +22,9 @@ from relay.watchdog.baseline import Baseline, Usual
 from relay.watchdog.day_log import DayCounts, DayLog
 from relay.watchdog.incident.lists import lock_screen
 from relay.watchdog.incident.text import minute, uncapitalised, where_of
-from relay.watchdog.result_check import DataUsable, data_usable, is_sound
+from relay.watchdog.result_check import DataUsable, data_usable
 from relay.watchdog.run_schedule import RunSchedule
+from relay.watchdog.soundness import is_sound
 
 LATE = timedelta(hours=1)
 """A relay that was down at that time sends it this much later at most."""

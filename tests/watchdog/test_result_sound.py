@@ -13,7 +13,8 @@ from relay.runs.findings import Finding, Usable
 from relay.runs.run import PhaseRun, Run
 from relay.runs.signals import State
 from relay.tickstockpl.models import HistoryRun
-from relay.watchdog.result_check import WORDS, data_usable, is_sound, last_good
+from relay.watchdog.result_check import WORDS, data_usable, last_good
+from relay.watchdog.soundness import is_sound
 from tests.support.days import DUE, a_run, world
 from tests.support.sources import trees
 from tests.support.wire import upto
@@ -205,7 +206,7 @@ def test_no_second_table_gives_findings_a_word() -> None:
 
 
 def test_nobody_else_judges_findings_by_their_severity() -> None:
-    allowed = {"result_check.py", "result_findings.py"}
+    allowed = {"soundness.py", "result_findings.py"}
     for path, tree in trees(sources(), "severity"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare) and path.name not in allowed:

@@ -10,7 +10,7 @@ from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.watchdog.incident.record import Incident, IncidentKind, Stage
 from relay.watchdog.incident.text import moment_of
-from relay.watchdog.result_check import is_sound
+from relay.watchdog.soundness import is_sound
 
 EARLY = timedelta(minutes=5)
 """How long before it is due a day's run may begin."""
