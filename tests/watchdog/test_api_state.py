@@ -11,8 +11,8 @@ from relay.tickstockpl.client import TickStockPL
 from relay.watchdog.api_state import HISTORY_EVERY, SCHEDULE_EVERY, Poller
 from relay.watchdog.autotrigger import attempt
 from relay.watchdog.run_schedule import ScheduledRun
+from tests.support.api_stand import Stand, http, standing
 from tests.support.wire import utc
-from tests.tickstockpl.test_client import Stand, http, standing
 
 NOW = utc("2025-01-27 21:15")
 IDLE = http({"is_running": False})
