@@ -1,19 +1,12 @@
 """The service manager's copy of the socket is dropped when nobody could go on from it: dead, or within a message."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
 from relay.subscription.socket import PEEK_AT_MOST
 from tests.support import TcpProxy, Valkey, eventually
 from tests.support.listening import Listener, listening
-
-
-@pytest.fixture
-def proxy(shared_valkey: Valkey) -> Iterator[TcpProxy]:
-    with TcpProxy(shared_valkey.port) as proxy:
-        yield proxy
 
 
 class Store:

@@ -11,7 +11,9 @@ from relay.config.settings import RedisOptions
 from relay.subscription.batch import Batch
 from relay.subscription.handover import Handover
 from relay.subscription.subscription import Link, Subscription
-from tests.support import eventually
+from tests.support import Valkey, eventually
+
+MEGABYTE = 1 << 20
 
 
 class Listener:
@@ -65,3 +67,15 @@ async def listening(inherited: dict[str, int] | None = None, **options: Any) -> 
         await asyncio.gather(task, return_exceptions=True)
         listener.subscription.close()
         assert task.cancelled(), task.exception()
+
+
+def url_of(port: int) -> str:
+    """The Redis, or the proxy before it, at this port of this machine."""
+    return f"redis://127.0.0.1:{port}/0"
+
+
+async def publish(valkey: Valkey, *messages: bytes) -> None:
+    """Without keeping the event loop from its work; when it returns, all is on its way."""
+    for data in messages:
+        assert await asyncio.to_thread(valkey.publish, "tickstock:a:b", data) >= 1
+    assert valkey.client.ping()  # answered in a later round than the one that wrote the last message
