@@ -34,7 +34,8 @@ def _settle_day(incident: Incident, runs: Runs, now: datetime) -> None:
     """None of its alerts fires: a sound result ends it, or that no run of the day will ever come."""
     incident.run_id = incident.run_id or _newest_of(incident.day, runs)
     never_ran = any(part.facts.get("never_ran") for part in incident.parts.values())
-    if sound := _sound_since(incident, runs):
+    sound = _sound_since(incident, runs)
+    if sound is not None and (sound.run_date == incident.day or not never_ran):
         incident.cleared_by = sound.run_id
         _end(incident, now)
     elif never_ran or (incident.kind is IncidentKind.DAY and incident.run_id is None):
@@ -50,12 +51,17 @@ def _newest_of(day: str | None, runs: Runs) -> str | None:
 
 
 def _sound_since(incident: Incident, runs: Runs) -> Run | None:
-    """The newest run with a sound result, of its day or a later one, since it began."""
+    """The newest run with a sound result since it began: the day run again, else any of its day or a later one."""
     later = (run for run in runs.newest_first() if (run.run_date or "") >= (incident.day or ""))
     ended = [run for run in later if not run.state.is_open and _last_of(run) >= incident.began]
     if incident.kind is IncidentKind.DAY and (due := _due_of(incident)) is not None:
         ended = [run for run in ended if run.began >= due - EARLY]  # one before that has no data of the close
-    return max((run for run in ended if run.is_whole and is_sound(run)), key=_last_of, default=None)
+    sound = (run for run in ended if run.is_whole and is_sound(run))
+    return max(sound, key=lambda run: (_is_again(run, incident), _last_of(run)), default=None)
+
+
+def _is_again(run: Run, incident: Incident) -> bool:
+    return run.run_date == incident.day and run.run_id != incident.run_id
 
 
 def _is_quiet(incident: Incident, now: datetime, errors_end_after: float) -> bool:

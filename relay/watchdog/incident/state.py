@@ -11,7 +11,7 @@ from typing import Any
 
 from relay.config.watchdog import LearnedOptions
 from relay.events import SEVERITIES, utc_text
-from relay.events.wording import NEW_YORK, clock_time, duration
+from relay.events.wording import NEW_YORK, clock_time, day_name, duration
 from relay.runs.findings import Usable
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -33,6 +33,7 @@ from relay.watchdog.incident.record import Face, Incident, IncidentKind, Part, S
 from relay.watchdog.incident.run_words import OF_RUN, eased
 from relay.watchdog.incident.text import Data, Facts, Words, day_of, minute, uncapitalised
 from relay.watchdog.result_check import data_usable, last_good
+from relay.watchdog.soundness import is_sound
 
 STARTS = ("never_started", "run_not_planned")
 """Alerts about a day whose run did not start."""
@@ -107,10 +108,10 @@ class Teller:
         return self.words_of(incident, lead, now)
 
     def _over(self, incident: Incident, face: Face) -> Words:
-        by = self._run(incident.cleared_by)
         title = face.title
-        if by is not None:
-            usable = data_usable(by)
+        of_day = self._sound_or_last(incident)
+        if of_day is not None:
+            usable = data_usable(of_day)
             data = Data(usable.word, usable.reason)
         elif incident.is_lasting:
             data = Data(Usable.NO, f"{day_label(incident.day)} has no data.")
@@ -118,6 +119,14 @@ class Teller:
         else:
             data = Data(Usable.UNKNOWN if incident.is_of_a_day else Usable.NOT_AFFECTED)
         return Words(title, face.cause, data, quote=face.quote)
+
+    def _sound_or_last(self, incident: Incident) -> Run | None:
+        """The run whose results its day has: that which ended it, if it is of that day, else the one it was about.
+
+        A run of a later day may end an incident, and computes nothing for the day that the incident is about.
+        """
+        by = self._run(incident.cleared_by)
+        return by if by is None or by.run_date == incident.day else self._run(incident.run_id)
 
     def _payload(self, incident: Incident, words: Words, now: datetime) -> dict[str, Any]:
         severity = severity_of(incident)
@@ -153,8 +162,7 @@ class Teller:
     def _data(self, incident: Incident, words: Words) -> dict[str, Any] | None:
         if incident.kind is IncidentKind.ERROR:
             return None
-        by = self._run(incident.cleared_by)
-        day = by.run_date if by is not None else incident.day
+        day = incident.day
         return {
             "word": words.data.word.value,
             "label": f"Data of {day_label(day)}" if day else "The day's data",
@@ -201,13 +209,18 @@ class Teller:
         by = self._run(incident.cleared_by)
         if by is not None and by.ended_at is not None:
             who = f"The {by_name(by, incident.day)}" if by.run_id != incident.run_id else "The run"
-            return lock_screen(
-                title,
-                f"{who} completed at {minute(by.ended_at)}; {uncapitalised(words.data.word.short)}",
-                joint=". ",
-            )
+            completed = f"{who} completed at {minute(by.ended_at)}"
+            return lock_screen(title, f"{completed}{self._of_its_data(incident, by, words)}", joint=". ")
         cleared = self._cleared(incident) or {}
         return lock_screen(title, str(cleared.get("reason") or cleared.get("text", "")), joint=". ")
+
+    def _of_its_data(self, incident: Incident, by: Run, words: Words) -> str:
+        """`; the day's data is usable`, or that the day was not run again, where that is so."""
+        if by.run_date == incident.day:
+            return f"; {uncapitalised(words.data.word.short)}"
+        run, day = self._run(incident.run_id), day_of(incident.day)
+        is_left = day is not None and (run is None or not is_sound(run))
+        return f"; {day_name(day)} was not run again" if day is not None and is_left else ""
 
     def _again(self, incident: Incident) -> Run | None:
         """A later run of the day that goes on, while the incident is about an earlier one."""
