@@ -17,7 +17,7 @@ from tickstock_simulator.faults import FAULTS
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.slack_messages import CIRCLES, SlackMessage
 
-PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
+PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
 WORDS = {"red_circle": "red", "large_yellow_circle": "amber", "large_green_circle": "green"}
 ROW = re.compile(
     r"\| `(?P<fault>[^`]+)` \| (?P<posts>\d+) \| (?P<mentions>\d+) \| (?P<edits>\d+) \| (?P<replies>\d+)"

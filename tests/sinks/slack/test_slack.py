@@ -1,6 +1,6 @@
 """The Slack sink against the Slack stand-in, and against Slack's error answers word for word.
 
-What an incident becomes is in test_slack_incidents.py.
+What an incident becomes is in test_incidents.py.
 """
 
 import json
