@@ -1,71 +1,18 @@
-"""An incident's life in Slack, against the stand-in: one message, its thread, and who is called when."""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+"""An incident's life in Slack, against the stand-in: one message with its thread, and who is called when."""
 
 import pytest
 
-from relay.events import Announcement, Event
-from sinks.base import Outcome, Reason
-from sinks.slack import SlackOptions, SlackSink
-from sinks.testing import FaultyServer, MemoryState, Reply, make_context
+from sinks.testing import FaultyServer, MemoryState, Reply
 from tests.support import incidents
+from tests.support.slack_incidents import TIMES, calls, show, started
 from tickstock_simulator.slack import SlackStandIn
 from tickstock_simulator.slack_messages import SlackMessage
 
-Json = dict[str, Any]
-TIMES = incidents.TIMES
 PHASES = "✓ import 10 min  ·  ✓ cache 1 min  ·  ‖ *indicators since 16:21 (usually 4 min)*  ·  \N{EN DASH} patterns"
-CHANNEL = {"critical": "<!channel>"}
-
-
-@asynccontextmanager
-async def started(url: str, state: MemoryState | None = None, **more: Any) -> AsyncIterator[SlackSink]:
-    given = {"token": "xoxb-stand-in", "channel": "#ops", "base_url": url, "mentions": CHANNEL, "timeout": "30s"}
-    sink = SlackSink(SlackOptions.model_validate(given | more), make_context("ops", state=state))
-    await sink.start()
-    try:
-        yield sink
-    finally:
-        await sink.close()
-
-
-@asynccontextmanager
-async def by_webhook(url: str, state: MemoryState | None = None) -> AsyncIterator[SlackSink]:
-    options = SlackOptions.model_validate({"webhook_url": url, "mentions": CHANNEL, "timeout": "30s"})
-    sink = SlackSink(options, make_context("ops", state=state))
-    await sink.start()
-    try:
-        yield sink
-    finally:
-        await sink.close()
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackStandIn]:
-    async with SlackStandIn(rate=None) as stand_in:
-        yield stand_in
-
-
-async def show(sink: SlackSink, *states: Json) -> None:
-    for state in states:
-        outcome = await sink.deliver([incidents.as_event(state)], "kit")
-        assert outcome.delivered, outcome
-
-
-def calls(message: SlackMessage) -> int:
-    """How often a message, as it was posted, calls somebody: in a block, which is what rings."""
-    first = message.edits[0] if message.edits else message.payload
-    return str(first["blocks"]).count("<!channel>")
 
 
 def in_channel(slack: SlackStandIn) -> list[SlackMessage]:
     return [each for each in slack.messages if each.thread is None or each.is_broadcast]
-
-
-def requests(slack: SlackStandIn) -> list[str]:
-    return [attempt.path.rpartition("/")[2] for attempt in slack.attempts]
 
 
 async def test_one_incident_is_one_message_with_one_mention(slack: SlackStandIn) -> None:
@@ -275,210 +222,9 @@ async def test_errors_outside_a_run_are_one_message_that_ends_silently(slack: Sl
     assert message.edits[1]["text"].startswith(f"50 {TIMES} BAD_RESPONSE in data_import, outside any run")
 
 
-@pytest.mark.parametrize(("runs", "expected"), [("trouble", ["failed"]), ("none", []), ("all", ["progress", "failed"])])
-async def test_runs_says_what_is_told_of_runs(slack: SlackStandIn, runs: str, expected: list[str]) -> None:
-    async with started(slack.api_url, runs=runs) as sink:
-        given = [run_event("started"), run_event("phase_started"), incidents.as_event(incidents.fails())]
-        for event in sink.select(given):
-            assert (await sink.deliver([event], "kit")).delivered
-        wanted = [event.event for event in sink.select(given)]
-    assert wanted == {"trouble": ["incident"], "none": [], "all": ["run_started", "incident"]}[runs]
-    assert len([each for each in slack.messages if each.thread is None]) == min(len(expected), 1)
-
-
-def run_event(transition: str) -> Event:
-    payload: Json = {"run_id": incidents.RUN, "run_date": "2025-01-27", "trigger_type": "automatic"}
-    payload |= {"started_at": "2025-01-27T21:10:00Z", "ended_at": "2025-01-27T21:45:00Z"}
-    payload |= {"duration_seconds": 2100.0, "symbols_processed": 500, "patterns_detected": 1250}
-    payload |= {"state": "completed", "sound": True, "findings": []} if transition == "checked" else {}
-    announcement = Announcement(
-        channel=f"relay:run:{transition}", event=f"run_{transition}", run_id=incidents.RUN, payload=payload
-    )
-    return announcement.as_event("kit", 1, incidents.moment("21:45"))
-
-
-async def test_a_run_without_trouble_is_told_from_start_to_end(slack: SlackStandIn) -> None:
-    async with started(slack.api_url, runs="all") as sink:
-        for transition in ("started", "checked"):
-            assert (await sink.deliver([run_event(transition)], "kit")).delivered
-    message, reply = slack.messages
-    assert message.edits[0]["blocks"][0]["text"]["text"] == (
-        ":large_blue_circle: *Run of Mon 27 Jan is in progress*\nIt began at 16:10 EST."
-    )
-    assert message.payload["blocks"][0]["text"]["text"] == (
-        ":large_blue_circle: *Run of Mon 27 Jan completed*\nIt completed at 16:45 EST after 35 min."
-    )
-    assert message.payload["blocks"][1]["elements"][0]["text"] == "500 symbols · 1,250 patterns"
-    assert reply.is_broadcast
-    assert reply.text == "Run of Mon 27 Jan completed: it completed at 16:45 EST after 35 min."
-
-
-@pytest.mark.parametrize(
-    "result", [{"sound": False, "findings": ["zero_results"]}, {"sound": True, "findings": ["too_fast"]}, {}]
-)
-async def test_a_run_that_has_completed_is_not_good_news_before_its_result_is_sound(
-    slack: SlackStandIn, result: Json
-) -> None:
-    checked = run_event("checked")
-    for name in ("sound", "findings"):
-        del checked.payload[name]
-    checked.payload.update(result)
-    async with started(slack.api_url, runs="all") as sink:
-        given = [run_event("started"), run_event("completed"), checked]
-        assert [event.event for event in sink.select(given)] == ["run_started"]
-
-
-async def test_trouble_of_a_run_that_was_told_is_told_in_its_thread(slack: SlackStandIn) -> None:
-    async with started(slack.api_url, runs="all") as sink:
-        assert (await sink.deliver([run_event("started")], "kit")).delivered
-        await show(sink, incidents.fails())
-        assert (await sink.deliver([run_event("checked")], "kit")).delivered
-    message, broadcast, *_ = slack.messages
-    assert message.payload["blocks"][0]["text"]["text"].startswith(":red_circle:")
-    assert broadcast.is_broadcast
-    assert broadcast.text.startswith("<!channel> ")
-
-
 async def test_the_installations_name_stands_in_every_title(slack: SlackStandIn) -> None:
     async with started(slack.api_url) as sink:
         await show(sink, incidents.fails() | {"source": "paper"})
     message = slack.messages[0]
     assert message.text.startswith("<!channel> [paper] Run of Mon 27 Jan failed")
     assert f"*<{incidents.PAGE}|[paper] Run of Mon 27 Jan failed in patterns>*" in str(message.payload["blocks"])
-
-
-# --- When Slack refuses ----------------------------------------------------------------------------------------------
-
-
-async def test_a_deleted_message_is_posted_anew_without_a_second_mention(slack: SlackStandIn) -> None:
-    async with started(slack.api_url) as sink:
-        await show(sink, incidents.fails())
-        slack.messages[0].is_deleted = True
-        await show(sink, incidents.is_run_again(), incidents.is_over())
-    anew = [each for each in slack.messages if each.thread is None and not each.is_deleted]
-    assert len(anew) == 1
-    assert anew[0].text.startswith("Cleared: ")
-    assert sum(map(calls, slack.messages)) == 1
-    assert slack.messages[-1].thread == anew[0].ts
-
-
-async def test_a_deleted_reply_is_posted_anew_in_the_same_thread(slack: SlackStandIn) -> None:
-    async with started(slack.api_url) as sink:
-        await show(sink, incidents.has_errors(1))
-        slack.messages[1].is_deleted = True
-        await show(sink, incidents.has_errors(40, 4))
-    assert [each.thread for each in slack.messages] == [None, slack.messages[0].ts, slack.messages[0].ts]
-
-
-async def test_where_edits_are_closed_it_goes_on_in_the_thread(slack: SlackStandIn) -> None:
-    slack.channels.edit_window = -1.0
-    async with started(slack.api_url) as sink:
-        await show(sink, *incidents.life())
-    assert slack.messages[0].edits == []
-    assert [each.text[:8] for each in slack.messages if each.is_broadcast] == ["<!channe", "Cleared:"]
-    assert requests(slack).count("chat.update") == 1, "it is not tried again and again"
-
-
-async def test_a_locked_thread_puts_the_mention_into_the_channel(slack: SlackStandIn) -> None:
-    async with started(slack.api_url) as sink:
-        await show(sink, incidents.begins())
-        slack.channels.locked.add(slack.messages[0].ts)
-        await show(sink, incidents.fails() | {"errors": incidents.errors()}, incidents.is_over())
-    in_channel_now = [each.text for each in slack.messages if each.thread is None]
-    assert any(text.startswith("<!channel> ") for text in in_channel_now)
-    assert any(text.startswith("Cleared: ") for text in in_channel_now[1:])
-
-
-@pytest.mark.parametrize(
-    ("state", "detail"),
-    [
-        ({"archived": True}, "is_archived: unarchive the channel"),
-        ({"joined": False}, "not_in_channel: write /invite @tickstock-relay"),
-    ],
-)
-async def test_a_channel_that_cannot_be_used_is_named_with_the_remedy(
-    slack: SlackStandIn, state: Json, detail: str
-) -> None:
-    for name, value in state.items():
-        setattr(slack.channels, name, value)
-    async with started(slack.api_url) as sink:
-        outcome = await sink.deliver([incidents.as_event(incidents.begins())], "kit")
-    assert outcome.reason is Reason.REJECTED
-    assert detail in outcome.detail
-
-
-async def test_a_missing_scope_is_named(slack: SlackStandIn) -> None:
-    slack.scopes.clear()
-    async with started(slack.api_url) as sink:
-        outcome = await sink.deliver([incidents.as_event(incidents.begins())], "kit")
-    assert outcome.reason is Reason.UNAUTHORIZED
-    assert "give the app the scope chat:write" in outcome.detail
-
-
-async def test_the_rate_limit_is_waited_for_and_outdated_edits_are_left_out() -> None:
-    now = [100.0]
-    async with SlackStandIn(rate=1.0, burst=1, monotonic=lambda: now[0]) as slack, started(slack.api_url) as sink:
-        await show(sink, incidents.begins())
-        outcome = await sink.deliver([incidents.as_event(incidents.goes_on())], "kit")
-        assert outcome == Outcome(Reason.RATE_LIMITED, "HTTP 429: ratelimited", 1.0)
-        for _ in range(6):
-            now[0] += 1.0
-            outcome = await sink.deliver([incidents.as_event(incidents.fails())], "kit")
-        assert outcome.delivered
-    message, *replies = slack.messages
-    assert [edit["text"][:36] for edit in message.edits][1:] == ["Run of Mon 27 Jan goes on: it was st"]
-    assert [each.is_broadcast for each in replies] == [True, False, False, False], "no post is left out"
-    assert calls(replies[0]) == 1
-
-
-@pytest.mark.parametrize("error", ["invalid_blocks", "msg_too_long"])
-async def test_refused_blocks_leave_the_text_and_the_link(error: str) -> None:
-    refused = Reply(
-        200, b'{"ok":false,"error":"%b","errors":["must be more [json-pointer:/blocks/0]"]}' % error.encode()
-    )
-    taken = Reply(200, b'{"ok":true,"channel":"C012AB3CD","ts":"1738012800.000100"}')
-    async with FaultyServer(taken) as server:
-        server.replies.append(refused)
-        async with started(f"{server.url}/api/") as sink:
-            await show(sink, incidents.begins())
-            assert sink.context.registry.get_sample_value("tickstock_relay_slack_blocks_refused_total") == 1.0
-        body = server.requests[1].json
-    assert body["blocks"] == []
-    assert body["text"] == f"{incidents.begins()['text']}\n<{incidents.PAGE}|Run page>"
-
-
-async def test_an_edit_that_is_refused_for_good_keeps_no_mention_back() -> None:
-    taken = Reply(200, b'{"ok":true,"channel":"C012AB3CD","ts":"1738012800.000100"}')
-    async with FaultyServer(taken) as server, started(f"{server.url}/api/") as sink:
-        await show(sink, incidents.begins())
-        server.replies.append(Reply(200, b'{"ok":false,"error":"something_new"}'))
-        outcome = await sink.deliver([incidents.as_event(incidents.fails())], "kit")
-        assert outcome.reason is Reason.REJECTED
-        bodies = [request.json for request in server.requests if "Permalink" not in request.path]
-    assert bodies[2]["reply_broadcast"] is True
-    assert bodies[2]["text"].startswith("<!channel> ")
-
-
-# --- An incoming webhook ---------------------------------------------------------------------------------------------
-
-
-async def test_a_webhook_tells_when_it_begins_gets_worse_and_ends(slack: SlackStandIn) -> None:
-    async with by_webhook(slack.webhook_url) as sink:
-        await show(sink, *incidents.life(), incidents.is_over())
-    first, worse, over = slack.messages
-    assert [each.payload.keys() & {"channel", "ts", "thread_ts"} for each in slack.messages] == [set()] * 3
-    assert first.text.startswith("Run of Mon 27 Jan is stalled")
-    assert worse.text.startswith("<!channel> Run of Mon 27 Jan failed")
-    assert len(worse.payload["blocks"]) == 5
-    assert over.payload["blocks"][0]["text"]["text"].startswith(":large_green_circle: *Cleared: <")
-    assert sum(map(calls, slack.messages)) == 1
-
-
-async def test_a_webhook_tells_the_count_of_errors_outside_runs_once(slack: SlackStandIn) -> None:
-    async with by_webhook(slack.webhook_url) as sink:
-        await show(sink, incidents.lone_error(), incidents.lone_error(50, number=50))
-        await show(sink, incidents.lone_error(50, number=51, is_over=True))
-        other = {"incident": "error:other"}
-        await show(sink, incidents.lone_error() | other, incidents.lone_error(1, number=2, is_over=True) | other)
-    texts = [each.text[:20] for each in slack.messages]
-    assert texts == ["BAD_RESPONSE in data", f"50 {TIMES} BAD_RESPONSE in", "BAD_RESPONSE in data"]
