@@ -1,6 +1,6 @@
 """Conditions: what each form holds for, and what cannot be meant."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -54,6 +54,10 @@ def holds(match: dict[str, Any], one: Event = HEARD) -> bool:
         ("phase", "pattern_detection", "data_import"),
         ("phase", ["data_import", "pattern_processing"], ["cache_sync", "import"]),
         ("phase", "pat*", "im*"),
+        ("phase", {"equals": "pattern_detection"}, {"equals": "data_import"}),
+        ("phase", {"in": ["cache_sync", "pattern"]}, {"in": ["cache_sync"]}),
+        ("phase", "!=data_import", "!=pattern_detection"),
+        ("phase", ["import", None, "patterns"], [None]),
         ("phase", ["=~^imp", "=~^pat"], "=~^imp"),
         ("severity", "info", "error"),
         ("severity", ">=info", ">info"),
@@ -77,6 +81,10 @@ def holds(match: dict[str, Any], one: Event = HEARD) -> bool:
         ("payload.nothing", None, "None"),
         ("payload.nothing", {"exists": False}, {"exists": True}),
         ("payload.nothing", {"equals": None}, {"equals": "None"}),
+        ("payload.nothing", ["x", None], ["x", "null"]),
+        ("payload.symbol", {"!=": None}, {"in": [None]}),
+        ("payload.sure", {"glob": True}, {"glob": False}),
+        ("payload.sure", {"!=": False}, {"!=": True}),
         ("payload.symbol", {"equals": "AAPL"}, {"equals": None}),
         ("payload.absent", None, "*"),
         ("payload.absent", "!=5", "<5"),
@@ -114,6 +122,8 @@ def test_marks_are_fields(mark: Mark) -> None:
 NO_SEVERITY = "is not a valid severity; write one of debug, info, warning, error, critical, emergency or '>=error'"
 NO_PHASE = "is not a valid phase; the phases are import, cache, indicators, patterns"
 NO_TEST = "is not a valid test; the tests are equals, in [a, b], glob, regex, exists true, >=, <=, >, <, !="
+NO_ITEM = "a list holds texts, numbers, true, false and null, and"
+NO_PHASE_FITS = "matches none of the values that phase can have: import, cache, indicators, patterns, null"
 NO_NEGATION = "`not` holds conditions of its own, such as {domain: market}"
 
 
@@ -141,6 +151,45 @@ NO_NEGATION = "`not` holds conditions of its own, such as {domain: market}"
         ({"event": ["x", b"y"]}, "b'y' is not a text, a number, true or false"),
         ({"payload.x": ">=many"}, ">= needs a number, and 'many' is not one"),
         ({"payload.x": {"<": "many"}}, "< needs a number, and 'many' is not one"),
+        ({"payload.x": {"in": ["x", [None]]}}, f"{NO_ITEM} [None] is none of them"),
+        ({"event": ["x", ["y"]]}, f"{NO_ITEM} ['y'] is none of them"),
+        ({"event": [{"glob": "x*"}]}, f"{NO_ITEM} {{'glob': 'x*'}} is none of them"),
+        ({"severity": [["error"]]}, f"{NO_ITEM} ['error'] is none of them"),
+        ({"phase": {"in": [["import"]]}}, f"{NO_ITEM} ['import'] is none of them"),
+        ({"event": {"in": None}}, f"in: None {NO_TEST}"),
+        ({"event": {"in": {"x": 1}}}, f"in: {{'x': 1}} {NO_TEST}"),
+        ({"severity": []}, "an empty list matches nothing"),
+        ({"event": {}}, "an empty map is not a test; write {exists: true} for any value"),
+        ({"payload.x": {}}, "an empty map is not a test; write {exists: true} for any value"),
+        ({"payload.x": float("nan")}, "nan is not a text, a number, true or false"),
+        ({"payload.x": [float("nan")]}, "nan is not a text, a number, true or false"),
+        ({"payload.x": ">=nan"}, ">= needs a number, and 'nan' is not one"),
+        ({"payload.x": {">": float("inf")}}, "> needs a number, and 'inf' is not one"),
+        ({"payload.x": {">": True}}, "> needs a number, and 'true' is not one"),
+        ({"payload.x": {">": None}}, "> needs a number, and 'None' is not one"),
+        ({"payload.x": date(2025, 1, 27)}, "datetime.date(2025, 1, 27) is not a text, a number, true or false"),
+        ({"payload.x": {"!=": [1]}}, "[1] is not a text, a number, true or false"),
+        ({"payload.x": {"!=": {"a": 1}}}, "{'a': 1} is not a text, a number, true or false"),
+        ({"channel": None}, "every event has the field channel, so it is never null"),
+        ({"event": ["x", None]}, "every event has the field event, so it is never null"),
+        ({"action": {"exists": False}}, "every event has the field action, so it is never null"),
+        ({"test": None}, "every event has the field test, so it is never null"),
+        ({"test": "maybe"}, "'maybe' is neither true nor false"),
+        ({"replayed": 1}, "1 is neither true nor false"),
+        ({"test": "!=yes"}, "'yes' is neither true nor false"),
+        ({"test": ">=1"}, ">= compares numbers, and test is not a number"),
+        ({"test": "x*"}, "'x*' matches none of the values that test can have: true, false"),
+        ({"phase": True}, f"True {NO_PHASE}"),
+        ({"phase": 5}, f"5 {NO_PHASE}"),
+        ({"phase": "!=lunch"}, f"'lunch' {NO_PHASE}"),
+        ({"phase": {"equals": "lunch"}}, f"'lunch' {NO_PHASE}"),
+        ({"phase": {"in": ["import", "lunch"]}}, f"'lunch' {NO_PHASE}"),
+        ({"phase": ">=5"}, ">= compares numbers, and phase is not a number"),
+        ({"phase": "lunch*"}, f"'lunch*' {NO_PHASE_FITS}"),
+        ({"phase": {"regex": "_processing$"}}, f"'regex _processing$' {NO_PHASE_FITS}"),
+        ({"phase": {"equals": "import", "exists": False}}, f"'equals import, exists False' {NO_PHASE_FITS}"),
+        ({"severity": ">emergency"}, "no severity is '>emergency'"),
+        ({"severity": "<debug"}, "no severity is '<debug'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(match: dict[str, Any], message: str) -> None:
