@@ -26,7 +26,8 @@ _DAY = re.compile(r"-(\d{4}-\d\d-\d\d)")
 class RunSpan:
     """Whose events are looked for, and when they were received."""
 
-    run_id: str
+    run_ids: tuple[str, ...]
+    """The run's id, and TickStockPL's own for it where that is another."""
     began: datetime
     ended: datetime
     directory: Path
@@ -116,7 +117,7 @@ def _reaches(lines: list[bytes], since: datetime) -> bool:
 
 def _is_of(line: bytes, span: RunSpan) -> bool:
     """Whether the event names the run; most lines are told apart without being decoded."""
-    if span.run_id.encode() not in line:
+    if not any(run_id.encode() in line for run_id in span.run_ids):
         return False
     try:
         event = decode(line)
@@ -124,7 +125,7 @@ def _is_of(line: bytes, span: RunSpan) -> bool:
     except (ValueError, KeyError, RecursionError):
         return False
     inner = context.get("run_id") if isinstance(context, dict) else None
-    return span.run_id in (event.run_id, inner) and span.since <= event.received <= span.until
+    return bool({event.run_id, inner} & set(span.run_ids)) and span.since <= event.received <= span.until
 
 
 def _redacted(line: bytes, redact: Callable[[Event], Event]) -> bytes:

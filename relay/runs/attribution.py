@@ -2,12 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from relay.events import Event
+from relay.events import Event, Mark
 from relay.events.values import text
 from relay.runs.ledger import Ledger
 from relay.runs.run import Run
 from relay.runs.signals import Signal, Verb
 
+CLOCKS_DIFFER = timedelta(seconds=1)
+"""The job that ends a run and the scheduler that begins it again may be so far apart."""
 REPEAT = timedelta(minutes=1)
 """An event this close after the end belongs to what has ended: a repeat, or one that came late."""
 YOUNG = timedelta(minutes=2)
@@ -25,7 +27,7 @@ def meant(ledger: Ledger, signal: Signal, event: Event, now: datetime, run_id: s
     Only the payload's `run_id` is sure to name a run: a `job_id` or `session_id` may name something smaller.
     """
     named = text(event.payload.get("run_id")) is not None
-    known = ledger.get(run_id)
+    known = ledger.named(run_id)
     if known is not None and not _begins_anew(known, signal, event):
         return known
     running = ledger.open
@@ -46,9 +48,13 @@ def _is_in_phase(run: Run, signal: Signal) -> bool:
 
 def _begins_anew(known: Run, signal: Signal, event: Event) -> bool:
     """Whether a run that was told to have ended starts again under its old id."""
-    if signal.verb is not Verb.STARTED or known.is_guessed:
+    if signal.verb is not Verb.STARTED or known.ended_at is None:
         return False
-    return known.ended_at is not None and event.time - known.ended_at > REPEAT
+    after_its_end = event.time - known.ended_at
+    if begins_run(signal):
+        is_dated = event.time == event.timestamp and not event.has(Mark.UNDATED)
+        return after_its_end > (CLOCKS_DIFFER if is_dated else REPEAT)  # the repeat of a start has that start's time
+    return after_its_end > REPEAT and not known.is_guessed
 
 
 def _lacks_this_start(run: Run, event: Event, now: datetime, *, named: bool) -> bool:

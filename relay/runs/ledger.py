@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from relay.runs.claims import STALE
 from relay.runs.run import Run
 from relay.store.shelf import Shelf
 
@@ -20,7 +21,7 @@ _decode = msgspec.json.Decoder(Run).decode
 
 
 class Ledger:
-    """Runs by id and by order. An id used again names the newest run that had it."""
+    """Runs by id and by order. On the wire an id that is used again names the newest run that has it."""
 
     def __init__(self, shelf: Shelf, keep: int) -> None:
         """Read back what is on the shelf; what cannot be read there is forgotten."""
@@ -28,6 +29,8 @@ class Ledger:
         self._keep = keep
         self._runs: dict[int, Run] = {}
         self._by_id: dict[str, Run] = {}
+        self._newest: dict[str, Run] = {}
+        """By the id on the wire."""
         self._open: dict[int, Run] = {}
         self._unjudged: dict[int, Run] = {}
         self._saved: dict[int, datetime] = {}
@@ -46,8 +49,19 @@ class Ledger:
 
     def _file(self, run: Run) -> None:
         self._runs[run.number] = run
-        self._by_id[run.run_id] = run
+        self._name(run)
         self._sort(run)
+
+    def _name(self, run: Run) -> None:
+        self._by_id[run.run_id] = run
+        newest = self._newest.get(run.published_id)
+        if newest is None or newest.began <= run.began:  # the API's history tells of older ones later
+            self._newest[run.published_id] = run
+
+    def _unname(self, run: Run) -> None:
+        for names, name in ((self._by_id, run.run_id), (self._newest, run.published_id)):
+            if names.get(name) is run:
+                del names[name]
 
     def _sort(self, run: Run) -> None:
         for is_so, pile in ((run.state.is_open, self._open), (_waits_for_judgement(run), self._unjudged)):
@@ -72,8 +86,23 @@ class Ledger:
         return self._last_number + 1
 
     def get(self, run_id: str | None) -> Run | None:
-        """The newest run of that id."""
+        """The run of that id."""
         return self._by_id.get(run_id) if run_id is not None else None
+
+    def named(self, published_id: str | None, at: datetime | None = None) -> Run | None:
+        """The newest run that is called so on the wire; of several the one that goes on `at` a moment, if one is given.
+
+        A clock may be wrong by hours, so a run that is alone in its half day is meant.
+        """
+        newest = self._newest.get(published_id) if published_id is not None else None
+        if newest is None or at is None or _is_near(newest, at):
+            return newest
+        same = (run for run in reversed(self._runs.values()) if run.published_id == published_id)
+        return next((run for run in same if _is_near(run, at)), None)
+
+    def own_id(self, prefix: str, began: datetime) -> str:
+        """An id that no other run has."""
+        return f"{prefix}-{self.next_number}-{began:%Y%m%dT%H%M%SZ}"
 
     @property
     def latest(self) -> Run | None:
@@ -94,11 +123,13 @@ class Ledger:
 
     def rename(self, run: Run, run_id: str) -> None:
         """Give a run the id that it turned out to have."""
-        if self._by_id.get(run.run_id) is run:
-            del self._by_id[run.run_id]
-        run.run_id = run_id
+        self._unname(run)
+        if self._by_id.get(run_id) is None:
+            run.run_id = run_id
+        else:
+            run.shared_id = run_id
         run.is_unnamed = False
-        self._by_id[run_id] = run
+        self._name(run)
 
     def save(self, run: Run, now: datetime) -> None:
         """Put the run on the shelf."""
@@ -121,13 +152,17 @@ class Ledger:
         del self._runs[run.number]
         self._saved.pop(run.number, None)
         self._unjudged.pop(run.number, None)
-        if self._by_id.get(run.run_id) is run:
-            del self._by_id[run.run_id]
+        self._unname(run)
         self._shelf.put(_key(run), None)
 
 
 def _waits_for_judgement(run: Run) -> bool:
     return not run.state.is_open and (run.findings is None or not run.is_judged)
+
+
+def _is_near(run: Run, at: datetime) -> bool:
+    """Whether the run can be meant by what is told of that moment; no zone of America explains half a day."""
+    return -STALE < at - run.began < STALE
 
 
 def _key(run: Run) -> str:

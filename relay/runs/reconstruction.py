@@ -62,7 +62,7 @@ def _from_history(runs: Runs, row: HistoryRun, now: datetime) -> list[Announceme
 
 
 def _from_status(runs: Runs, status: Status, now: datetime) -> list[Announcement]:
-    if runs.get(status.run_id) if status.run_id else runs.open:
+    if any(status.run_id in (None, run.published_id) for run in runs.open):
         return []
     if _same(runs, status.run_id, status.start_time) is not None or _just_ended(runs, now):
         return []
@@ -79,7 +79,7 @@ def _just_ended(runs: Runs, now: datetime) -> bool:
 
 def _same(runs: Runs, run_id: str | None, start: datetime | None) -> Run | None:
     """The run that we know by that id, else an unnamed one that began at that time."""
-    found = runs.get(run_id) if run_id else None
+    found = runs.named(run_id, start)
     if found is not None or start is None:
         return found
     for run in runs.newest_first():

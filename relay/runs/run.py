@@ -92,6 +92,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One daily processing, scheduled or by hand, as far as it was heard of. Times are UTC."""
 
     run_id: str
+    """Its alone: what alerts, incidents and pages name it by."""
     number: int
     """Counts the runs of this relay; orders them."""
     first_seen: datetime
@@ -100,6 +101,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     state: State = State.RUNNING
     is_unnamed: bool = False
     """No event gave an id; `run_id` is our own."""
+    shared_id: str | None = None
+    """The id that TickStockPL gives it, where an earlier run had the same; `run_id` is our own then, too."""
     start_seen: bool = False
     is_reconstructed: bool = False
     """No event told of its start or its end: it was worked out from the API."""
@@ -140,6 +143,11 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     """`run_date` is TickStockPL's own word, not worked out from when it began."""
     is_id_used_again: bool = False
     """A run of that id had ended before, and no later `run_date` shows that this is another one."""
+
+    @property
+    def published_id(self) -> str:
+        """The id on the wire and in the API, which runs of several days can share."""
+        return self.shared_id or self.run_id
 
     @property
     def current_phase(self) -> Phase | None:

@@ -173,7 +173,7 @@ class RunLogs:
 
     def _run_of(self, event: Event, now: datetime) -> Run | None:
         """The run that it names, else the one that it must mean."""
-        known = self._runs.get(event.run_id) if event.run_id is not None else None
+        known = self._runs.named(event.run_id)
         return known or self._runs.run_of(event, now)
 
     def _group_of(self, event: Event, now: datetime) -> _Group:
@@ -188,7 +188,7 @@ class RunLogs:
         """An error may name its run in its context; it is counted there."""
         context = event.payload.get("context") if event.run_id is None else None
         named = context.get("run_id") if isinstance(context, dict) else None
-        run = (self._runs.get(named) if isinstance(named, str) else None) or otherwise
+        run = (self._runs.named(named) if isinstance(named, str) else None) or otherwise
         if run is not None:
             log = self._log(run)
             log.count_error(event, now)

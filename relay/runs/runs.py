@@ -64,15 +64,19 @@ class Runs:
 
     def unnamed_id(self, began: datetime) -> str:
         """An id of our own for a run that began then and has none."""
-        return f"unnamed-{self._ledger.next_number}-{began:%Y%m%dT%H%M%SZ}"
+        return self._ledger.own_id("unnamed", began)
 
     def rename(self, run: Run, run_id: str) -> None:
         """Give a run the id that it turned out to have."""
         self._ledger.rename(run, run_id)
 
     def get(self, run_id: str) -> Run | None:
-        """The newest run of that id."""
+        """The run of that id."""
         return self._ledger.get(run_id)
+
+    def named(self, published_id: str | None, at: datetime | None = None) -> Run | None:
+        """The run that events or the API call so, `at` that moment if one is given: several days' can share an id."""
+        return self._ledger.named(published_id, at)
 
     def observe(self, event: Event, now: datetime) -> list[Announcement]:
         """Take one event; what it changed, in order."""
@@ -136,9 +140,11 @@ class Runs:
             self._ledger.save(run, now)
 
     def begin(self, run_id: str, now: datetime, started_at: datetime | None = None, **known: Any) -> Run:
-        """Enter a new run; announcing it is the caller's."""
+        """Enter a new run; announcing it is the caller's. An id that another run has stays that run's."""
+        is_taken = self.get(run_id) is not None or self.named(run_id) is not None
         run = Run(
-            run_id=run_id,
+            run_id=self._ledger.own_id(run_id, started_at or now) if is_taken else run_id,
+            shared_id=run_id if is_taken else None,
             number=self._ledger.next_number,
             first_seen=now,
             last_seen=now,
@@ -253,7 +259,7 @@ class Runs:
     def _has_broken_clock(self, event: Event) -> bool:
         """Whether it belongs to a run that goes on, all of whose events come from a clock that is days off."""
         own_id = text(event.payload.get("run_id"))
-        run = self.get(own_id) if own_id else next((run for run in self.open if run.is_unnamed), None)
+        run = self.named(own_id) if own_id else next((run for run in self.open if run.is_unnamed), None)
         if run is None or not run.state.is_open or run.claimed_at is None:
             return False
         return run.first_seen - run.claimed_at >= STALE
@@ -261,7 +267,7 @@ class Runs:
     def _begin(
         self, run_id: str | None, is_start: bool, event: Event, now: datetime, announcements: list[Announcement]
     ) -> Run:
-        used = self._ledger.get(run_id)
+        used = self.named(run_id)
         if run_id is None:
             announcements += self._end_unnamed(now)
         while len(self.open) >= MAX_OPEN:

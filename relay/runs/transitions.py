@@ -80,6 +80,7 @@ def present(**facts: Any) -> dict[str, Any]:
 def _who(run: Run) -> dict[str, Any]:
     return present(
         run_id=run.run_id,
+        published_id=run.shared_id,
         run_date=run.run_date,
         trigger_type=run.trigger_type,
         reconstructed=run.is_reconstructed or None,

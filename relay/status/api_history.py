@@ -26,7 +26,7 @@ def results(rows: Sequence[HistoryRun], now: datetime) -> list[tuple[str, Tone] 
 
 def _run_of(row: HistoryRun, runs: Runs) -> Run | None:
     if row.run_id is not None:
-        return runs.get(row.run_id)
+        return runs.named(row.run_id, row.start_time)
     start = row.start_time
     unnamed = (run for run in runs.newest_first() if run.is_unnamed)
     return next((run for run in unnamed if start is not None and abs(run.began - start) < SAME_START), None)

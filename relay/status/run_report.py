@@ -151,6 +151,8 @@ class RunReport(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The run's id; of a day without a run, the day."""
     day: date
     run_id: str | None = None
+    shared_id: str | None = None
+    """TickStockPL's name for it, where an earlier run has the same."""
     name: str
     """`Run of Mon 27 Jan`."""
     state: str

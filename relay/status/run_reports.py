@@ -59,6 +59,7 @@ def of_run(sources: Sources, run: Run, *, with_events: bool = True) -> RunReport
         key=run.run_id,
         day=day,
         run_id=run.run_id,
+        shared_id=run.shared_id,
         name=run.title,
         state=run.state.value,
         is_open=run.state.is_open,
@@ -90,7 +91,7 @@ def of_run(sources: Sources, run: Run, *, with_events: bool = True) -> RunReport
         before=other(remembered[place + 1], sources) if place + 1 < len(remembered) else None,
         after=other(remembered[place - 1], sources) if place else None,
         same_day=[other(one, sources) for one in runs_of_day(sources, day) if one is not run],
-        archive_command=archive_command(sources.sinks, run.run_id, run.began, ended, sources.now),
+        archive_command=archive_command(sources.sinks, run.published_id, run.began, ended, sources.now),
     )
     return without_secrets(made, sources.hide)
 

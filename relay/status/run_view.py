@@ -152,7 +152,7 @@ def _progress(
     if all(phase.usual for phase in phases):
         return _percent(phases), None if run.state is State.STALLED else _eta(phases, now)
     status = api.status
-    if status is None or not api.is_running or status.run_id not in (None, run.run_id):
+    if status is None or not api.is_running or status.run_id not in (None, run.published_id):
         return None, None
     eta = status.estimated_completion
     is_foretold = eta is not None and eta > now and run.state is not State.STALLED

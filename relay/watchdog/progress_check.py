@@ -97,7 +97,7 @@ class ProgressCheck:
     def _began_again(self, run: Run, now: datetime, api: ApiState) -> list[Announcement]:
         """TickStockPL, which runs one at a time, names a newer run of the same day: this one has broken off."""
         named = api.status.run_id if api.status is not None and api.is_running else None
-        newer = self._runs.get(named) if named is not None and named != run.run_id else None
+        newer = self._runs.named(named) if named != run.published_id else None
         if newer is None or newer.run_date != run.run_date or newer.began <= run.began:
             return []
         if run.last_seen > newer.first_seen or now - newer.first_seen < BEGAN_AGAIN:
@@ -269,5 +269,5 @@ def _how_it_ended(run: Run) -> str:
 def _is_row_of(row: HistoryRun, run: Run) -> bool:
     """Whether a row of the API's history is that run."""
     if row.run_id is not None and not run.is_unnamed:
-        return row.run_id == run.run_id
+        return row.run_id == run.published_id
     return row.start_time is not None and abs(row.start_time - run.began) <= SAME_START

@@ -139,7 +139,7 @@ def _course(run: Run, gap: Gap, api: ApiState) -> str:
         by = "by TickStockPL's history" if run.is_reconstructed else "by its events"
         return f"{run.title} {run.state} at {clock_time(run.ended_at, gap.until)}, {by}."
     status = api.status if api.is_running else None
-    if status is None or status.run_id not in (None, run.run_id):
+    if status is None or status.run_id not in (None, run.published_id):
         seen = "its events come again" if run.last_seen > gap.until else "nothing has shown its end"
         return f"{run.title} goes on: {seen}."
     phase = f", in {status.current_phase}" if status.current_phase else ""

@@ -59,7 +59,7 @@ class StartWindow:
         """Whether a row of the API's history is the day's run."""
         if not self.has(row.start_time) or row.start_time is None:
             return False
-        known = runs.get(row.run_id) if row.run_id else None
+        known = runs.named(row.run_id, row.start_time)
         if known is not None:
             return self.counts(known)
         is_manual = (row.trigger_type or "automatic").lower() in {"manual", "api", "user"}
@@ -128,7 +128,7 @@ def gather(
     is_whole = connected_since is not None and connected_since <= window.opens
     running = api.status if status is StatusShows.OURS else None
     shown_by_api = running or row
-    named = shown_by_api.run_id if shown_by_api else None
+    named = shown_by_api.run_id if shown_by_api and runs.named(shown_by_api.run_id) is None else None
     found = run or trace
     return Evidence(
         events,
@@ -148,7 +148,7 @@ def _status(runs: Runs, window: StartWindow, api: ApiState, asked_from: datetime
         return StatusShows.IDLE if is_idle else StatusShows.UNCLEAR
     if status.start_time is not None and status.start_time < window.opens:
         return StatusShows.ANOTHER
-    known = runs.get(status.run_id) if status.run_id is not None else next(iter(runs.open), None)
+    known = next(iter(runs.open), None) if status.run_id is None else runs.named(status.run_id, status.start_time)
     if known is None:
         return StatusShows.OURS
     return StatusShows.OURS if window.counts(known) else StatusShows.ANOTHER
@@ -172,10 +172,16 @@ def _is_proven(run: Run) -> bool:
 
 def _began_earlier(run: Run, window: StartWindow, api: ApiState) -> bool:
     """Whether the API knows that it began before the day's run can have begun."""
-    starts = [row.start_time for row in api.history or () if row.run_id == run.run_id]
-    if api.status is not None and api.status.is_running and api.status.run_id == run.run_id:
+    starts = [row.start_time for row in api.history or () if _can_be(run, row)]
+    if api.status is not None and api.status.is_running and api.status.run_id == run.published_id:
         starts.append(api.status.start_time)
     return any(start is not None and start < window.opens for start in starts)
+
+
+def _can_be(run: Run, row: HistoryRun) -> bool:
+    """Whether the row can be of that run: by its id, unless that is one of each day, and an older run's."""
+    is_older = run.has_reported_date and row.end_time is not None and row.end_time < run.began
+    return row.run_id == run.published_id and not is_older
 
 
 def _began(run: Run) -> datetime:

@@ -36,7 +36,7 @@ class Download:
         if place is None:
             return PlainTextResponse("there is no archive: no sink of type jsonl is configured\n", 404)
         span = RunSpan(
-            run_id=report.run_id,
+            run_ids=(report.run_id, report.shared_id or report.run_id),
             began=report.began,
             ended=report.ended or report.at,
             directory=place[0],

@@ -10,6 +10,7 @@ from typing import Any
 
 from relay.events import Event, Phase
 from sinks.socketio.emits import Data, Emit
+from sinks.socketio.values import run_id_of
 
 MOST_RUNS = 4
 MOST_ALERTS = 20
@@ -81,11 +82,12 @@ class RunStates:
         if emit.name == "relay_alert":
             self._take_alert(data)
             return
-        is_loose = event.run_id is None or event.run_id not in self._runs
+        run_id = run_id_of(event)
+        is_loose = run_id is None or run_id not in self._runs
         if is_loose and emit.name == "processing_error":
             run = next(reversed(self._runs.values()), None)  # an error alone begins no run
         else:
-            run = self._run(event.run_id, now)
+            run = self._run(run_id, now)
         if run is not None:
             run.seen = now
             run.take(emit, data, event)

@@ -14,6 +14,7 @@ from sinks.base import DELIVERED, Batching, Outcome, QueuedSink, Reason, SinkCon
 from sinks.socketio.emits import Emit, emit_of, message
 from sinks.socketio.options import SocketIoOptions
 from sinks.socketio.run_state import RunStates
+from sinks.socketio.values import run_id_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -125,7 +126,7 @@ class SocketIoSink(QueuedSink):
             for emit, data, event in plain:
                 self._states.take(emit, data, event, self.context.now())
             self._taken_over = delivery_id
-        run_ids = {event.run_id for emit, _, event in plain if emit.name in {"run_state", "processing_status"}}
+        run_ids = {run_id_of(event) for emit, _, event in plain if emit.name in {"run_state", "processing_status"}}
         states = [state for id_ in run_ids if (state := self._states.of(id_)) is not None]
         return await self._publish([self._message("run_state", state) for state in states])
 

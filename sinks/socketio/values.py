@@ -31,6 +31,12 @@ _TOTAL = ("total_symbols", "symbols_total", "symbols_count", "total")
 _FAILED = ("failed_symbols", "symbols_failed", "failed")
 
 
+def run_id_of(event: Event) -> str | None:
+    """The run that an event is about, as TickStockPL calls it: where several share an id, the relay has its own."""
+    shared = event.payload.get("published_id") if event.channel.startswith("relay:run:") else None
+    return shared if isinstance(shared, str) else event.run_id
+
+
 def text(value: object) -> str | None:
     """Words, or a whole number as words; cut to `LONGEST_TEXT`."""
     return short_text(value, LONGEST_TEXT)

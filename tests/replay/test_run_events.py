@@ -18,7 +18,7 @@ from tests.support.wire import event
 
 
 def span(directory: Path, run_id: str = "r1", *, began: datetime = DUE, minutes: int = 35) -> RunSpan:
-    return RunSpan(run_id=run_id, began=began, ended=began + timedelta(minutes=minutes), directory=directory)
+    return RunSpan(run_ids=(run_id,), began=began, ended=began + timedelta(minutes=minutes), directory=directory)
 
 
 def lines(events: list[Event]) -> bytes:
