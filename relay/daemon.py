@@ -85,6 +85,9 @@ class Daemon:
             self._serve_requests()
             stopped = asyncio.create_task(self._stop.wait(), name="stopped")
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.is_set():
+                self.parts.poison.stopping()
+                self.parts.watched_deliveries.stopping()
             for task in (*tasks, stopped):
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)

@@ -17,31 +17,45 @@ ENOUGH = 3
 CAREFUL = 100
 """Deliveries that a lane makes one at a time after an unclean end, unless nothing is due before."""
 _RUNNING = "running"
+"""The key of the process itself: what it does, and the machine's start during which it does so."""
+_STOPPING = "stopping"
 _UNDERWAY, _SUSPECT = "underway", "suspect"
 
 
 class DeliveryWatch:
     """What all durable lanes share: which delivery was underway when the last process ended."""
 
-    def __init__(self, store: Store, *, ended_otherwise: bool) -> None:
-        """`ended_otherwise`: the last process is known to have ended by something that was no delivery."""
+    def __init__(self, store: Store, *, ended_otherwise: bool, boot: str = "") -> None:
+        """`ended_otherwise`: the last process is known to have ended by something that was no delivery.
+
+        `boot` is another after each start of the machine; empty when it is not known.
+        """
         self._store = store
         self._shelf = store.shelf("deliveries")
         self._turn = asyncio.Lock()
         self._left: dict[str, int] = {}
         self._ends: dict[int, int] = {}
         self._singles: set[int] = set()
-        self._was_unclean = self._shelf.get(_RUNNING) is not None
+        self._boot = boot
+        before = self._shelf.get(_RUNNING)
+        self._was_unclean = before is not None
+        did, _, booted = (before or "").partition(" ")
+        is_harmless = ended_otherwise or did == _STOPPING or bool(boot and booted and booted != boot)
         for lane, text in self._shelf.items().items():
             state, _, rest = text.partition(" ")
             if lane != _RUNNING and state in (_UNDERWAY, _SUSPECT):
                 ends, *ids = map(int, rest.split())
-                ends += state == _UNDERWAY and not ended_otherwise
+                ends += state == _UNDERWAY and not is_harmless
                 self._ends |= dict.fromkeys(ids, ends)
                 self._singles |= set(ids) if len(ids) == 1 else set()
                 self._shelf.put(lane, _written(_SUSPECT, ends, ids))
-        self._shelf.put(_RUNNING, "yes")
+        self._shelf.put(_RUNNING, f"yes {boot}".strip())
         store.commit()
+
+    def stopping(self) -> None:
+        """The process was asked to end: whatever is underway then did not end it, even if it has to be killed."""
+        self._shelf.put(_RUNNING, f"{_STOPPING} {self._boot}".strip())
+        self._store.commit()
 
     def end(self) -> None:
         """The process ends in good order: nothing is suspect any more. The store's next commit makes it so."""

@@ -27,7 +27,7 @@ from relay.lifecycle.reload import Reloads
 from relay.lifecycle.verbs import Verbs
 from relay.normalize.normalize import Normalizer
 from relay.process import log_secrets, systemd
-from relay.process.clock import USUAL_PACE, Clock, Pace
+from relay.process.clock import USUAL_PACE, Clock, Pace, boot_id
 from relay.process.health import Health
 from relay.process.operations import SHELF as OPERATIONS
 from relay.routing import Routes
@@ -158,7 +158,7 @@ class Parts:
     def _make_subscription(self, inherited: dict[str, int]) -> None:
         self.gaps = Gaps(self.store.shelf("gaps"))
         self.poison = PoisonSearch(self.store)
-        self.watched_deliveries = DeliveryWatch(self.store, ended_otherwise=self.poison.ended_in_batch)
+        self.watched_deliveries = DeliveryWatch(self.store, ended_otherwise=self.poison.ended_in_batch, boot=boot_id())
         redis = self.settings.redis
         self.subscription = Subscription(
             redis, Handover(redis, inherited), now=self.clock.now, changed=self.link_changed

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import structlog
 
 STEP = 1.5
 """Seconds from which on a difference is a step: more than a leap second."""
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,14 @@ def utc_now() -> datetime:
 def since_boot() -> float:
     """Seconds since the machine was started, those that it slept included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Another after each start of the machine; empty where the kernel does not tell it."""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

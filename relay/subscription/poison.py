@@ -32,6 +32,10 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Processes that have ended with it."""
     until: int = 0
     """The last message of the batch that is taken apart; 0: it is taken whole."""
+    is_counted: bool = False
+    """No process has it underway: `ends` says all."""
+    is_blamed: bool = False
+    """A process has ended while it took this single message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +62,29 @@ class PoisonSearch:
         self._store = store
         self._shelf = store.shelf("poison")
         self._last = _read(self._shelf.get(_KEY))
-        self.ended_in_batch = self._last is not None
+        self.ended_in_batch = self._last is not None and not self._last.is_counted
         """Whether the last process ended while it took a batch, and so not by anything else."""
+        if self._last is not None and self.ended_in_batch:
+            counted = msgspec.structs.replace(self._last, ends=self._last.ends + 1, is_counted=True)
+            self._record(msgspec.structs.replace(counted, is_blamed=bool(counted.until)))
         self.is_over = False
         """Whether batches need no watching any more in this process."""
 
     def parts(self, batch: Batch) -> Iterator[Part]:
         """The batch as it is to be taken. To ask for the next part is to say that the last one was consumed."""
         first, last = batch.first_position, self._met_before(batch)
-        ends = last.ends + 1 if last else 0
+        ends = last.ends if last else 0
         if last and last.until:
-            return self._singly(batch, last.ends, last.until, poison=ends if last.first == first else 0)
+            poison = ends if last.is_blamed and last.first == first else 0
+            return self._singly(batch, ends - last.is_blamed, last.until, poison=poison)
         if ends >= ENOUGH:
             return self._singly(batch, ends, batch.last_position, poison=ends if len(batch.messages) == 1 else 0)
         return self._whole(batch, ends)
+
+    def stopping(self) -> None:
+        """The process was asked to end: that says nothing of what it has on record."""
+        if self._last is not None and not self._last.is_counted:
+            self._record(msgspec.structs.replace(self._last, is_counted=True))
 
     def _whole(self, batch: Batch, ends: int) -> Iterator[Part]:
         self._record(Attempt(batch.stream, batch.first_position, ends))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.conftest import Report
 from tests.support import RelayProcess, ServiceManager, Valkey, until
-from tests.support.harmed_relay import HARM, HUNG, HarmedRelay
+from tests.support.harmed_relay import HARM, HUNG, SLOW, HarmedRelay
 from tests.support.relay_process import drained
 from tests.support.traffic import CHANNEL, message
 
@@ -206,3 +206,30 @@ def test_a_delivery_that_ends_each_process_is_given_up_and_no_other(
         assert relay.numbers() == _all_but(set(), 30)
         assert relay.quarantine() == []
     report(f"poison row: a delivery that ends the process ({how})", injections=len(ends), messages=30, seconds=took)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_slow_delivery_that_meets_restarts_is_not_given_up(
+    tmp_path: Path, valkey: Valkey, manager: ServiceManager, report: Report, *, is_killed: bool
+) -> None:
+    """Each process is asked to end; and killed, where its end takes longer than systemd waits."""
+    begun = tmp_path / "arrived.slow"
+    with _harmed(tmp_path, valkey, manager, "harmedqueue") as relay:
+        relay.config["shutdown_timeout"] = "60s" if is_killed else "1s"
+        relay.kill()  # so that each delivery is on record before it is made
+        relay.start()
+        valkey.publish(CHANNEL, message(1, SLOW))
+        for stops in range(1, 6):
+            until(begun.exists, 30, what="the delivery")
+            begun.unlink()
+            relay.send(signal.SIGTERM)
+            until(lambda stops=stops: manager.assignments.count("STOPPING=1") == stops, 30, what="that it has heard it")  # type: ignore[misc]
+            if is_killed:
+                relay.kill()
+            else:
+                assert relay.wait() == 0
+            relay.start()
+        until(begun.exists, 30, what="the delivery after all that")
+        assert _dead(relay) == []
+        relay.kill()
+    report(f"poison row: a slow delivery and 5 restarts (killed: {is_killed})", injections=5, messages=1)

@@ -26,12 +26,12 @@ class Processes:
         self._path = directory / "relay.db"
         self._store: Store | None = None
 
-    def start(self, *, ended_otherwise: bool = False) -> DeliveryWatch:
+    def start(self, *, ended_otherwise: bool = False, boot: str = "b1") -> DeliveryWatch:
         """The one before is gone without a word; what it had staged is lost."""
         if self._store is not None:
             self._store._db.close()
         self._store = Store(self._path)
-        return DeliveryWatch(self._store, ended_otherwise=ended_otherwise)
+        return DeliveryWatch(self._store, ended_otherwise=ended_otherwise, boot=boot)
 
     def stop(self, watch: DeliveryWatch) -> None:
         """In good order."""
@@ -83,6 +83,42 @@ async def test_an_outcome_a_clean_end_or_another_reason_count_for_nothing(proces
     watch = processes.start()
     assert watch.ends_of([row(1)]) == 0
     assert not watch.is_careful("app")
+
+
+async def test_a_process_that_was_asked_to_end_blames_nothing_even_if_it_was_killed_then(processes: Processes) -> None:
+    processes.start()
+    for _ in range(5):
+        watch = processes.start()
+        await underway(watch, "app", row(1))
+        watch.stopping()
+    watch = processes.start()
+    assert watch.ends_of([row(1)]) == 0
+    await underway(watch, "app", row(1))
+    watch = processes.start()
+    assert watch.ends_of([row(1)]) == 1, "that one had not been asked to"
+    await underway(watch, "app", row(1))
+    watch.stopping()
+    assert processes.start().ends_of([row(1)]) == 1
+
+
+async def test_an_end_of_the_machine_blames_nothing(processes: Processes) -> None:
+    processes.start()
+    for number in range(5):
+        watch = processes.start(boot=f"b{number + 2}")
+        assert watch.is_careful("app")
+        await underway(watch, "app", row(1))
+    watch = processes.start(boot="b9")
+    assert watch.ends_of([row(1)]) == 0
+    await underway(watch, "app", row(1))
+    watch = processes.start(boot="b9")
+    assert watch.ends_of([row(1)]) == 1
+
+
+@pytest.mark.parametrize("boot", ["", "b1"])
+async def test_where_the_machines_starts_are_not_told_apart_each_end_counts(processes: Processes, boot: str) -> None:
+    processes.start(boot="")
+    await underway(processes.start(boot=""), "app", row(1))
+    assert processes.start(boot=boot).ends_of([row(1)]) == 1
 
 
 async def test_while_any_is_suspect_there_is_one_delivery_in_all_lanes(processes: Processes) -> None:

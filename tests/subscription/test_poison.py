@@ -119,6 +119,51 @@ def test_an_end_between_two_single_messages_blames_neither(tmp_path: Path) -> No
     assert (processes.taken, processes.aside) == ([10, 20], [(30, 4)])
 
 
+@pytest.mark.parametrize("taken_apart", [False, True])
+def test_processes_that_were_asked_to_end_in_a_batch_blame_nothing(tmp_path: Path, *, taken_apart: bool) -> None:
+    processes = Processes(tmp_path, [10, 20, 30], {20} if taken_apart else set())
+    for _ in range(3 * taken_apart):
+        assert not processes.run()
+    processes.harmful = set()
+    for _ in range(5):
+        store = Store(tmp_path / "relay.db")
+        search = PoisonSearch(store)
+        batch = Batch("s1", NOW, [(b"c", b"{}", at) for at in processes.unread])
+        part = next(search.parts(batch))
+        assert part.ends == 0
+        search.stopping()
+        store._db.close()
+        store = Store(tmp_path / "relay.db")
+        assert not PoisonSearch(store).ended_in_batch
+        store._db.close()
+    processes.run_all()
+    assert (processes.taken, processes.aside) == ([10, 20, 30], [])
+
+
+def test_a_process_that_ends_before_it_takes_anything_does_not_count(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, [10], {10})
+    assert [processes.run(), processes.run()] == [False, False]
+    for _ in range(3):
+        store = Store(tmp_path / "relay.db")
+        PoisonSearch(store)
+        store._db.close()
+    processes.harmful = set()
+    processes.run_all()
+    assert (processes.taken, processes.aside) == ([10], [])
+
+
+def test_a_harmful_message_is_found_all_the_same_between_orderly_stops(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, [10, 20, 30], {20})
+    while not processes.run():
+        store = Store(tmp_path / "relay.db")
+        search = PoisonSearch(store)
+        next(search.parts(Batch("s1", NOW, [(b"c", b"{}", at) for at in processes.unread])), None)
+        search.stopping()
+        store._db.close()
+        assert processes.ends < 10
+    assert (processes.taken, processes.aside) == ([10, 30], [(20, 4)])
+
+
 def test_only_the_first_batch_of_a_process_is_on_record_and_only_until_it_was_consumed(tmp_path: Path) -> None:
     store = Store(tmp_path / "relay.db")
     search = PoisonSearch(store)

@@ -3,6 +3,7 @@
 Run as a program it is `tickstock-relay` with those sinks offered, and nothing else is another.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -21,6 +22,8 @@ from tests.support.relay_process import RelayProcess
 
 HARM = "harm:"
 """How the text `pad` of a message begins that ends the process; what follows says how."""
+SLOW = "slow"
+"""The text `pad` of a message whose delivery takes an hour."""
 HUNG = "TEST_HUNG"
 """Where a process that is about to hang leaves a file: the watchdog's eye, as a test has no time to wait for it."""
 
@@ -117,6 +120,9 @@ class HarmedQueue(QueuedSink):
         return Batching(max_events=self._options.at_once, concurrency=4)
 
     async def deliver(self, events: Sequence[Event], delivery_id: str) -> Outcome:  # noqa: ARG002 - the contract's
+        if any(event.payload.get("pad") == SLOW for event in events):
+            self._options.file.with_suffix(".slow").touch()
+            await asyncio.sleep(3600)
         _harm(events)
         with self._options.file.open("a") as file:
             file.writelines(f"{os.getpid()} {event.payload['n']}\n" for event in events)
