@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from relay.events import Announcement, Event, Phase
+from relay.runs.contradictions import contradiction, denies_success
 from relay.runs.run import PhaseRun, Run, believable_duration
-from relay.runs.signals import FINAL_STATES, Signal, State, Verb
+from relay.runs.signals import Signal, State, Verb, state_named
 from relay.runs.transitions import of_phase, of_run
 
 ORDER = list(Phase)
@@ -63,10 +64,11 @@ def end_phases(
 
 
 def final_state(payload: Mapping[str, Any], otherwise: State) -> State:
-    """How something ended: a status that says less than "completed" wins over the event's name, never the reverse."""
-    status = payload.get("status")
-    reported = FINAL_STATES.get(status.lower()) if isinstance(status, str) else None
-    return otherwise if reported is None or otherwise is not State.COMPLETED else reported
+    """How something ended: what says less than "completed" wins over the event's name, never the reverse."""
+    if otherwise is not State.COMPLETED:
+        return otherwise
+    reported = state_named(payload.get("status")) or State.COMPLETED
+    return State.FAILED if reported is State.COMPLETED and denies_success(payload) else reported
 
 
 def _open_phase(run: Run, phase: Phase, signal: Signal, event: Event, now: datetime) -> PhaseRun:
@@ -94,6 +96,7 @@ def _end(
     its.state = state
     its.ended_at = ended_at
     its.read(claims, success=True)
+    its.contradiction = contradiction(claims)
     if state is State.COMPLETED:
         its.percent = 100.0
     seen_for = (now - its.first_seen).total_seconds()

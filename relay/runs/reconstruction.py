@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from relay.events import Announcement
 from relay.runs.run import LONGEST, Run
 from relay.runs.runs import Runs
-from relay.runs.signals import FINAL_STATES, State
+from relay.runs.signals import State, state_named
 from relay.runs.transitions import of_run, present
 from relay.tickstockpl.models import HistoryRun, Status
 
@@ -120,7 +120,7 @@ def _end(runs: Runs, run: Run, row: HistoryRun, state: State, now: datetime) -> 
 
 def _state(row: HistoryRun) -> State | None:
     """How the run ended; None when it goes on, or nobody knows."""
-    reported = FINAL_STATES.get(row.status.lower()) if row.status else None
+    reported = state_named(row.status)
     return reported or (State.COMPLETED if row.end_time and row.status is None else None)
 
 

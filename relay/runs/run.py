@@ -13,6 +13,7 @@ from relay.events import PHASE_NAMES, Event, Phase
 from relay.events.values import amount, count, is_by_hand, moment, percent
 from relay.events.wording import NEW_YORK, run_title
 from relay.redaction.built_in import shortened
+from relay.runs.contradictions import contradiction
 from relay.runs.findings import Finding
 from relay.runs.signals import State
 
@@ -48,6 +49,8 @@ class PhaseRun(msgspec.Struct, omit_defaults=True, kw_only=True):
     attempts: int = 1
     reported_counts: list[str] = []
     """The counts that came with its end; the others are the last that progress told."""
+    contradiction: str | None = None
+    """What its end says against itself."""
     is_judged: bool = False
 
     def read(self, payload: Mapping[str, Any], *, success: bool = False) -> None:
@@ -128,6 +131,8 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Nobody told of its end: the relay holds it to be over, until something proves otherwise."""
     followed_by: str | None = None
     """The id under which TickStockPL began again, after this one had broken off."""
+    contradiction: str | None = None
+    """What its end says against itself: `the status "skipped"`."""
     surprises: list[str] = []
     alert_names: list[str] = []
     """Names of the alerts that were given while it ran: its end need not say the same again."""
@@ -212,6 +217,7 @@ class Run(msgspec.Struct, omit_defaults=True, kw_only=True):
         if processed is None:
             processed = _largest(phases, "symbols_processed")
         self.symbols_processed = processed
+        self.contradiction = contradiction(payload)
         failed = _first(payload, _FAILED, count)
         self.symbols_failed = failed if failed is not None else _largest(phases, "symbols_failed")
         for name in ("indicators_calculated", "patterns_detected"):

@@ -18,7 +18,7 @@ from relay.runs.ledger import GIVEN_UP, Ledger
 from relay.runs.loose_events import STRAY_SPAN, LooseEvents
 from relay.runs.phases import end_phases, final_state, observe_phase, reopen_phases
 from relay.runs.run import Run, believable_duration
-from relay.runs.signals import Signal, State, Verb, signal_of
+from relay.runs.signals import Signal, State, Verb, says_why, signal_of
 from relay.runs.transitions import of_run
 from relay.store.shelf import Shelf
 
@@ -321,4 +321,5 @@ def _reason(claims: Mapping[str, Any]) -> str | None:
     for key in ("error", "error_message", "reason", "message"):
         if found := shortened(claims.get(key), 500):
             return found
-    return None
+    status = shortened(claims.get("status"), 40)
+    return status if status is not None and says_why(status) else None

@@ -35,6 +35,7 @@ class State(StrEnum):
 
 OPEN_STATES = frozenset({State.RUNNING, State.STALLED})
 
+LONGEST_STATUS = 100
 FINAL_STATES = {
     "completed": State.COMPLETED,
     "complete": State.COMPLETED,
@@ -43,17 +44,43 @@ FINAL_STATES = {
     "finished": State.COMPLETED,
     "done": State.COMPLETED,
     "ok": State.COMPLETED,
+    "successful": State.COMPLETED,
+    "completed_with_warnings": State.COMPLETED,
     "failed": State.FAILED,
     "failure": State.FAILED,
     "error": State.FAILED,
+    "errored": State.FAILED,
+    "exception": State.FAILED,
+    "crashed": State.FAILED,
+    "killed": State.FAILED,
+    "timeout": State.FAILED,
+    "timed_out": State.FAILED,
     "cancelled": State.CANCELLED,
     "canceled": State.CANCELLED,
     "aborted": State.CANCELLED,
+    "interrupted": State.CANCELLED,
+    "stopped": State.CANCELLED,
+    "terminated": State.CANCELLED,
     "partial": State.PARTIAL,
     "completed_with_errors": State.PARTIAL,
     "partial_success": State.PARTIAL,
+    "incomplete": State.PARTIAL,
 }
 """Every final status that was seen on the wire, and their near relations (wire notes, "Several names")."""
+_ONLY_FAILED = frozenset({"failed", "failure", "error", "errored"})
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+
+
+def state_named(word: object) -> State | None:
+    """The state that a final status means, as `Timed Out` or `timed-out`; None for a word that is not known."""
+    if not isinstance(word, str) or len(word) > LONGEST_STATUS:
+        return None
+    return FINAL_STATES.get(_BETWEEN_WORDS.sub("_", word.strip().lower()))
+
+
+def says_why(status: str) -> bool:
+    """Whether a final status says more than that something failed: `timeout`."""
+    return state_named(status) is State.FAILED and status.strip().lower() not in _ONLY_FAILED
 
 
 class Verb(StrEnum):

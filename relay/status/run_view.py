@@ -22,6 +22,7 @@ FINDING_WORDS = {
     "too_fast": "too fast",
     "too_slow": "slow",
     "out_of_order": "out of order",
+    "result_unclear": "result unclear",
     "claims_differ": "numbers differ",
     "completion_not_reported": "no report",
 }

@@ -77,9 +77,11 @@ def _out_of_order(_: Run, __: Finding) -> str:
     return "A phase may have used old data of the phase before it."
 
 
-def _claims(run: Run, finding: Finding) -> str:
-    if any(its.state is State.FAILED for its in run.phases.values()):
-        return f"It reported success, though {finding.about} failed."
+def _unclear(_: Run, finding: Finding) -> str:
+    return f"What TickStockPL said of the end of {finding.about or 'the run'} contradicts itself."
+
+
+def _claims(_: Run, finding: Finding) -> str:
     return f"Two numbers of {finding.about} were reported, and they differ: one of them is wrong."
 
 
@@ -94,6 +96,7 @@ _SENTENCES: dict[str, Callable[[Run, Finding], str]] = {
     "zero_results": _zero,
     "low_success_rate": _low_rate,
     "few_results": _few,
+    "result_unclear": _unclear,
     "claims_differ": _claims,
     "phase_missing": _phase_missing,
     "out_of_order": _out_of_order,

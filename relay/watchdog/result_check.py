@@ -29,6 +29,7 @@ WORDS = {
     "zero_results": Usable.NO,
     "low_success_rate": Usable.PARTLY,
     "few_results": Usable.PARTLY,
+    "result_unclear": Usable.UNKNOWN,
     "claims_differ": Usable.UNKNOWN,
     "phase_missing": Usable.PARTLY,
     "out_of_order": Usable.UNKNOWN,

@@ -108,13 +108,8 @@ def _achievements(run: Run, options: QualityOptions) -> list[Finding]:
 def _honesty(run: Run) -> list[Finding]:
     """Claims against what was seen."""
     findings = []
-    broken = [phase for phase, its in run.phases.items() if its.state is State.FAILED]
-    if broken and run.state is State.COMPLETED:
-        names = ", ".join(broken)
-        sentence = f"TickStockPL reported success, though this failed: {names}."
-        findings.append(
-            Finding("claims_differ", Severity.ERROR, f"completed, though {names} failed", sentence, about=names)
-        )
+    if run.state is State.COMPLETED:
+        findings += _unclear(run)
     for name, phase in {"symbols_processed": Phase.IMPORT, **RESULTS}.items():
         claimed, its = getattr(run, name), run.phases.get(phase)
         seen = getattr(its, name) if its is not None else None
@@ -129,6 +124,19 @@ def _honesty(run: Run) -> list[Finding]:
         title = "reported numbers that differ"
         findings.append(Finding("claims_differ", Severity.WARNING, title, sentence, about=_words(name)))
     return findings
+
+
+def _unclear(run: Run) -> list[Finding]:
+    """What speaks against an end that was published as completed."""
+    failed = [phase for phase, its in run.phases.items() if its.state is State.FAILED]
+    sentences = [f"TickStockPL reported completion, though {' and '.join(failed)} failed."] if failed else []
+    ends = {"the run": run.contradiction} | {phase: its.contradiction for phase, its in run.phases.items()}
+    against = {what: words for what, words in ends.items() if words and what not in failed}
+    sentences += [f"The end of {what} was published as completed, with {words}." for what, words in against.items()]
+    if not sentences:
+        return []
+    about = " and ".join([*failed, *against])
+    return [Finding("result_unclear", Severity.ERROR, "has an unclear result", " ".join(sentences), about=about)]
 
 
 def _course(run: Run) -> list[Finding]:

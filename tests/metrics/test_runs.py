@@ -185,7 +185,7 @@ def test_what_is_wrong_is_not_over_by_a_run_of_which_it_is_not_known() -> None:
         relay.runs.observe(event(f"{one.domain}:{one.action}", name, one.received, **one.payload), one.received)
     relay.judge(START + timedelta(hours=3))
     samples = relay.samples()
-    assert samples['run_last_finding{finding="claims_differ"}'] == 1
+    assert samples['run_last_finding{finding="result_unclear"}'] == 1
     assert samples["data_usable"] == 0
     assert ended(relay, START + timedelta(hours=4), "r3")["data_usable"] == 1
 

@@ -51,6 +51,7 @@ BY_HAND = {  # the table of words for the day's data; the law for every screen
     "too_slow": "Yes",
     "phase_missing": "Partly",
     "out_of_order": "Unknown",
+    "result_unclear": "Unknown",
     "claims_differ": "Unknown",
     "completion_not_reported": "Yes",
 }

@@ -216,6 +216,9 @@ OF_RUN: dict[str, OfRun] = {
     "out_of_order": _result(
         "ran out of order", Action("Look at TickStockPL's log: why did its phases not run in order?")
     ),
+    "result_unclear": _result(
+        "has an unclear result", Action("Look at TickStockPL's log: how did the run really end?")
+    ),
     "claims_differ": _result("reported numbers that differ", Action("Count in the database which of them is right.")),
     "completion_not_reported": _result(
         "ended without a report", Action("Look at TickStockPL's log: why was its last event not published?")
