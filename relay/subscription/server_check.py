@@ -19,7 +19,7 @@ MOST_CHECKS = 32
 """The same for a name that has led away and back again, as one does that stands for several servers in turn."""
 
 
-class State(StrEnum):
+class ServerState(StrEnum):
     """What a check has shown."""
 
     RIGHT = "right"
@@ -33,7 +33,7 @@ class State(StrEnum):
 class Finding:
     """The state, and in words why it is not `RIGHT`; or that a server which is would refuse a new login."""
 
-    state: State
+    state: ServerState
     reason: str = ""
 
 
@@ -61,13 +61,13 @@ class ServerCheck:
             found = await self._worker.run(self._connector.check)
         except ConnectError as error:
             if error.kind is None:
-                return Finding(State.UNKNOWN, str(error))
+                return Finding(ServerState.UNKNOWN, str(error))
             found = Server(None, target=error.target)  # one is there, but lets us ask nothing: whose address is it?
             refused = str(error)
         try:
             same = await self._is_ours(found)
         except OSError as error:
-            return Finding(State.UNKNOWN, f"its name cannot be resolved: {error}")
+            return Finding(ServerState.UNKNOWN, f"its name cannot be resolved: {error}")
         return self._ours(found, refused) if same else self._another(found)
 
     def _ours(self, found: Server, refused: str) -> Finding:
@@ -77,14 +77,16 @@ class ServerCheck:
         if found.address is not None and found.address == self._server.address and not self._server.run_id:
             self._server = replace(self._server, run_id=found.run_id)  # of an adopted connection it was not known
         is_itself = found.address == self._server.address or found.run_id == self._server.run_id != ""
-        return Finding(State.ISOLATED, found.problem) if is_itself and found.problem else Finding(State.RIGHT, refused)
+        if is_itself and found.problem:
+            return Finding(ServerState.ISOLATED, found.problem)
+        return Finding(ServerState.RIGHT, refused)
 
     def _another(self, found: Server) -> Finding:
         self._absent += 1
         place = found.address or found.target
         where = f"{place[0]}:{place[1]}" if place else "another server"
         reason = f"{'Sentinel' if self._connector.by_sentinel else 'the address in redis.url'} leads to {where} now"
-        return Finding(State.MOVED if self._absent >= self._checks_needed else State.UNKNOWN, reason)
+        return Finding(ServerState.MOVED if self._absent >= self._checks_needed else ServerState.UNKNOWN, reason)
 
     async def _is_ours(self, found: Server) -> bool:
         """Whether that server is ours; by its process where both are known, else by the address.

@@ -26,7 +26,7 @@ from relay.subscription.connection import Connection
 from relay.subscription.errors import ErrorKind, ServerError
 from relay.subscription.handover import Handover
 from relay.subscription.reasons import ReasonLog, in_words, kind_of_loss, reason_of_loss
-from relay.subscription.server_check import Finding, ServerCheck, State
+from relay.subscription.server_check import Finding, ServerCheck, ServerState
 from relay.subscription.socket import PeekWire, TlsWire
 
 LONGEST_WAIT = 1.0
@@ -259,17 +259,17 @@ class Subscription:
 
     def _found(self, finding: Finding, begun: datetime) -> None:
         """Act on a check that began at `begun`."""
-        if finding.state is State.RIGHT:
+        if finding.state is ServerState.RIGHT:
             self._right_at = begun
             self._unknown_since = None
             self.problem = ""
             if finding.reason:
                 self._reasons.warn(finding.reason, "subscribed, but a new connection would fail")
-        elif finding.state is State.ISOLATED:
+        elif finding.state is ServerState.ISOLATED:
             self.problem = finding.reason
-        elif finding.state is State.MOVED and self._connection is not None:
+        elif finding.state is ServerState.MOVED and self._connection is not None:
             self._connection.leave(finding.reason)
-        elif finding.state is State.UNKNOWN:
+        elif finding.state is ServerState.UNKNOWN:
             self._reasons.warn(finding.reason, "not known whether this is the right server")
             self._unknown_since = self._unknown_since or self._right_at or begun
             if (self._now() - self._unknown_since).total_seconds() > UNKNOWN_FOR:

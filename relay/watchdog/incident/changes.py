@@ -10,7 +10,7 @@ from relay.events import SEVERITIES
 from relay.events.wording import duration
 from relay.watchdog.incident.lists import cut
 from relay.watchdog.incident.record import MAX_NOTES, Announced, Incident, Note, Stage
-from relay.watchdog.incident.state import State, Teller
+from relay.watchdog.incident.state import IncidentState, Teller
 from relay.watchdog.incident.text import second, sentence
 
 LONGEST_NOTE = 300
@@ -23,13 +23,13 @@ _AT = re.compile(r"^At \d\d:\d\d(:\d\d)?( [A-Z]{3})?,? ")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def digest_of(state: State) -> str:
+def digest_of(state: IncidentState) -> str:
     """The same for states that say the same."""
     lasting_facts = {name: value for name, value in state.payload.items() if name not in _MOMENTARY}
     return hashlib.sha256(_encode(lasting_facts)).hexdigest()[:32]
 
 
-def change_of(incident: Incident, state: State) -> str:
+def change_of(incident: Incident, state: IncidentState) -> str:
     """What is new: the most urgent of it."""
     before = incident.announced
     if incident.is_over:
@@ -46,7 +46,7 @@ def change_of(incident: Incident, state: State) -> str:
     return "errors" if is_same and incident.errors != before.errors else "update"
 
 
-def announced(incident: Incident, state: State, digest: str, now: datetime) -> Announced:
+def announced(incident: Incident, state: IncidentState, digest: str, now: datetime) -> Announced:
     """What to remember of a state that is announced."""
     return Announced(
         at=now,
@@ -59,7 +59,7 @@ def announced(incident: Incident, state: State, digest: str, now: datetime) -> A
     )
 
 
-def notes_of(incident: Incident, state: State, change: str, teller: Teller, now: datetime) -> list[Note]:
+def notes_of(incident: Incident, state: IncidentState, change: str, teller: Teller, now: datetime) -> list[Note]:
     """The story so far, with what this state adds to it."""
     texts = [(now, sentence(state.words.title))] if change == "begins" else _news(incident, state, change, teller, now)
     new = [
@@ -75,7 +75,9 @@ def notes_of(incident: Incident, state: State, change: str, teller: Teller, now:
     return [*incident.notes, *new][-MAX_NOTES:]
 
 
-def _news(incident: Incident, state: State, change: str, teller: Teller, now: datetime) -> list[tuple[datetime, str]]:
+def _news(
+    incident: Incident, state: IncidentState, change: str, teller: Teller, now: datetime
+) -> list[tuple[datetime, str]]:
     """What happened since the last announced state, in order."""
     if change == "over":
         cleared = state.payload["cleared"] or {}
@@ -97,5 +99,5 @@ def _news(incident: Incident, state: State, change: str, teller: Teller, now: da
     return sorted(news)
 
 
-def _lead(state: State) -> str | None:
+def _lead(state: IncidentState) -> str | None:
     return state.lead.key if state.lead is not None else None

@@ -40,7 +40,7 @@ STARTS = ("never_started", "run_not_planned")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class IncidentState:
     """An incident at one moment. `lead` is the alert that the headline is about."""
 
     words: Words
@@ -58,7 +58,7 @@ class Teller:
         self._runs = runs
         self._learned = learned
 
-    def state(self, incident: Incident, now: datetime) -> State:
+    def state(self, incident: Incident, now: datetime) -> IncidentState:
         """The incident as it is at `now`; while it fires, its `face` is brought up to date."""
         lead = _lead(incident)
         run = self._run(incident.run_id)
@@ -78,7 +78,7 @@ class Teller:
             "text": self._text(incident, words, again),
             "context": small_print(incident, lead, now),
         }
-        return State(words, lead, run, again, payload)
+        return IncidentState(words, lead, run, again, payload)
 
     def words_of(self, incident: Incident, part: Part, now: datetime) -> Words:
         """How one of its alerts reads while it fires."""
