@@ -25,7 +25,9 @@ COMMAND_CHANNELS = ("tickstock:commands:*", "tickstock:monitoring:control", "tic
 class TlsOptions(Options):
     """TLS to Redis (`rediss://`)."""
 
-    ca_file: Path | None = Field(None, description="CA certificates (PEM); default: the system's.")
+    ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) to trust; default: SSL_CERT_FILE, SSL_CERT_DIR, else the system's."
+    )
     cert_file: Path | None = Field(None, description="Client certificate (PEM), where the server asks for one.")
     key_file: Path | None = Field(None, description="Key of the client certificate (PEM).")
     check_hostname: bool = Field(True, description="The server's certificate must be for the name in the URL.")

@@ -1,4 +1,4 @@
-"""Whom our HTTP clients trust, and how they show who they are."""
+"""Whom we trust as a client, of HTTP and of Redis, and how we show who we are."""
 
 import ssl
 from pathlib import Path

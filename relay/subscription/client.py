@@ -1,10 +1,12 @@
 """A client of the relay's own Redis for those who publish there, with everything that `redis:` of config.yaml says."""
 
 import asyncio
+import ssl
 from typing import Any
 
 from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
 
 from relay.config.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
@@ -31,13 +33,16 @@ def client_of(options: RedisOptions, timeout: float) -> Redis:
             pool.connection_kwargs["resolver"] = Resolver(max_age=0)
         return client
     where = parse_sentinel_url(url)
-    tls = tls_settings(options) | {"ssl": True} if where.tls else {}
+    tls = tls_settings(options) if where.tls else {}
     given = {"username": where.username, "password": where.password}
-    settings |= tls | {key: value for key, value in given.items() if value}
-    asked = sentinel_settings(options) | tls | once
-    master: Redis = Sentinel(where.nodes, sentinel_kwargs=asked).master_for(  # type: ignore[no-untyped-call]
-        where.master, redis_class=_MasterBySentinel, db=where.db, **settings
-    )
+    settings |= {key: value for key, value in given.items() if value}
+    sentinels = Sentinel(where.nodes, sentinel_kwargs=sentinel_settings(options) | once)  # type: ignore[no-untyped-call]
+    if tls:
+        settings |= tls | {"connection_class": _MasterTlsConnection}
+        for node in sentinels.sentinels:
+            node.connection_pool.connection_class = _TlsConnection
+            node.connection_pool.connection_kwargs |= tls
+    master: Redis = sentinels.master_for(where.master, redis_class=_MasterBySentinel, db=where.db, **settings)
     return master
 
 
@@ -73,8 +78,20 @@ class _ResolvedConnection(Connection):
         return given | {"server_hostname": self.host} if "ssl" in given else given
 
 
-class _ResolvedTlsConnection(_ResolvedConnection, SSLConnection):
+class _TlsConnection(SSLConnection):
+    """Trusts whom our own context trusts, and nobody else."""
+
+    def __init__(self, *, tls: ssl.SSLContext, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.ssl_context.context = tls
+
+
+class _ResolvedTlsConnection(_ResolvedConnection, _TlsConnection):
     """The same; a certificate is for the name."""
+
+
+class _MasterTlsConnection(SentinelManagedSSLConnection, _TlsConnection):
+    """To the master that the Sentinels name."""
 
 
 class _MasterBySentinel(Redis):

@@ -17,9 +17,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from relay.config.environment import Environment
 from relay.config.sentinel_url import SENTINEL_SCHEMES, parse_sentinel_url
 from relay.config.settings import RedisOptions
 from relay.network.resolver import Resolver
+from relay.network.tls import tls_context
 from relay.redaction.known_secrets import KnownSecrets
 from relay.subscription.errors import ErrorKind, kind_of
 from relay.subscription.pools import pool_of
@@ -245,20 +247,18 @@ def _bounds(options: RedisOptions) -> dict[str, Any]:
 
 
 def tls_settings(options: RedisOptions) -> dict[str, Any]:
-    """The settings of TLS.
+    """The settings of TLS, for our connection classes: whom we trust, and our certificate, as for HTTP.
 
     Raises:
-        OSError: one of the files cannot be read; redis-py would not say which.
+        OSError: one of the files cannot be used; the text says which.
     """
-    tls = options.tls
-    for path in filter(None, (tls.ca_file, tls.cert_file, tls.key_file)):
-        path.read_bytes()
-    return {
-        "ssl_ca_certs": str(tls.ca_file) if tls.ca_file else None,
-        "ssl_certfile": str(tls.cert_file) if tls.cert_file else None,
-        "ssl_keyfile": str(tls.key_file) if tls.key_file else None,
-        "ssl_check_hostname": tls.check_hostname,
-    }
+    given = options.tls
+    try:
+        tls = tls_context(Environment.read(), given.ca_file, given.cert_file, given.key_file)
+    except ValueError as error:
+        raise OSError(str(error)) from None
+    tls.check_hostname = given.check_hostname
+    return {"tls": tls}
 
 
 def _let_go(connection: Any) -> socket.socket:

@@ -1,5 +1,10 @@
-"""redis-py's connections with a resolver of our own: theirs would look a name up for as long as it takes."""
+"""redis-py's connections with a resolver of our own: theirs would look a name up for as long as it takes.
 
+And with our own context for TLS: theirs trusts the system's authorities beside those that are named.
+"""
+
+import socket
+import ssl
 from typing import Any
 
 import redis
@@ -34,7 +39,14 @@ class _ResolvedConnection(Connection):
 
 
 class _ResolvedTlsConnection(SSLConnection, _ResolvedConnection):
-    """The same; `SSLConnection` wraps what it connects."""
+    """The same; `SSLConnection` has what it connects wrapped."""
+
+    def __init__(self, *, tls: ssl.SSLContext, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._tls = tls
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        return self._tls.wrap_socket(sock, server_hostname=self.host)
 
 
 def pool_of(resolver: Resolver, url: str, **settings: Any) -> redis.ConnectionPool:

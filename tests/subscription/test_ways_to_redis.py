@@ -1,7 +1,9 @@
 """Ways to a Redis: as a user, by a Unix socket, TLS or Sentinel, and what is said where it refuses."""
 
 import asyncio
+import shutil
 import ssl
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,12 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
+from relay.check import connections
 from relay.config.settings import RedisOptions
 from relay.subscription.client import client_of
 from relay.subscription.connect import ConnectError, connect
 from tests.support import Valkey, eventually, free_port
+from tests.support.certificates import certificate
 from tests.support.listening import MEGABYTE, listening, publish
 from tests.support.waiting import HANG
 
@@ -154,6 +158,71 @@ async def test_a_client_of_the_same_redis_checks_the_certificate_by_the_name(sha
         async with client_of(RedisOptions.model_validate({"url": options["url"]}), HANG) as client:
             with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
                 await client.ping()
+
+
+@pytest.fixture(params=["file", "directory"])
+def named_authority(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The environment names the authority of our server's certificate; what it trusts."""
+    if request.param == "file":
+        monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "ca.pem"))
+    else:
+        shutil.copy(TLS / "ca.pem", tmp_path)
+        subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("named_authority")
+async def test_without_a_ca_file_the_authorities_of_the_environment_are_trusted(shared_valkey: Valkey) -> None:
+    """By the subscription, by `check`, and by who publishes."""
+    async with _tls_in_front_of(shared_valkey) as port:
+        options = RedisOptions.model_validate({"url": f"rediss://localhost:{port}/0"})
+        async with listening(url=f"rediss://localhost:{port}/0") as listener:
+            await listener.subscribed()
+        assert (await asyncio.to_thread(connections._try_redis, options)).startswith("answers")
+        async with client_of(options, HANG) as client:
+            assert await client.ping()
+
+
+@pytest.mark.parametrize("how", ["ca_file", "SSL_CERT_FILE"])
+async def test_nobody_is_trusted_beside_the_authorities_that_are_named(
+    shared_valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The server's is among the system's here; another one is named."""
+    other, _ = await certificate(tmp_path, "other")
+    tls: dict[str, str] = {}
+    if how == "ca_file":
+        monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "ca.pem"))
+        tls = {"ca_file": str(other)}
+    else:
+        monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    async with _tls_in_front_of(shared_valkey) as port:
+        options = RedisOptions.model_validate({"url": f"rediss://localhost:{port}/0", "tls": tls})
+        with pytest.raises(ConnectError, match="certificate verify failed"):
+            await asyncio.to_thread(connect, options)
+        with pytest.raises(ConnectError, match="certificate verify failed"):
+            await asyncio.to_thread(connections._try_redis, options)
+        async with client_of(options, HANG) as client:
+            with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+                await client.ping()
+
+
+async def test_a_client_by_sentinels_trusts_the_authorities_of_the_environment(
+    shared_valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "sentinel.conf"
+    async with _tls_in_front_of(shared_valkey) as port:
+        config.write_text(f"sentinel monitor ticks 127.0.0.1 {port} 1\n")
+        with Valkey(str(config), sentinel=True) as sentinel:
+            async with _tls_in_front_of(sentinel) as asked:
+                url = f"rediss+sentinel://localhost:{asked}/ticks/0"
+                options = RedisOptions.model_validate({"url": url, "tls": {"check_hostname": False}})
+                async with client_of(options, HANG) as client:
+                    with pytest.raises(redis.ConnectionError):
+                        await client.ping()
+                monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "ca.pem"))
+                async with client_of(options, HANG) as client:
+                    assert await client.ping()
 
 
 async def test_a_certificate_file_that_is_not_there_is_named(shared_valkey: Valkey) -> None:
