@@ -274,7 +274,7 @@ def _sinks_of(steps: Iterable[_Step], event: Event | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MatchResult:
     """What one route says of an event: taken, or the first condition that failed."""
 
     route: Route
@@ -288,14 +288,14 @@ class Verdict:
         return self.failed is None and self.stopped_by is None
 
 
-def explain(routes: Routes, event: Event) -> list[Verdict]:
+def explain(routes: Routes, event: Event) -> list[MatchResult]:
     """Each route's verdict, the plain way: no plan, no cache, no throttle."""
-    verdicts: list[Verdict] = []
+    verdicts: list[MatchResult] = []
     stopped_by = None
     for route in routes.routes:
         failed = next((condition for condition in route.conditions if not condition.holds(event)), None)
         found = failed.get(event) if failed else None
-        verdicts.append(Verdict(route, failed, found, stopped_by))
+        verdicts.append(MatchResult(route, failed, found, stopped_by))
         if failed is None and route.stop and stopped_by is None:
             stopped_by = route.name
     return verdicts

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from relay.cli.explain_held import Held, Muted
     from relay.events import Event
     from relay.normalize.normalize import Normalizer, Unreadable
-    from relay.routing import Routes, Throttle, Verdict
+    from relay.routing import MatchResult, Routes, Throttle
 
 MOST_SHOWN = 120
 """Characters of a value that are shown to people; JSON has all of it."""
@@ -32,7 +32,7 @@ class _Explained:
     """One event, and what each route says of it."""
 
     event: Event
-    verdicts: list[Verdict]
+    verdicts: list[MatchResult]
     throttled: tuple[str, ...]
     """Routes whose throttle holds it."""
     sinks: tuple[str, ...]
@@ -172,7 +172,7 @@ def _headline(event: Event) -> Text:
     return Text.assemble(("event       ", "bold"), plain(text))
 
 
-def _verdict_line(verdict: Verdict, explained: _Explained) -> Text:
+def _verdict_line(verdict: MatchResult, explained: _Explained) -> Text:
     route = verdict.route
     if verdict.matches:
         extra = f", {_throttle(route.throttle, explained.event)}" if route.throttle else ""
@@ -203,7 +203,7 @@ def _muted_line(muted: Muted) -> Text:
     return Text.assemble(("muted       ", "yellow"), plain(f"{', '.join(muted.sinks)}: {text}"))
 
 
-def _found(verdict: Verdict) -> str:
+def _found(verdict: MatchResult) -> str:
     if verdict.failed is not None and verdict.failed.key == "not":
         return "and all of that holds"
     if verdict.found is None:
@@ -219,7 +219,7 @@ def _text(value: object) -> str:
     return value.label if isinstance(value, Severity) else text_of(value)
 
 
-def _route_facts(verdict: Verdict, explained: _Explained) -> dict[str, Any]:
+def _route_facts(verdict: MatchResult, explained: _Explained) -> dict[str, Any]:
     route = verdict.route
     facts: dict[str, Any] = {"name": route.name, "matches": verdict.matches, "sinks": list(route.sinks)}
     if verdict.matches and (throttle := route.throttle):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from relay.config.settings import Settings
     from relay.events import Event
-    from relay.routing import Verdict
+    from relay.routing import MatchResult
     from relay.watchdog.quiet import Quiet
     from relay.watchdog.silences import Silence
 
@@ -47,7 +47,7 @@ class Held:
         self._alerting = frozenset(name for name, options in settings.sinks.items() if _is_alerting(options))
         self._quiet = _quiet(settings)
 
-    def throttled(self, event: Event, verdict: Verdict) -> bool:
+    def throttled(self, event: Event, verdict: MatchResult) -> bool:
         """Whether the route's throttle holds this event, after those before it."""
         throttle = verdict.route.throttle
         return verdict.matches and throttle is not None and not throttle.passes(event)

@@ -33,7 +33,7 @@ class Action(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetryDecision:
     """What to do, and for `RETRY` when: epoch seconds. `note` is for people, behind the error."""
 
     action: Action
@@ -54,22 +54,22 @@ class Failures:
         """It has come to an end."""
         self._refusals.pop(row.id, None)
 
-    def verdict(self, rows: Sequence[Row], outcome: Outcome, delivered: int, now: float) -> Verdict:
+    def verdict(self, rows: Sequence[Row], outcome: Outcome, delivered: int, now: float) -> RetryDecision:
         """Of a delivery whose `attempts` count this one; `delivered` are the lane's events so far."""
         most = self._options.max_attempts
         poisoned = outcome.reason is Reason.FAILED and len(rows) > 1
         if outcome.worth_retrying and not poisoned and not (most and rows[0].attempts >= most):
             return self._retry(rows, outcome, delivered, now)
-        return Verdict(Action.SEND_SINGLY if len(rows) > 1 else Action.GIVE_UP)
+        return RetryDecision(Action.SEND_SINGLY if len(rows) > 1 else Action.GIVE_UP)
 
-    def _retry(self, rows: Sequence[Row], outcome: Outcome, delivered: int, now: float) -> Verdict:
+    def _retry(self, rows: Sequence[Row], outcome: Outcome, delivered: int, now: float) -> RetryDecision:
         backoff = min(self._options.retry_most, self._options.retry_first * 2 ** min(rows[0].attempts - 1, 30))
         wait = backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         asked = min(max(outcome.retry_after or 0.0, 0.0), self._options.longest_rest)
         if self._fail_alone(rows, delivered):  # the place works: only these rows wait
             if outcome.reason is Reason.SERVER_ERROR and len(rows) > 1 and not rows[0].repeat_key:
-                return Verdict(Action.SEND_SINGLY)
-            return Verdict(Action.RETRY, now + max(wait, asked))
+                return RetryDecision(Action.SEND_SINGLY)
+            return RetryDecision(Action.RETRY, now + max(wait, asked))
         if outcome.reason is Reason.RATE_LIMITED:
             rest = asked or self._options.retry_first
             self._breaker.rest_until(now + rest, now)
@@ -77,9 +77,9 @@ class Failures:
                 datetime.fromtimestamp(now + rest, UTC), datetime.fromtimestamp(now, UTC), seconds=True, named=True
             )
             note = f"; it asked to wait, next try at {until}"
-            return Verdict(Action.RETRY, now + (asked or wait) + BEHIND_OTHERS, note)
+            return RetryDecision(Action.RETRY, now + (asked or wait) + BEHIND_OTHERS, note)
         self._breaker.failed(now)
-        return Verdict(Action.RETRY, now + (asked or wait))
+        return RetryDecision(Action.RETRY, now + (asked or wait))
 
     def _fail_alone(self, rows: Sequence[Row], delivered: int) -> bool:
         """Whether others have arrived since these rows failed: then the trouble is theirs, until others fail too."""

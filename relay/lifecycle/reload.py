@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReloadResult:
     """How a reload ended."""
 
     report: Report
@@ -95,12 +95,12 @@ class Reloads:
         """Tests of the configuration in force that fail: a start goes on all the same, a reload is refused."""
         self._now = now
         self._wanted = asyncio.Event()
-        self._waiting: list[asyncio.Future[Verdict]] = []
+        self._waiting: list[asyncio.Future[ReloadResult]] = []
         self._worker = Worker("reload")
 
-    def request(self) -> asyncio.Future[Verdict]:
+    def request(self) -> asyncio.Future[ReloadResult]:
         """Ask for a reload that begins from now on; the result need not be awaited."""
-        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        verdict: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
         self._waiting.append(verdict)
         self._wanted.set()
         return verdict
@@ -122,7 +122,7 @@ class Reloads:
                 if not each.done():
                     each.set_result(verdict)
 
-    async def _reload(self, apply: Apply) -> Verdict:
+    async def _reload(self, apply: Apply) -> ReloadResult:
         systemd.reloading("reloading")
         verdict = await self._tried(apply)
         self.refusal = verdict.mistakes
@@ -137,17 +137,17 @@ class Reloads:
         systemd.ready("running; the last reload was refused" if self.refusal else "running")
         return verdict
 
-    async def _tried(self, apply: Apply) -> Verdict:
+    async def _tried(self, apply: Apply) -> ReloadResult:
         report = Report(self.path)
         try:
             report, settings = await self._worker.run(lambda: examine(self.path, self._now()))
             if settings is None or report.exit_code:
-                return Verdict(report)
-            return Verdict(report, restart=await apply(settings))
+                return ReloadResult(report)
+            return ReloadResult(report, restart=await apply(settings))
         except SinkError as error:
-            return Verdict(report, str(error))
+            return ReloadResult(report, str(error))
         except TimeoutError:
-            return Verdict(report, f"a sink has not started within {SINK_START_TIMEOUT:.0f} s")
+            return ReloadResult(report, f"a sink has not started within {SINK_START_TIMEOUT:.0f} s")
         except Exception as error:
             log.exception("the reload failed")
-            return Verdict(report, f"unexpected {type(error).__name__}; the log has the details")
+            return ReloadResult(report, f"unexpected {type(error).__name__}; the log has the details")

@@ -16,7 +16,7 @@ from relay.watchdog import start_words
 from relay.watchdog.alerts import Alert, Alerts
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
-from relay.watchdog.start_decision import Verdict
+from relay.watchdog.start_decision import StartVerdict
 from relay.watchdog.start_evidence import Evidence, StartWindow, gather
 from relay.watchdog.start_words import Link
 
@@ -85,7 +85,7 @@ class StartCheck:
         grace_ends = scheduled.due + timedelta(seconds=options.start_grace)
         has_asked = self._has_asked(scheduled, now, options) and now >= grace_ends
         verdict = evidence.decision.verdict
-        if verdict is Verdict.STARTED or (verdict is Verdict.INFERRED and has_asked):
+        if verdict is StartVerdict.STARTED or (verdict is StartVerdict.INFERRED and has_asked):
             return self._started(scheduled, evidence, now, options)
         if scheduled.state is not State.DUE or scheduled.is_excused:
             return self._still_not_started(scheduled, now, options)
@@ -180,7 +180,7 @@ class StartCheck:
         decision = evidence.decision
         if decision.after_patience and now < asked_since + PATIENCE:
             return []
-        self._run_schedule.settle(State.LATE, no_sign=decision.verdict is Verdict.NO_SIGN)
+        self._run_schedule.settle(State.LATE, no_sign=decision.verdict is StartVerdict.NO_SIGN)
         shown = ", ".join(f"{name} {getattr(evidence, name)}" for name in ("events", "status", "history", "connection"))
         announcements = self._alerts.set(
             f"never_started:{scheduled.day}",

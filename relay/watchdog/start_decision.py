@@ -47,7 +47,7 @@ class ConnectionShows(StrEnum):
     GAP = "gap"
 
 
-class Verdict(StrEnum):
+class StartVerdict(StrEnum):
     """What follows."""
 
     STARTED = "started"
@@ -58,14 +58,14 @@ class Verdict(StrEnum):
     @property
     def is_started(self) -> bool:
         """Whether there is a run of this day."""
-        return self in (Verdict.STARTED, Verdict.INFERRED)
+        return self in (StartVerdict.STARTED, StartVerdict.INFERRED)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict. `after_patience`: it counts only when the grace and the patience behind it are over."""
 
-    verdict: Verdict
+    verdict: StartVerdict
     after_patience: bool = False
 
     def __str__(self) -> str:
@@ -77,10 +77,10 @@ class Decision:
 def decide(events: EventsShow, status: StatusShows, history: HistoryShows, connection: ConnectionShows) -> Decision:
     """Decide; two witnesses of absence are enough at the end of the grace, fewer have to wait, and say it weaker."""
     if events is EventsShow.OWN or status is StatusShows.OURS or history is HistoryShows.HAS:
-        return Decision(Verdict.STARTED)
+        return Decision(StartVerdict.STARTED)
     if events is EventsShow.TRACE and status in (StatusShows.UNCLEAR, StatusShows.SILENT):
-        return Decision(Verdict.INFERRED)
+        return Decision(StartVerdict.INFERRED)
     is_absent = history is HistoryShows.HAS_NOT
     witnesses = (status is not StatusShows.UNCLEAR) + is_absent + (connection is ConnectionShows.WHOLE)
     is_known = is_absent or status in (StatusShows.IDLE, StatusShows.ANOTHER)
-    return Decision(Verdict.NOT_STARTED if is_known else Verdict.NO_SIGN, after_patience=witnesses < 2)
+    return Decision(StartVerdict.NOT_STARTED if is_known else StartVerdict.NO_SIGN, after_patience=witnesses < 2)

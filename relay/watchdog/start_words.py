@@ -8,7 +8,7 @@ from relay.runs.run import Run
 from relay.runs.runs import Runs
 from relay.watchdog.api_state import ApiState
 from relay.watchdog.run_schedule import ScheduledRun
-from relay.watchdog.start_decision import ConnectionShows, HistoryShows, StatusShows, Verdict
+from relay.watchdog.start_decision import ConnectionShows, HistoryShows, StartVerdict, StatusShows
 from relay.watchdog.start_evidence import Evidence, StartWindow
 
 LONGEST_ID = 60
@@ -23,9 +23,9 @@ class Link:
     gap: tuple[datetime, datetime] | None = None
 
 
-def title(scheduled: ScheduledRun, verdict: Verdict) -> str:
+def title(scheduled: ScheduledRun, verdict: StartVerdict) -> str:
     """The alert's headline."""
-    if verdict is Verdict.NO_SIGN:
+    if verdict is StartVerdict.NO_SIGN:
         return f"No sign of the run of {day_name(scheduled.day)}"
     return f"{run_title(scheduled.day)} has not started"
 
@@ -140,6 +140,6 @@ def _beside(window: StartWindow, runs: Runs) -> list[str]:
 def _advice(evidence: Evidence) -> str:
     if evidence.status is StatusShows.SILENT:
         return "Check its host first, then `tickstock-relay status`."
-    if evidence.decision.verdict is Verdict.NO_SIGN:
+    if evidence.decision.verdict is StartVerdict.NO_SIGN:
         return "Check `tickstock-relay status`, then `tickstock-relay history --days 2`."
     return "Check the scheduler; `tickstock-relay trigger` starts a run."
