@@ -81,7 +81,7 @@ def count(db: sqlite3.Connection, state: int | None = None) -> Census:
     return Census(serial=int(serial[0]) if serial else 0, waiting=waiting, dead=dead, state=state)
 
 
-class Note:
+class CensusFile:
     """The file with the last census."""
 
     def __init__(self, store: Path) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from relay.store import census, schema
-from relay.store.census import Census, Loss, Note
+from relay.store.census import Census, CensusFile, Loss
 from relay.store.file import check, in_memory, inode, one_line, open_file, shelve, transaction
 from relay.store.salvage import save_rows
 from relay.store.shelf import StoredShelf
@@ -45,9 +45,9 @@ class Store:
         `is_first_start`: nothing else of an installation is there, so that a missing file is no loss.
         """
         self._path = path or Path(":memory:")
-        self._note = Note(path) if path else None
+        self._census_file = CensusFile(path) if path else None
         self._is_first_start = is_first_start
-        self._noted = (self._note.read() if self._note else None) or Census()
+        self._noted = (self._census_file.read() if self._census_file else None) or Census()
         self._changed = True
         self._inodes: list[int | None] = []
         """Of the file and of its log, as they were opened."""
@@ -228,7 +228,7 @@ class Store:
 
         SQLite would silently go on with files that have no name any more.
         """
-        if self._note is None:
+        if self._census_file is None:
             return None
         if self._inodes_now() != self._inodes:
             return sqlite3.OperationalError("the file or its log was deleted or replaced")
@@ -239,7 +239,7 @@ class Store:
 
     def _take_census(self) -> None:
         """Note what the store holds, if that has changed."""
-        if self._note is None:
+        if self._census_file is None:
             return
         try:
             now = census.count(self._db, sum({shelf.name: len(shelf) for shelf in self.shelves}.values()))
@@ -252,7 +252,7 @@ class Store:
         if not self.trouble:
             self._noted = msgspec.structs.replace(now, serial=serial)
             self._changed = False
-            self._note.write(self._noted)
+            self._census_file.write(self._noted)
 
     def _leave_disk(self, error: sqlite3.Error) -> None:
         memory = in_memory()

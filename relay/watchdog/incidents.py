@@ -22,7 +22,7 @@ from relay.watchdog.incident.belonging import Belonging
 from relay.watchdog.incident.changes import announced, change_of, digest_of, notes_of
 from relay.watchdog.incident.ends import settle
 from relay.watchdog.incident.errors import count_error
-from relay.watchdog.incident.record import Incident, IncidentKind, Note, Part
+from relay.watchdog.incident.record import Incident, IncidentKind, IncidentNote, Part
 from relay.watchdog.incident.state import Teller
 
 WAIT = timedelta(seconds=5)
@@ -254,7 +254,7 @@ def _with_incident(announcement: Announcement, incident: Incident) -> Announceme
     return msgspec.structs.replace(announcement, payload=payload)
 
 
-def _note(note: Note) -> dict[str, Any]:
+def _note(note: IncidentNote) -> dict[str, Any]:
     return {
         "number": note.number,
         "at": utc_text(note.at),

@@ -8,7 +8,7 @@ import click
 
 from relay.events.wording import clock_time
 from relay.status.snapshot import Snapshot
-from tickstock_simulator.demo.notes import Note
+from tickstock_simulator.demo.notes import DemoNote
 
 NAMES = {"scene": "-----", "tickstockpl": "TickStockPL", "slack": "Slack"}
 
@@ -41,7 +41,7 @@ class Lines:
     def __init__(self, output: Output) -> None:
         self._output = output
 
-    def note(self, note: Note) -> None:
+    def note(self, note: DemoNote) -> None:
         """Print what happened."""
         self._output.line(f"{clock_time(note.at, note.at, named=True)}  {NAMES[note.kind]:<11}  {note.text}")
 

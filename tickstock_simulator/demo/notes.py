@@ -22,7 +22,7 @@ SHOWN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class DemoNote:
     """One thing that happened. `kind` is `scene`, `tickstockpl` or `slack`."""
 
     at: datetime
@@ -36,27 +36,27 @@ class Notes:
     """Collects; `listener` is told each note as it comes."""
 
     now: Callable[[], datetime]
-    listener: Callable[[Note], None]
-    alerts: list[Note] = field(default_factory=list)
+    listener: Callable[[DemoNote], None]
+    alerts: list[DemoNote] = field(default_factory=list)
     scene: str = "The parts come up"
     _shown: int = 0
 
     def tell_scene(self, text: str) -> None:
         """A scene begins."""
         self.scene = text
-        self.listener(Note(self.now(), "scene", text))
+        self.listener(DemoNote(self.now(), "scene", text))
 
     def say(self, event: str, **facts: object) -> None:
         """The TickStockPL stand-in says what it does."""
         if text := SHOWN.get(event, ""):
             known = {"run_id": "?", "trigger_type": "?", "phase": "?", "status": "?", "why": "?"} | facts
             known["run_id"] = str(known["run_id"])[:8]
-            self.listener(Note(self.now(), "tickstockpl", plain(text.format(**known))))
+            self.listener(DemoNote(self.now(), "tickstockpl", plain(text.format(**known))))
 
     def slack(self, messages: list[SlackMessage]) -> None:
         """Take the messages that have arrived since the last time."""
         for message in messages[self._shown :]:
-            note = Note(self.now(), "slack", plain(message.text.replace("*", "")), message.color)
+            note = DemoNote(self.now(), "slack", plain(message.text.replace("*", "")), message.color)
             self.alerts.append(note)
             self.listener(note)
         self._shown = len(messages)

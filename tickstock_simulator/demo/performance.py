@@ -13,7 +13,7 @@ from rich.console import Console
 from relay.events.wording import plural
 from relay.status.snapshot import Snapshot
 from tickstock_simulator.demo.lines import Lines, Output
-from tickstock_simulator.demo.notes import Note, Notes
+from tickstock_simulator.demo.notes import DemoNote, Notes
 from tickstock_simulator.demo.stage import Stage
 from tickstock_simulator.demo.story import ERRORS, START, Expected, Story, speed_for
 from tickstock_simulator.demo.view import View
@@ -38,7 +38,7 @@ OVERTIME = 20.0
 class Show(Protocol):
     """Shows a performance to somebody."""
 
-    def note(self, note: Note) -> None:
+    def note(self, note: DemoNote) -> None:
         """Something happened."""
 
     def show(self, snapshot: Snapshot) -> None:
@@ -66,7 +66,7 @@ class Performance:
         self._keep_open = keep_open
         self._interrupted = asyncio.Event()
         self._output = Output(closed=self._interrupted.set)
-        self._shows: list[Callable[[Note], None]] = []
+        self._shows: list[Callable[[DemoNote], None]] = []
         self._notes = Notes(self._now, self._show_note)
         self._stage = Stage(directory, start=START, speed=speed_for(seconds), say=self._notes.say)
         self._story = Story(self._stage, self._notes.tell_scene)
@@ -106,7 +106,7 @@ class Performance:
     def _now(self) -> datetime:
         return self._stage.simulator.clock.now()
 
-    def _show_note(self, note: Note) -> None:
+    def _show_note(self, note: DemoNote) -> None:
         for show_note in self._shows:
             show_note(note)
 

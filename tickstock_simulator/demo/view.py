@@ -14,7 +14,7 @@ from rich.text import Text
 from relay.events.wording import clock_time, duration
 from relay.process.terminal import plain
 from relay.status.snapshot import PhaseView, RunView, Snapshot
-from tickstock_simulator.demo.notes import Note, Notes
+from tickstock_simulator.demo.notes import DemoNote, Notes
 
 BAR = 10
 ALERTS = 4
@@ -41,7 +41,7 @@ class View:
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
 
-    def note(self, note: Note) -> None:
+    def note(self, note: DemoNote) -> None:
         """Nothing by itself: `show` has all notes."""
 
     def show(self, snapshot: Snapshot) -> None:
@@ -123,12 +123,12 @@ def _phase(phase: PhaseView) -> Text:
     return Text.assemble(f"{phase.name} ", *bar)
 
 
-def _alerts(alerts: list[Note]) -> list[RenderableType]:
+def _alerts(alerts: list[DemoNote]) -> list[RenderableType]:
     lines = [_alert(note) for note in alerts[-ALERTS:]]
     return [*lines, *[Text("")] * (ALERTS - len(lines))]
 
 
-def _alert(note: Note) -> Text:
+def _alert(note: DemoNote) -> Text:
     return _short(Text.assemble(("▌", note.color or ""), f"{clock_time(note.at, note.at)}  {note.text}"))
 
 

@@ -9,7 +9,7 @@ import msgspec
 from relay.events import SEVERITIES
 from relay.events.wording import duration
 from relay.watchdog.incident.lists import cut
-from relay.watchdog.incident.record import MAX_NOTES, Announced, Incident, Note, Stage
+from relay.watchdog.incident.record import MAX_NOTES, Announced, Incident, IncidentNote, Stage
 from relay.watchdog.incident.state import IncidentState, Teller
 from relay.watchdog.incident.text import second, sentence
 
@@ -59,11 +59,13 @@ def announced(incident: Incident, state: IncidentState, digest: str, now: dateti
     )
 
 
-def notes_of(incident: Incident, state: IncidentState, change: str, teller: Teller, now: datetime) -> list[Note]:
+def notes_of(
+    incident: Incident, state: IncidentState, change: str, teller: Teller, now: datetime
+) -> list[IncidentNote]:
     """The story so far, with what this state adds to it."""
     texts = [(now, sentence(state.words.title))] if change == "begins" else _news(incident, state, change, teller, now)
     new = [
-        Note(
+        IncidentNote(
             number=incident.number,
             at=at,
             change=change,

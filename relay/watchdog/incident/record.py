@@ -83,7 +83,7 @@ class ErrorGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
     recovery: str | None = None
 
 
-class Note(msgspec.Struct, omit_defaults=True, kw_only=True):
+class IncidentNote(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One step of the story: what a reply in a thread says. `number` is that of the state that brought it."""
 
     number: int
@@ -144,7 +144,7 @@ class Incident(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_lasting: bool = False
     """It is over, and what it told of is not mended: a day that was never run."""
     face: Face | None = None
-    notes: list[Note] = []
+    notes: list[IncidentNote] = []
     number: int = 0
     """Of the last state that was announced; 0: none was."""
     announced: Announced | None = None
