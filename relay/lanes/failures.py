@@ -23,7 +23,7 @@ ALONE_FAILS = -1
 """Of a row that failed while others arrived."""
 
 
-class Action(Enum):
+class FailureAction(Enum):
     """What to do with the rows of a failed delivery."""
 
     RETRY = auto()
@@ -36,7 +36,7 @@ class Action(Enum):
 class RetryDecision:
     """What to do, and for `RETRY` when: epoch seconds. `note` is for people, behind the error."""
 
-    action: Action
+    action: FailureAction
     not_before: float = 0.0
     note: str = ""
 
@@ -60,7 +60,7 @@ class Failures:
         poisoned = outcome.reason is Reason.FAILED and len(rows) > 1
         if outcome.worth_retrying and not poisoned and not (most and rows[0].attempts >= most):
             return self._retry(rows, outcome, delivered, now)
-        return RetryDecision(Action.SEND_SINGLY if len(rows) > 1 else Action.GIVE_UP)
+        return RetryDecision(FailureAction.SEND_SINGLY if len(rows) > 1 else FailureAction.GIVE_UP)
 
     def _retry(self, rows: Sequence[Row], outcome: Outcome, delivered: int, now: float) -> RetryDecision:
         backoff = min(self._options.retry_most, self._options.retry_first * 2 ** min(rows[0].attempts - 1, 30))
@@ -68,8 +68,8 @@ class Failures:
         asked = min(max(outcome.retry_after or 0.0, 0.0), self._options.longest_rest)
         if self._fail_alone(rows, delivered):  # the place works: only these rows wait
             if outcome.reason is Reason.SERVER_ERROR and len(rows) > 1 and not rows[0].repeat_key:
-                return RetryDecision(Action.SEND_SINGLY)
-            return RetryDecision(Action.RETRY, now + max(wait, asked))
+                return RetryDecision(FailureAction.SEND_SINGLY)
+            return RetryDecision(FailureAction.RETRY, now + max(wait, asked))
         if outcome.reason is Reason.RATE_LIMITED:
             rest = asked or self._options.retry_first
             self._breaker.rest_until(now + rest, now)
@@ -77,9 +77,9 @@ class Failures:
                 datetime.fromtimestamp(now + rest, UTC), datetime.fromtimestamp(now, UTC), seconds=True, named=True
             )
             note = f"; it asked to wait, next try at {until}"
-            return RetryDecision(Action.RETRY, now + (asked or wait) + BEHIND_OTHERS, note)
+            return RetryDecision(FailureAction.RETRY, now + (asked or wait) + BEHIND_OTHERS, note)
         self._breaker.failed(now)
-        return RetryDecision(Action.RETRY, now + (asked or wait))
+        return RetryDecision(FailureAction.RETRY, now + (asked or wait))
 
     def _fail_alone(self, rows: Sequence[Row], delivered: int) -> bool:
         """Whether others have arrived since these rows failed: then the trouble is theirs, until others fail too."""

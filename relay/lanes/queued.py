@@ -18,7 +18,7 @@ from relay.lanes.admission import Admission
 from relay.lanes.arrived import Arrived
 from relay.lanes.attempt import attempt
 from relay.lanes.breaker import Breaker, BreakerState
-from relay.lanes.failures import Action, Failures
+from relay.lanes.failures import FailureAction, Failures
 from relay.lanes.incident_states import IncidentStates
 from relay.lanes.lane import Lane
 from relay.lanes.poison import ENOUGH, DeliveryWatch
@@ -251,16 +251,16 @@ class QueuedLane(Lane):
             row.error = error
         verdict = self._failures.verdict(rows, outcome, self.delivered, now.timestamp())
         self.error += verdict.note
-        if verdict.action is Action.GIVE_UP:
+        if verdict.action is FailureAction.GIVE_UP:
             self._dead_letter(rows, outcome.reason, error)
             return True
         for row in rows:
-            if verdict.action is Action.SEND_SINGLY:
+            if verdict.action is FailureAction.SEND_SINGLY:
                 row.delivery = unpacked(row.event).id
             else:
                 row.not_before = verdict.not_before
         self._outbox.postpone(rows)
-        if verdict.action is Action.RETRY and self._sink.renders_incidents:
+        if verdict.action is FailureAction.RETRY and self._sink.renders_incidents:
             self._states.withdraw_superseded(rows[0])
         return False
 

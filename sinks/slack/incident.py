@@ -32,7 +32,7 @@ class Phase(msgspec.Struct, frozen=True):
     strong: bool = False
 
 
-class Action(msgspec.Struct, frozen=True):
+class ActionItem(msgspec.Struct, frozen=True):
     """One thing to do, with its command where there is one."""
 
     text: str = ""
@@ -101,7 +101,7 @@ class Incident(msgspec.Struct, frozen=True):
     cleared: Cleared | None = None
     data: Usable | None = None
     phases: list[Phase] = []
-    actions: list[Action] = []
+    actions: list[ActionItem] = []
     began: str = ""
     errors: Errors = Errors()
     notes: list[Note] = []

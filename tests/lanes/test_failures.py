@@ -6,7 +6,7 @@ import pytest
 
 from relay.config.settings import OutboxOptions
 from relay.lanes.breaker import Breaker, BreakerState
-from relay.lanes.failures import BEHIND_OTHERS, Action, Failures
+from relay.lanes.failures import BEHIND_OTHERS, FailureAction, Failures
 from relay.store.outbox import Row
 from sinks.base import Outcome, Reason
 
@@ -26,15 +26,15 @@ def failures(**options: Any) -> tuple[Failures, Breaker]:
 @pytest.mark.parametrize("reason", [Reason.REJECTED, Reason.UNAUTHORIZED, Reason.TOO_LARGE])
 def test_what_is_final_is_given_up_or_sent_singly_and_the_place_is_not_to_blame(reason: Reason) -> None:
     judge, breaker = failures()
-    assert judge.verdict(rows(1), Outcome(reason), 0, NOW).action is Action.GIVE_UP
-    assert judge.verdict(rows(2, 3), Outcome(reason), 0, NOW).action is Action.SEND_SINGLY
+    assert judge.verdict(rows(1), Outcome(reason), 0, NOW).action is FailureAction.GIVE_UP
+    assert judge.verdict(rows(2, 3), Outcome(reason), 0, NOW).action is FailureAction.SEND_SINGLY
     assert breaker.state is BreakerState.CLOSED
 
 
 def test_a_sinks_bug_is_looked_for_in_each_row_alone_and_then_retried() -> None:
     judge, _ = failures()
-    assert judge.verdict(rows(1, 2), Outcome(Reason.FAILED), 0, NOW).action is Action.SEND_SINGLY
-    assert judge.verdict(rows(1), Outcome(Reason.FAILED), 0, NOW).action is Action.RETRY
+    assert judge.verdict(rows(1, 2), Outcome(Reason.FAILED), 0, NOW).action is FailureAction.SEND_SINGLY
+    assert judge.verdict(rows(1), Outcome(Reason.FAILED), 0, NOW).action is FailureAction.RETRY
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5, 40])
@@ -67,7 +67,7 @@ def test_a_row_that_fails_while_others_arrive_rests_nobody(reason: Reason) -> No
 
 
 def test_a_group_that_fails_alone_is_sent_singly_unless_it_is_one_message_of_repeats() -> None:
-    for repeat, action in ((None, Action.SEND_SINGLY), ("same", Action.RETRY)):
+    for repeat, action in ((None, FailureAction.SEND_SINGLY), ("same", FailureAction.RETRY)):
         judge, _ = failures()
         judge.verdict(rows(1, 2, repeat=repeat), Outcome(Reason.SERVER_ERROR), 0, NOW)
         assert judge.verdict(rows(1, 2, repeat=repeat), Outcome(Reason.SERVER_ERROR), 1, NOW).action is action
