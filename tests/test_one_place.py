@@ -91,7 +91,9 @@ def test_the_demo_patches_no_constant_of_the_relay() -> None:
                     assert not patched, f"{path}:{node.lineno}: pass it in"
 
 
-@pytest.mark.parametrize("name", ["Alert", "Reason", "Selection", "Parts", "State", "Verdict", "Note", "Action"])
+@pytest.mark.parametrize(
+    "name", ["Alert", "Reason", "Selection", "Parts", "State", "Verdict", "Note", "Action", "Link"]
+)
 def test_a_name_that_was_shared_is_of_one_class_at_most(name: str) -> None:
     product = ("relay", "sinks", "tickstock_simulator")
     assert len(having(f"\nclass {name}:", product) + having(f"\nclass {name}(", product)) <= 1

@@ -39,7 +39,7 @@ from relay.store.outbox import Outbox
 from relay.store.store import FILE_NAME, Store
 from relay.subscription.handover import Handover
 from relay.subscription.poison import PoisonSearch
-from relay.subscription.subscription import Link, Subscription
+from relay.subscription.subscription import Subscription, SubscriptionChange
 from relay.tracking import Tracker
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.day_log import DayCounts
@@ -210,7 +210,7 @@ class Parts:
         """Send what a part has to say the way of all events, known to incidents, recent history and the like."""
         self.intake.announce(self.tracker.announced(announcements, now), now)
 
-    def link_changed(self, link: Link) -> None:
+    def link_changed(self, link: SubscriptionChange) -> None:
         """Tell all whom it concerns that the subscription has begun or ended."""
         now = self.clock.now()
         announcements = self.gaps.changed(link, now)

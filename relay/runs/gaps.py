@@ -11,7 +11,7 @@ import msgspec
 from relay.events import Announcement, Severity, utc_text
 from relay.events.wording import clock_time
 from relay.store.shelf import Shelf
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import SubscriptionChange
 
 HEARTBEAT = 5.0
 """Seconds between two notes of that moment, at least: a gap after a crash may begin that much too early."""
@@ -57,7 +57,7 @@ class Gaps:
         if self._alive is None or abs((known_until - self._alive).total_seconds()) >= HEARTBEAT:
             self._note(known_until)
 
-    def changed(self, link: Link, now: datetime) -> list[Announcement]:
+    def changed(self, link: SubscriptionChange, now: datetime) -> list[Announcement]:
         """The subscription began or ended."""
         if not link.subscribed:
             if self._subscribed and link.known_until is not None:

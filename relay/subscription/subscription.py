@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class SubscriptionChange:
     """What the subscription says of itself: subscribed, anew or by a handover with nothing missed, or lost and why.
 
     `known_until` is the last moment at which a subscription that was lost was known to be right; None if never.
@@ -63,7 +63,7 @@ class Subscription:
         handover: Handover,
         *,
         now: Callable[[], datetime],
-        changed: Callable[[Link], None],
+        changed: Callable[[SubscriptionChange], None],
     ) -> None:
         """`changed` is called whenever the subscription begins or ends."""
         self._options = options
@@ -226,7 +226,7 @@ class Subscription:
             adopted=adopted,
             stream=connection.stream,
         )
-        self._changed(Link(subscribed=True, adopted=adopted))
+        self._changed(SubscriptionChange(subscribed=True, adopted=adopted))
 
     def _not_subscribed(self, reason: str) -> None:
         was_subscribed = self.subscribed
@@ -237,7 +237,7 @@ class Subscription:
         self._reasons.warn(reason, "not subscribed")
         if was_subscribed:
             self.lost_since = self.changed_at = self._now()
-            self._changed(Link(subscribed=False, reason=reason, known_until=known_until))
+            self._changed(SubscriptionChange(subscribed=False, reason=reason, known_until=known_until))
 
     def _lost(self, error: OSError) -> None:
         self._not_subscribed(reason_of_loss(error))

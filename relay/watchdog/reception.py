@@ -30,7 +30,7 @@ NEXT_NOTICE = timedelta(minutes=10)
 """What is missed so soon after a notice is put together into the next one: a connection may come and go."""
 
 
-class Link(Protocol):
+class SubscriptionStatus(Protocol):
     """What of the subscription matters here."""
 
     lost_since: datetime | None
@@ -45,7 +45,9 @@ class Reception:
         self._alerts = alerts
         self._noticed: datetime | None = None
 
-    def tick(self, now: datetime, link: Link, gaps: Gaps, runs: Runs, api: ApiState) -> list[Announcement]:
+    def tick(
+        self, now: datetime, link: SubscriptionStatus, gaps: Gaps, runs: Runs, api: ApiState
+    ) -> list[Announcement]:
         """What there is to say now."""
         if link.lost_since is not None:
             return self._not_subscribed(link, link.lost_since, now)
@@ -68,7 +70,7 @@ class Reception:
         self._noticed = now
         return [_notice(gap, runs, api)]
 
-    def _not_subscribed(self, link: Link, since: datetime, now: datetime) -> list[Announcement]:
+    def _not_subscribed(self, link: SubscriptionStatus, since: datetime, now: datetime) -> list[Announcement]:
         return self._alerts.set(
             KEY,
             True,

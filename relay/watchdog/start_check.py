@@ -18,7 +18,7 @@ from relay.watchdog.api_state import ApiState
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
 from relay.watchdog.start_decision import StartVerdict
 from relay.watchdog.start_evidence import Evidence, StartWindow, gather
-from relay.watchdog.start_words import Link
+from relay.watchdog.start_words import SubscriptionSpan
 
 ASKED_AHEAD = 90.0
 """Seconds before the end of the grace from which on the API is asked, so that the alert is not late by a poll."""
@@ -34,7 +34,7 @@ class StartCheck:
     """Watches the current slot of the agenda."""
 
     def __init__(
-        self, run_schedule: RunSchedule, runs: Runs, alerts: Alerts, link: Callable[[], Link], now: datetime
+        self, run_schedule: RunSchedule, runs: Runs, alerts: Alerts, link: Callable[[], SubscriptionSpan], now: datetime
     ) -> None:
         """`link` tells since when the relay is subscribed; `now` is when this process began to look."""
         self._run_schedule = run_schedule

@@ -16,7 +16,7 @@ LONGEST_ID = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class SubscriptionSpan:
     """Since when the relay is subscribed to Redis; None: it is not. `gap`: when it was not, the last time."""
 
     since: datetime | None = None
@@ -38,7 +38,9 @@ def asked_late(first_answer: datetime | None, asked_since: datetime, grace_ends:
     return f"TickStockPL {what} at {clock_time(first_answer, grace_ends)}, after the run was due."
 
 
-def message(window: StartWindow, evidence: Evidence, api: ApiState, link: Link, runs: Runs, late: str = "") -> str:
+def message(
+    window: StartWindow, evidence: Evidence, api: ApiState, link: SubscriptionSpan, runs: Runs, late: str = ""
+) -> str:
     """When it was due, what each witness shows, and what to do; `late`: see `asked_late`."""
     sentences = [
         f"It was due at {clock_time(window.scheduled.due, window.scheduled.day, utc=True)}.",
@@ -94,7 +96,7 @@ def _history(evidence: Evidence, api: ApiState) -> str:
     return f"Its history cannot be read: {api.history_error or 'it has not answered yet'}."
 
 
-def _events(window: StartWindow, evidence: Evidence, link: Link, runs: Runs) -> str:
+def _events(window: StartWindow, evidence: Evidence, link: SubscriptionSpan, runs: Runs) -> str:
     scheduled, strays = window.scheduled, len(runs.loose.strays(window.opens))
     last = f" came at {clock_time(runs.loose.strays(window.opens)[-1].received, scheduled.day)}" if strays else ""
     if strays:

@@ -21,7 +21,7 @@ from relay.watchdog.progress_check import ProgressCheck
 from relay.watchdog.result_check import ResultCheck
 from relay.watchdog.run_schedule import RunSchedule, ScheduledRun
 from relay.watchdog.start_check import StartCheck
-from relay.watchdog.start_words import Link
+from relay.watchdog.start_words import SubscriptionSpan
 
 RECENTLY = timedelta(minutes=2)
 FAILURES = 3
@@ -44,7 +44,7 @@ class Watchdog:
         self._began = now
         self.run_schedule = RunSchedule(options.schedule, shelf, options.finish_grace)
         self.auto_trigger = AutoTrigger(self.run_schedule, shelf)
-        self._link = Link()
+        self._link = SubscriptionSpan()
         self._start_check = StartCheck(self.run_schedule, runs, alerts, lambda: self._link, now)
         self._progress_check = ProgressCheck(self.run_schedule, runs, alerts, self._connected_since, pace)
         self._result_check = ResultCheck(runs, alerts)
@@ -76,7 +76,7 @@ class Watchdog:
         """
         if adopted and (known := self._shelf.get(_CONNECTED_SINCE)):
             since = datetime.fromisoformat(known)
-        self._link = Link(since, gap or self._link.gap)
+        self._link = SubscriptionSpan(since, gap or self._link.gap)
         self._shelf.put(_CONNECTED_SINCE, since.isoformat() if since else None)
 
     def clock_stepped(self, now: datetime) -> None:

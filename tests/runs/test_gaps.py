@@ -5,21 +5,21 @@ from datetime import timedelta
 from relay.events import Announcement, Severity
 from relay.runs.gaps import Gaps
 from relay.store.shelf import MemoryShelf
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import SubscriptionChange
 from tests.support.wire import utc
 
 NOW = utc("2025-01-27 21:15")
-ON = Link(subscribed=True)
-ADOPTED = Link(subscribed=True, adopted=True)
+ON = SubscriptionChange(subscribed=True)
+ADOPTED = SubscriptionChange(subscribed=True, adopted=True)
 
 
 def after(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def lost(seconds: float | None = None) -> Link:
+def lost(seconds: float | None = None) -> SubscriptionChange:
     """Lost; all was received until so many seconds after the beginning, or that is not known."""
-    return Link(
+    return SubscriptionChange(
         subscribed=False,
         reason="no connection: refused",
         known_until=None if seconds is None else NOW + after(seconds),

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import SubscriptionChange
 from tests.support import Valkey
 from tests.support.listening import listening, publish
 
@@ -23,7 +23,7 @@ async def test_the_next_one_goes_on_where_the_last_one_stopped(shared_valkey: Va
         await publish(shared_valkey, b"5")
         await second.received_all(3)
     assert first.received + second.received == [b"1", b"2", b"3", b"4", b"5"]
-    assert second.links == [Link(subscribed=True, adopted=True)]
+    assert second.links == [SubscriptionChange(subscribed=True, adopted=True)]
     assert second.batches[0].stream == first.batches[0].stream
     assert second.offsets[0] > first.offsets[-1]
     assert len({*first.offsets, *second.offsets}) == 5
@@ -40,7 +40,7 @@ async def test_an_inherited_connection_that_died_is_read_to_its_end_and_is_no_ha
         valkey.start()
         await second.subscribed()
     assert second.received == [b"1", b"2"]
-    assert second.links == [Link(subscribed=True, adopted=False)]
+    assert second.links == [SubscriptionChange(subscribed=True, adopted=False)]
 
 
 @pytest.mark.parametrize("changed", ["patterns", "server", "no tcp", "name"])
@@ -63,6 +63,6 @@ async def test_a_descriptor_that_our_configuration_does_not_ask_for_is_closed(
         url = f"redis://{host}:{shared_valkey.port}/0"
         async with listening(inherited, url=url, patterns=[pattern]) as second:
             await second.subscribed()
-    assert second.links == [Link(subscribed=True)]
+    assert second.links == [SubscriptionChange(subscribed=True)]
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)

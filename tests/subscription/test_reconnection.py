@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from relay.subscription import connection as connection_module
 from relay.subscription.connect import ConnectError, Connector
-from relay.subscription.subscription import LONGEST_WAIT, Link
+from relay.subscription.subscription import LONGEST_WAIT, SubscriptionChange
 from tests.support import TcpProxy, Valkey, eventually
 from tests.support.listening import Listener, listening, publish, url_of
 
@@ -23,7 +23,7 @@ async def test_a_silent_connection_is_pinged_and_stays(shared_valkey: Valkey, pr
         await eventually(lambda: shared_valkey.client.info("commandstats")["cmdstat_ping"]["calls"] >= before + 3)
         await publish(shared_valkey, b"still here")
         await listener.received_all(1)
-    assert listener.links == [Link(subscribed=True)]
+    assert listener.links == [SubscriptionChange(subscribed=True)]
 
 
 @pytest.mark.parametrize("stopped", [31.0, 60.0, 86_400.0])
@@ -45,7 +45,7 @@ async def test_who_was_stopped_gives_redis_its_time_to_answer(
         proxy.release()
         await publish(shared_valkey, b"still here")
         await listener.received_all(1)
-    assert listener.links == [Link(subscribed=True)]
+    assert listener.links == [SubscriptionChange(subscribed=True)]
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])

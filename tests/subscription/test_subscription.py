@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.subscription.socket import PEEK_AT_MOST
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import SubscriptionChange
 from tests.support import TcpProxy, Valkey, eventually
 from tests.support.listening import MEGABYTE, listening, publish, url_of
 
@@ -20,7 +20,7 @@ async def test_messages_arrive_in_order_with_their_channels(shared_valkey: Valke
     assert listener.received == [b"%d" % number for number in range(500)]
     assert {channel for batch in listener.batches for channel, _, _ in batch.messages} == {b"tickstock:a:b"}
     assert listener.offsets == sorted(set(listener.offsets))
-    assert listener.links == [Link(subscribed=True)]
+    assert listener.links == [SubscriptionChange(subscribed=True)]
 
 
 async def test_overlapping_patterns_deliver_once(shared_valkey: Valkey) -> None:
@@ -45,7 +45,7 @@ async def test_a_large_message_arrives_whole_between_small_ones(
         assert listener.subscription.descriptor(), "it can be handed over again"
     assert [len(data) for data in listener.received] == [6, size, 5]
     assert listener.received[1] == large
-    assert listener.links == [Link(subscribed=True)]
+    assert listener.links == [SubscriptionChange(subscribed=True)]
 
 
 async def test_a_message_that_comes_slowly_is_waited_for(shared_valkey: Valkey, proxy: TcpProxy) -> None:
@@ -57,7 +57,7 @@ async def test_a_message_that_comes_slowly_is_waited_for(shared_valkey: Valkey, 
         await publish(shared_valkey, b"x" * 1_000_000)
         await listener.received_all(1)
         proxy.rate = None
-        assert listener.links == [Link(subscribed=True)]
+        assert listener.links == [SubscriptionChange(subscribed=True)]
 
 
 async def test_half_a_message_does_not_spin(shared_valkey: Valkey, proxy: TcpProxy) -> None:

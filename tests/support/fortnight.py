@@ -15,7 +15,7 @@ from relay.config.settings import Settings
 from relay.daemon import Daemon
 from relay.events import Message
 from relay.subscription.batch import Batch
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import SubscriptionChange
 from tests.support.shapes import plain_ink, run_messages
 from tests.support.year import utc_of
 from tickstock_simulator.flow import Run, ending
@@ -70,7 +70,7 @@ class Fortnight:
     def _link(self, *, subscribed: bool) -> None:
         reason = "" if subscribed else "Redis closed the connection"
         self._daemon.parts.subscription.subscribed = subscribed
-        self._daemon.parts.link_changed(Link(subscribed, reason=reason, known_until=self.now))
+        self._daemon.parts.link_changed(SubscriptionChange(subscribed, reason=reason, known_until=self.now))
 
     def _trading_day(self, day: str) -> None:
         self._until(utc_of(f"{day} 16:10"))

@@ -10,7 +10,7 @@ from typing import Any
 from relay.config.settings import RedisOptions
 from relay.subscription.batch import Batch
 from relay.subscription.handover import Handover
-from relay.subscription.subscription import Link, Subscription
+from relay.subscription.subscription import Subscription, SubscriptionChange
 from tests.support import Valkey, eventually
 
 MEGABYTE = 1 << 20
@@ -21,7 +21,7 @@ class Listener:
 
     def __init__(self, options: dict[str, Any], inherited: dict[str, int] | None = None) -> None:
         self.batches: list[Batch] = []
-        self.links: list[Link] = []
+        self.links: list[SubscriptionChange] = []
         settings = RedisOptions.model_validate(options)
         self.subscription = Subscription(
             settings, Handover(settings, inherited or {}), now=lambda: datetime.now(UTC), changed=self.links.append

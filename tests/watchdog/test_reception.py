@@ -11,7 +11,7 @@ from relay.runs.gaps import Gaps
 from relay.runs.runs import Runs
 from relay.runs.signals import State
 from relay.store.shelf import MemoryShelf
-from relay.subscription.subscription import Link
+from relay.subscription.subscription import SubscriptionChange
 from relay.tickstockpl.models import Status
 from relay.watchdog.alerts import Alerts
 from relay.watchdog.api_state import ApiState
@@ -21,7 +21,7 @@ from tests.support.wire import a_run, upto, utc
 
 NOW = utc("2025-01-27 21:15")
 REFUSED = "Redis refuses: NOPERM No permissions to access a channel"
-BACK = Link(subscribed=True)
+BACK = SubscriptionChange(subscribed=True)
 
 
 class Scene:
@@ -43,7 +43,7 @@ class Scene:
     def lose(self, second: float, reason: str = REFUSED, problem: str = "") -> None:
         since = NOW + timedelta(seconds=second)
         self.link = SimpleNamespace(lost_since=since, problem=problem, reason=reason)
-        self.gaps.changed(Link(subscribed=False, reason=reason, known_until=since), since)
+        self.gaps.changed(SubscriptionChange(subscribed=False, reason=reason, known_until=since), since)
 
     def subscribe(self, second: float) -> None:
         self.link = SimpleNamespace(lost_since=None, problem="", reason="")
@@ -205,7 +205,7 @@ def test_a_restart_before_the_gap_was_told_leaves_it_to_the_next_process(scene: 
     scene.subscribe(20)
     scene.tick(21)
     scene.start()
-    scene.gaps.changed(Link(subscribed=True, adopted=True), scene.at(30))
+    scene.gaps.changed(SubscriptionChange(subscribed=True, adopted=True), scene.at(30))
     scene.answer(35, is_running=False)
     (notice,) = scene.tick(35)
     assert notice.payload["facts"]["seconds"] == 10.0
