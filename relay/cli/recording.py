@@ -16,6 +16,7 @@ from relay.cli.running import ask, places
 from relay.cli.store import StoreShelf, opened_store
 from relay.process.operations import SHELF, Operation, who_am_i
 from relay.process.terminal import plain
+from relay.redaction.built_in import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,14 +50,14 @@ def recorded(command: str, arguments: Iterable[str] = (), config: Path | None = 
         raise
     finally:
         if ok or record.answer:
-            words = [word[:LONGEST_WORD] for word in arguments]
+            words = [shortened(word, LONGEST_WORD) or "" for word in arguments]
             _tell(
                 Operation(
                     command=command,
                     who=who_am_i(),
                     uid=os.getuid(),
                     arguments=words,
-                    answer=record.answer[:LONGEST_WORD],
+                    answer=shortened(record.answer, LONGEST_WORD) or "",
                     ok=ok,
                 ),
                 config,

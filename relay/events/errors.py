@@ -1,14 +1,17 @@
-"""Which errors are the same: one answer for page, Slack, incidents and whoever counts them. Pure."""
+"""Which errors are the same: one answer for page, Slack, incidents and whoever counts them. Pure.
+
+The texts are whole: who shows them cuts them (`relay.redaction.built_in`), and redacts them before.
+"""
 
 import re
 from functools import lru_cache
 from hashlib import blake2b
 
 from relay.events.model import Event
-from relay.events.values import text
+from relay.events.values import WHOLE, text
 
 MAX_COMPARED = 300
-"""Characters of a message that tell one error from another."""
+"""Characters of a text that tell one error from another."""
 GROUP_BYTES = 6
 
 _MESSAGES = ("message", "error_message", "error", "reason", "description")
@@ -31,32 +34,34 @@ def error_group(event: Event) -> str:
         event.severity.label,
         error_place(event),
         error_code(event),
-        _shape(error_message(event, MAX_COMPARED) or "", error_symbol(event), event.run_id),
+        _shape((error_message(event) or "")[:MAX_COMPARED], (error_symbol(event) or "")[:MAX_COMPARED], event.run_id),
     )
-    return blake2b("\0".join(parts).encode(errors="replace"), digest_size=GROUP_BYTES).hexdigest()
+    return blake2b(
+        "\0".join(part[:MAX_COMPARED] for part in parts).encode(errors="replace"), digest_size=GROUP_BYTES
+    ).hexdigest()
 
 
 def error_place(event: Event) -> str:
     """The component that reports it, else who published it."""
-    return text(event.payload.get("component"), 80) or event.source or ""
+    return text(event.payload.get("component"), WHOLE) or event.source or ""
 
 
 def error_code(event: Event) -> str:
     """Its code, else its category; empty when it has neither."""
-    return text(event.payload.get("error_code"), 80) or text(event.payload.get("category"), 80) or ""
+    return text(event.payload.get("error_code"), WHOLE) or text(event.payload.get("category"), WHOLE) or ""
 
 
-def error_message(event: Event, longest: int = 1000) -> str | None:
-    """What an error says in words, cut to `longest` characters; None when it has none."""
+def error_message(event: Event) -> str | None:
+    """What an error says in words; None when it has none."""
     payload = event.payload
-    return next((words for name in _MESSAGES if (words := text(payload.get(name), longest))), None)
+    return next((words for name in _MESSAGES if (words := text(payload.get(name), WHOLE))), None)
 
 
 def error_symbol(event: Event) -> str | None:
     """The symbol that an error is about."""
     context = event.payload.get("context")
     inner = context.get("symbol") if isinstance(context, dict) else None
-    return text(event.payload.get("symbol"), 20) or text(inner, 20)
+    return text(event.payload.get("symbol"), WHOLE) or text(inner, WHOLE)
 
 
 @lru_cache(maxsize=1024)

@@ -69,6 +69,10 @@ def moment(value: object) -> datetime | None:
         return None
 
 
+WHOLE = 1 << 40
+"""More characters than any text has."""
+
+
 def text(value: object, longest: int = 200) -> str | None:
     """Words, or a whole number written as one, cut to `longest` characters."""
     if type(value) is int:

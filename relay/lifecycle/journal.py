@@ -15,6 +15,7 @@ from relay.events import Announcement, Severity
 from relay.events.incidents import CHANNEL
 from relay.events.wording import clock_time, duration, figure, plural
 from relay.process.plain_text import plain
+from relay.redaction.built_in import shortened
 
 LONGEST = 240
 """Characters of a line."""
@@ -139,7 +140,7 @@ def _joined(title: str, message: str) -> str:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
+    return text if len(text) <= LONGEST else f"{(shortened(text, LONGEST - 1) or '').rstrip()}…"
 
 
 def _moment(text: object) -> datetime | None:

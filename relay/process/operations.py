@@ -15,6 +15,7 @@ import msgspec
 
 from relay.events import Announcement
 from relay.process.plain_text import plain
+from relay.redaction.built_in import shortened
 
 SHELF = "operations"
 MOST = 300
@@ -84,4 +85,4 @@ def operation_of(facts: Any, uid: int | None = None) -> Operation:
 
 
 def _line(text: str) -> str:
-    return plain(text)[:MOST]
+    return shortened(plain(text), MOST) or ""

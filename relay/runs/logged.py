@@ -1,13 +1,15 @@
 """One event, and one group of errors, as the log of a run keeps them: short, and readable without the event. Pure."""
 
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from relay.events import Event
 from relay.events.errors import error_group, error_message
-from relay.events.values import text
+from relay.events.values import WHOLE, text
+from relay.redaction.built_in import fields_without_secrets, shortened, shortened_to_end
 from relay.runs.run import error_category
 
 MAX_TEXT = 300
@@ -54,8 +56,8 @@ def logged_error(event: Event, now: datetime) -> LoggedError:
     payload = event.payload
     return LoggedError(
         group=error_group(event),
-        code=text(payload.get("error_code"), 80) or text(payload.get("category"), 80) or event.severity.label,
-        component=text(payload.get("component"), 80) or "",
+        code=shortened(payload.get("error_code"), 80) or shortened(payload.get("category"), 80) or event.severity.label,
+        component=shortened(payload.get("component"), 80) or "",
         severity=event.severity.label,
         message="",
         first=now,
@@ -70,16 +72,16 @@ def count_error(group: LoggedError, event: Event, now: datetime) -> None:
     payload = event.payload
     group.count += 1
     group.last = now
-    group.message = error_message(event, MAX_MESSAGE) or error_category(event)
-    group.phase = event.phase or text(payload.get("phase"), 40) or group.phase
-    group.recovery = text(payload.get("recovery_action"), MAX_TEXT) or group.recovery
+    group.message = shortened(error_message(event), MAX_MESSAGE) or error_category(event)
+    group.phase = event.phase or shortened(payload.get("phase"), 40) or group.phase
+    group.recovery = shortened(payload.get("recovery_action"), MAX_TEXT) or group.recovery
     group.traceback = _traceback(payload.get("traceback")) or group.traceback
     context = payload.get("context")
     if isinstance(context, dict):
         group.context = {
-            str(name)[:60]: written
-            for name, value in _scalars(context)[:MAX_FACTS]
-            if (written := value) and name not in ("run_id", "phase")
+            shortened(name, 60) or "": value
+            for name, value in _facts(context)
+            if value and name not in ("run_id", "phase")
         }
 
 
@@ -94,20 +96,22 @@ def logged_event(event: Event) -> LoggedEvent:
 
 
 def _words(payload: dict[str, Any]) -> str:
-    code = text(payload.get("error_code"), 80)
-    if message := text(payload.get("message"), MAX_TEXT):
-        return f"{code}: {message}"[:MAX_TEXT] if code else message
-    facts = [f"{name} {value}" for name, value in _scalars(payload) if name not in _TOLD_APART]
-    return ", ".join(facts[:MAX_FACTS])[:MAX_TEXT]
+    code = shortened(payload.get("error_code"), 80)
+    if message := text(payload.get("message"), WHOLE):
+        return shortened(f"{code}: {message}" if code else message, MAX_TEXT) or ""
+    others = {name: value for name, value in payload.items() if name not in _TOLD_APART}
+    return shortened(", ".join(f"{name} {value}" for name, value in _facts(others)), MAX_TEXT) or ""
 
 
-def _scalars(values: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """The first facts that are short texts or numbers, without those whose names say that they are secret."""
     plain = ((str(name), value) for name, value in values.items() if isinstance(value, str | int | float | bool))
-    return [(name, str(value)[:MAX_TEXT]) for name, value in plain]
+    facts = {name: shortened(str(value), MAX_TEXT) or "" for name, value in islice(plain, MAX_FACTS)}
+    return list(fields_without_secrets(facts).items())
 
 
 def _traceback(value: object) -> str | None:
     """The end of it, where the cause stands; some publishers send a list of lines."""
     if isinstance(value, list):
         value = "".join(line for line in value if isinstance(line, str))
-    return value.strip()[-MAX_TRACEBACK:] or None if isinstance(value, str) else None
+    return shortened_to_end(value.strip(), MAX_TRACEBACK) or None if isinstance(value, str) else None

@@ -14,10 +14,11 @@ from relay.events import NOT_REAL, Announcement, Event
 from relay.events.errors import error_group, error_message
 from relay.events.incidents import CHANNEL as INCIDENT
 from relay.events.incidents import SUMMARY
-from relay.events.values import text
+from relay.redaction.built_in import shortened
 from relay.runs.run import error_category
 from relay.store.shelf import Shelf
 
+MAX_MESSAGE = 1000
 MAX_GROUPS = 100
 COMMANDS = "relay:operator:"
 """What operators do is no alert: it is recorded in the archive and the log."""
@@ -155,15 +156,15 @@ class Recent:
 
     def _error(self, event: Event, now: datetime) -> None:
         payload = event.payload
-        component, code = text(payload.get("component"), 80), text(payload.get("error_code"), 80)
-        message = error_message(event) or error_category(event)
+        component, code = shortened(payload.get("component"), 80), shortened(payload.get("error_code"), 80)
+        message = shortened(error_message(event), MAX_MESSAGE) or error_category(event)
         key = error_group(event)
         group = self._groups.pop(key, None)
         if group is None:
             group = ErrorGroup(
                 group=key,
                 component=component,
-                code=code or text(payload.get("category"), 80),
+                code=code or shortened(payload.get("category"), 80),
                 severity=event.severity.label,
                 message=message,
                 count=0,

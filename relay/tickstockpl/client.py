@@ -22,6 +22,7 @@ from relay.network.failures import Failed, failure_of
 from relay.network.resolver import Resolver
 from relay.network.tls import tls_context
 from relay.network.transport import transport
+from relay.redaction.built_in import shortened
 from relay.redaction.known_secrets import KnownSecrets
 from relay.tickstockpl.errors import ApiError, ApiErrorReason
 from relay.tickstockpl.models import (
@@ -247,7 +248,7 @@ def _explain(response: httpx.Response, answer: Body) -> str:
         return f"{text}: a redirect, which is not followed; check the base URL"
     texts = (answer.get(key) for key in ("detail", "message", "error"))
     explanation = next((each for each in texts if isinstance(each, str) and each.strip()), None)
-    return f"{text}: {explanation[:MAX_TEXT]}" if explanation and response.is_client_error else text
+    return f"{text}: {shortened(explanation, MAX_TEXT)}" if explanation and response.is_client_error else text
 
 
 def _cause(error: Exception) -> str:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from relay.events import PHASE_NAMES
-from relay.events.values import amount, count, moment, percent, text
+from relay.events.values import amount, count, moment, percent
+from relay.redaction.built_in import shortened
 
 MAX_TEXT = 2000
 """Characters that are kept of one text; labels and messages are far shorter."""
@@ -193,12 +194,12 @@ def _boolean(value: object) -> bool | None:
 
 
 def _text(value: object) -> str | None:
-    return text(value, MAX_TEXT) if isinstance(value, str) else None
+    return shortened(value, MAX_TEXT) if isinstance(value, str) else None
 
 
 def _name(value: object) -> str | None:
     """A text, or a whole number where an id or a version is written as one."""
-    return text(value, MAX_TEXT)
+    return shortened(value, MAX_TEXT)
 
 
 def _moment(value: object) -> datetime | None:

@@ -9,6 +9,7 @@ from relay.events import Announcement, Event
 from relay.events.errors import error_code
 from relay.events.incidents import is_error_of_incident
 from relay.events.wording import NEW_YORK
+from relay.redaction.built_in import shortened
 from relay.runs.run import error_category
 from relay.store.shelf import Shelf
 
@@ -66,7 +67,7 @@ class DayCounts:
         for event in events:
             if is_error_of_incident(event):
                 errors = self.of(now).errors
-                kind = error_code(event) or error_category(event)
+                kind = shortened(error_code(event), 80) or error_category(event)
                 name = kind if kind in errors or len(errors) < MAX_KINDS else OTHERS
                 errors[name] = errors.get(name, 0) + 1
                 self._is_saved = False

@@ -13,6 +13,7 @@ from relay.events import NOT_REAL, SEVERITIES, Announcement, Event, Kind, Severi
 from relay.events.errors import error_symbol
 from relay.events.values import amount
 from relay.events.wording import clock_time, duration, figure
+from relay.redaction.built_in import shortened
 from relay.runs.run import error_category
 from relay.schedule.timetable import market_is_open
 from relay.watchdog.alerts import Alerts
@@ -111,7 +112,7 @@ class ErrorRates:
         """Count an error event; test, replayed and harmless ones are none."""
         if event.severity < Severity.ERROR or event.has(NOT_REAL):
             return
-        self._errors.append(_Error(now, error_category(event), error_symbol(event)))
+        self._errors.append(_Error(now, error_category(event), shortened(error_symbol(event), 20)))
         self._dirty = True
 
     def tick(self, now: datetime, limits: RateOptions) -> list[Announcement]:

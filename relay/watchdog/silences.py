@@ -12,6 +12,7 @@ import msgspec
 
 from relay.events import Event
 from relay.events.matching import predicate
+from relay.redaction.built_in import shortened
 from relay.store.shelf import Shelf
 
 SHELF = "silences"
@@ -112,7 +113,7 @@ class Silences:
             created=now,
             until=until,
             incident=incident,
-            comment=" ".join(comment.split())[:500],
+            comment=shortened(" ".join(comment.split()), 500) or "",
             who=who[:100],
         )
         predicate(silence.match)

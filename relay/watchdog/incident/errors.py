@@ -5,7 +5,7 @@ from datetime import datetime
 
 from relay.events import SEVERITIES, Event
 from relay.events.errors import error_code, error_group, error_message, error_place, error_symbol
-from relay.events.values import text
+from relay.redaction.built_in import shortened
 from relay.runs.run import error_category
 from relay.watchdog.incident.record import MAX_SYMBOLS, ErrorGroup, Incident
 
@@ -17,7 +17,7 @@ MAX_MESSAGE = 1500
 
 def error_id(event: Event) -> str:
     """The id of the incident of errors outside of any run: `error:BAD_RESPONSE-1f0c9a`."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", error_code(event) or "error")[:40]
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", shortened(error_code(event), 40) or "error")
     return f"error:{name}-{error_group(event)[:6]}"
 
 
@@ -48,8 +48,8 @@ def _new_group(name: str, shape: str, event: Event, now: datetime) -> ErrorGroup
     return ErrorGroup(
         id=name,
         shape=shape,
-        code=error_code(event) or "error",
-        where=error_place(event),
+        code=shortened(error_code(event), 80) or "error",
+        where=shortened(error_place(event), 80) or "",
         severity=event.severity.label,
         message="",
         first=now,
@@ -61,9 +61,9 @@ def _count(group: ErrorGroup, event: Event, now: datetime) -> None:
     payload = event.payload
     group.count += 1
     group.last = now
-    group.message = error_message(event, MAX_MESSAGE) or error_category(event)
-    group.recovery = text(payload.get("recovery_action"), 300) or group.recovery
-    symbol = error_symbol(event)
+    group.message = shortened(error_message(event), MAX_MESSAGE) or error_category(event)
+    group.recovery = shortened(payload.get("recovery_action"), 300) or group.recovery
+    symbol = shortened(error_symbol(event), 20)
     if symbol is not None and symbol not in group.symbols:
         group.more_symbols = len(group.symbols) >= MAX_SYMBOLS
         group.symbols = [*group.symbols, symbol][:MAX_SYMBOLS]

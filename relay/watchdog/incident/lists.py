@@ -46,10 +46,10 @@ def first_clause(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text, or its first words."""
+    """The text, or its first words without secrets, as half a secret is not seen as one."""
     if len(text) <= longest:
         return text
-    short = text[: longest - 1]
+    short = without_secrets(text)[: longest - 1]
     return f"{(short.rpartition(' ')[0] or short).rstrip(' ,;:')}…"
 
 
