@@ -22,6 +22,7 @@ _DIGITS = bytes(range(ord("0"), ord("9") + 1))
 _DIGITS_ALIKE = bytes.maketrans(_DIGITS, b"0" * 10)
 _ENDLESS = b"0" * (MOST_DIGITS + 1)
 _decode_any = msgspec.json.Decoder().decode
+_NAMES = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -34,7 +35,7 @@ def decode_object(raw: bytes) -> dict[str, Any]:
     """
     value = decode_any(raw)
     if type(value) is not dict:
-        raise NotAnObjectError(f"a JSON {type(value).__name__}, not an object")
+        raise NotAnObjectError(f"it is {_NAMES.get(type(value), 'a number')}, not a JSON object")
     return value
 
 

@@ -7,6 +7,7 @@ wrong out there is an `ApiError` with one of four reasons and one line of text w
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import textwrap
 import zlib
@@ -50,6 +51,8 @@ MAX_BODY = 8 * 1024 * 1024
 RETRY_WAIT = tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2)
 _REFUSED_STATUS = {*range(300, 500), 503}
 """The command was not taken; behind any other 5xx (a bug on the way, a gateway that gave up) it may have been."""
+_SHOWN_BYTES = 40
+"""Of an answer that is not JSON: enough to know a log-in page by."""
 _MAX_MESSAGE = 400
 _MAX_PORT = 65535
 
@@ -191,12 +194,13 @@ class TickStockPL:
     async def _exchange(self, method: str, path: str, body: Body | None) -> Body:
         async with self._http.stream(method, path, json=body) as response:
             status = response.status_code
+            content = b""
             try:
                 content = await _content(response)
                 answer = decode_object(content) if content or method == "GET" else {}
             except (ValueError, httpx.TransportError, zlib.error) as wrong:
                 if response.is_success:
-                    message = f"the answer of {self.url} cannot be read: {_cause(wrong)}"
+                    message = f"the answer of {self.url} cannot be read: {_cause(wrong, content)}"
                     raise self._error(ApiErrorReason.BAD_BODY, message, status) from wrong
                 answer = {}
         if not response.is_success:
@@ -251,5 +255,8 @@ def _explain(response: httpx.Response, answer: Body) -> str:
     return f"{text}: {shortened(explanation, MAX_TEXT)}" if explanation and response.is_client_error else text
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: Exception, content: bytes) -> str:
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):  # their words are of parsers
+        begin = " ".join(content[:_SHOWN_BYTES].decode(errors="replace").split())
+        return f"it is not JSON; it begins with {begin!r}" if content.strip() else "it is empty"
     return str(error) or type(error).__name__

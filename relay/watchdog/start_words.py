@@ -103,6 +103,9 @@ def _events(window: StartWindow, evidence: Evidence, link: SubscriptionSpan, run
         received = (
             f"One progress event without a run{last}." if strays == 1 else f"{strays} events without a run{last}."
         )
+    elif evidence.run is not None and not evidence.run.events:
+        shown = clock_time(evidence.run.first_seen, scheduled.day)
+        received = f"No event of a run came, though TickStockPL's API showed one at {shown}."
     elif evidence.run is not None:
         received = (
             f"Events without the start of a run have come since {clock_time(evidence.run.first_seen, scheduled.day)}."

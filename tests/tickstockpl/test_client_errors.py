@@ -35,6 +35,22 @@ async def test_a_body_that_is_no_json_object_is_a_bad_body(body: bytes) -> None:
     assert (error.reason, error.status) == (ApiErrorReason.BAD_BODY, 200)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>\n<h1>Log in</h1>", "it is not JSON; it begins with '<html> <h1>Log in</h1>'"),
+        (b"\xff\xfe{}", "it is not JSON; it begins with"),
+        (b" \n", "it is empty"),
+        (b"null", "it is null, not a JSON object"),
+        (b"[]", "it is a list, not a JSON object"),
+        (b"7", "it is a number, not a JSON object"),
+        (b'"idle"', "it is a text, not a JSON object"),
+    ],
+)
+async def test_it_is_said_in_words_of_people_what_came_in_place_of_json(body: bytes, words: str) -> None:
+    assert f"cannot be read: {words}" in str(await status_failure(http(body)))
+
+
 async def test_a_history_without_a_list_of_runs_is_not_an_empty_history() -> None:
     async with standing(http({"runs": None}), http({"runs": []})) as stand:
         error = await failure(TickStockPL.history, TickStockPL(stand.url))

@@ -93,6 +93,18 @@ def test_a_running_status_without_a_start_counts_only_if_it_was_not_seen_before(
 # --- the API and the events differ
 
 
+def test_a_run_that_only_the_api_showed_for_a_while_is_no_event() -> None:
+    day = world()
+    day.until(DUE + timedelta(minutes=1))
+    day.status = Status(is_running=True, run_id="x")
+    day.pass_(1)
+    day.status = Status(is_running=False)
+    day.until(DUE + timedelta(minutes=6))
+    message = day.alert("never_started")["message"]
+    assert "No event of a run came, though TickStockPL's API showed one at 16:11." in message
+    assert "have come" not in message
+
+
 def test_an_api_that_lies_idle_is_disputed_and_never_called_a_missed_run() -> None:
     day = world()
     for one in a_run(DUE):
