@@ -6,6 +6,8 @@ import pytest
 
 from relay.events import Announcement, Event, KindFacts, Mark, Severity, kind_of
 from relay.events.incidents import CHANNEL
+from relay.process.health import FAULTY_AFTER, SOUND_AFTER, Health
+from relay.store.shelf import MemoryShelf
 from sinks.base import Outcome, Reason
 from tests.support.scripted import BEGIN, DOWN, Rig, ScriptedSink
 
@@ -176,3 +178,17 @@ async def test_a_sink_that_does_not_show_incidents_gets_all() -> None:
     await one.round()
     assert sorted(one.sink.arrived) == [1, 2, 3, 4]
     assert not one.lane.dropped["superseded"] + one.lane.dropped["in_incident"]
+
+
+async def test_that_a_part_of_the_relay_is_faulty_is_told_without_an_incident() -> None:
+    """Incidents are one of the parts that may be faulty."""
+    one, health = rig(tells_incidents=lambda _severity: True), Health(MemoryShelf())
+    for _ in range(FAULTY_AFTER):
+        health.failed("incidents", TypeError())
+    firing = health.tick(BEGIN)
+    health.worked("incidents")
+    resolved = [each for _ in range(SOUND_AFTER) for each in health.tick(BEGIN)]
+    take(one, *(each.as_event("boot", number, BEGIN) for number, each in enumerate([*firing, *resolved], 1)))
+    await one.round(2)
+    assert one.sink.arrived == [1, 2]
+    assert one.lane.dropped["in_incident"] == 0
