@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeGuard
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from relay.config.links import LinksOptions
 from relay.config.messages import match_hint, nearest
@@ -180,6 +180,8 @@ def _wrong_with(url: str) -> str:
     parts = urlsplit(url)
     if "#" in url or "@" in parts.query:
         return "holds a # or ? that is not written as %23 or %3F; what is behind it would be ignored"
+    if any(name.startswith("ssl_") for name in parse_qs(parts.query, keep_blank_values=True)):
+        return "its ?ssl_… options are not read; write redis.tls with ca_file, cert_file, key_file or check_hostname"
     if parts.scheme.endswith("+sentinel"):
         from relay.config.sentinel_url import parse_sentinel_url  # noqa: PLC0415 - with redis-py, only for who needs it
 

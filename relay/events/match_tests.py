@@ -125,9 +125,7 @@ def _severity_test(key: str, spec: Any) -> Test:
 def _named_test(key: str, name: str, wanted: Any) -> Test:
     """`{regex: …}`, `{glob: …}`, `{in: […]}`, `{exists: true}`, `{equals: …}`, `{">=": 0.9}`."""
     if name == "exists" and isinstance(exists := core_value(str(wanted)), bool):
-        if not exists:
-            return _absence(key)
-        return lambda value: value is not None
+        return _presence if exists else _absence(key)
     if name == "regex" and _is_scalar(wanted):
         return _regex(key, text_of(wanted))
     if name == "glob" and _is_scalar(wanted):
@@ -158,6 +156,10 @@ def _absence(key: str) -> Test:
     return lambda value: value is None
 
 
+def _presence(value: Any) -> bool:
+    return value is not None
+
+
 def _meant(key: str, wanted: Any) -> str | float:
     """What is to be equal: a scalar that the field can have, under the name that it has there."""
     if not _is_scalar(wanted) or (isinstance(wanted, float) and isnan(wanted)):
@@ -181,6 +183,8 @@ def _possible(key: str, spec: Any, test: Test) -> Test:
 
 
 def _comparison(key: str, sign: str, wanted: Any) -> Test:
+    if sign == "!=" and wanted is None:
+        return _presence
     if sign == "!=":
         equals = _equality(key, wanted)
         return lambda value: not equals(value)

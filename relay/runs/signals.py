@@ -46,7 +46,10 @@ FINAL_STATES = {
     "ok": State.COMPLETED,
     "successful": State.COMPLETED,
     "completed_with_warnings": State.COMPLETED,
+    "completed_successfully": State.COMPLETED,
+    "passed": State.COMPLETED,
     "failed": State.FAILED,
+    "fail": State.FAILED,
     "failure": State.FAILED,
     "error": State.FAILED,
     "errored": State.FAILED,
@@ -64,10 +67,11 @@ FINAL_STATES = {
     "partial": State.PARTIAL,
     "completed_with_errors": State.PARTIAL,
     "partial_success": State.PARTIAL,
+    "partially_completed": State.PARTIAL,
     "incomplete": State.PARTIAL,
 }
 """Every final status that was seen on the wire, and their near relations (wire notes, "Several names")."""
-_ONLY_FAILED = frozenset({"failed", "failure", "error", "errored"})
+_ONLY_FAILED = frozenset({"failed", "fail", "failure", "error", "errored"})
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 

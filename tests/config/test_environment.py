@@ -126,6 +126,22 @@ def test_a_redis_url_with_a_password_that_is_not_escaped_is_refused(config: Path
     assert "secret" not in output
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://host/0?ssl_ca_certs=/etc/ca.pem",
+        "rediss://:secret@host/0?health_check_interval=5&ssl_cert_reqs=none",
+        "rediss+sentinel://host:26379/m/0?ssl_certfile=",
+    ],
+)
+def test_tls_in_the_query_of_a_redis_url_which_is_not_read_is_refused(config: Path, url: str) -> None:
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"redis": {"url": url}}))
+    status, output = check(config)
+    assert status == 2
+    assert "redis.url: its ?ssl_… options are not read; write redis.tls with ca_file" in output
+    assert "secret" not in output
+
+
 @pytest.mark.parametrize("url", ["https://u:12#pw@receiver.test/hook", "https://receiver.test/hook#part"])
 def test_so_is_a_webhooks(config: Path, url: str) -> None:
     sections = yaml.safe_load(config.read_text())

@@ -29,6 +29,8 @@ def ended_with(**claims: Any) -> World:
         ({"status": "success", "error_message": "no space left"}, 'the error "no space left"'),
         ({"status": None, "error": {"code": 7, "message": "disk full"}}, 'the error "disk full"'),
         ({"error": {"code": 7}}, "an error"),
+        ({"error": {"code": 0, "message": None, "details": [{"symbol": "AAPL"}]}}, "an error"),
+        ({"error": ["", "disk full"]}, 'the error "disk full"'),
     ],
 )
 def test_a_completion_with_a_contradiction_is_unclear(claims: dict[str, Any], words: str) -> None:
@@ -54,6 +56,8 @@ def test_a_completion_with_a_contradiction_is_unclear(claims: dict[str, Any], wo
         ({"status": None, "success": "False"}, State.FAILED),
         ({"status": "completed-with-errors", "success": False}, State.PARTIAL),
         ({"status": " Incomplete "}, State.PARTIAL),
+        ({"status": "Partially completed"}, State.PARTIAL),
+        ({"status": "FAIL"}, State.FAILED),
         ({"status": "interrupted"}, State.CANCELLED),
     ],
 )
@@ -65,7 +69,8 @@ def test_a_word_for_less_than_success_is_taken_whatever_its_form(claims: dict[st
 
 def test_a_status_that_says_why_is_the_reason() -> None:
     assert "Reason given: Timed Out." in ended_with(status="Timed Out").alert("run_failed")["message"]
-    assert "Reason given" not in ended_with(status="error").alert("run_failed")["message"]
+    for status in ("error", "FAIL"):
+        assert "Reason given" not in ended_with(status=status).alert("run_failed")["message"]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +81,9 @@ def test_a_status_that_says_why_is_the_reason() -> None:
         {"status": "Completed With Warnings", "error": ""},
         {"status": 0, "error": "None", "errors": 0, "message": "Processing completed"},
         {"status": None, "ok": 1, "error": {}, "exception": False},
+        {"status": "Completed successfully", "error": {"code": 0, "message": None, "details": []}},
+        {"status": "None", "error": {"message": ""}, "exception": "[]", "error_message": "No errors."},
+        {"status": "null", "error": [], "exception": "nil", "error_message": [None, ""]},
     ],
 )
 def test_a_completion_that_says_nothing_against_itself_is_well(claims: dict[str, Any]) -> None:
