@@ -13,8 +13,8 @@ BOUNDARY = "\ufdd0"
 """Stands where a word begins or ends. Unicode reserves it for such uses; in a text it is replaced beforehand."""
 MOST_REPEATS = 1000
 """RE2's own limit."""
-MOST_BOUNDARIES = 3
-r"""`\b` at one place of a pattern: `\b(\ba|b)` has two."""
+MOST_BOUNDARIES = 40
+r"""`\b` on one way through a pattern that are told apart; so many at one place of a text mean nothing more."""
 _LAST_KNOWN = 0x3FFFF
 """No letter, digit or blank is beyond it."""
 _ESCAPE = (
@@ -49,6 +49,7 @@ _REFUSED = tuple(
 )
 
 
+_FLAGS_ONLY = re.compile(r"\(\?[a-zA-Z-]*\)")
 _SAME_IN_BOTH = frozenset("afnrtv")
 
 
@@ -66,8 +67,23 @@ def translate(text: str, *, unicode: bool) -> str:
 
 
 def boundaries(text: str) -> int:
-    r"""How often `BOUNDARY` must stand at each boundary of a text for this pattern: each `\b` takes one."""
-    return min(MOST_BOUNDARIES, sum(token[0] == r"\b" for token in _TOKEN.finditer(text)))
+    r"""How often `BOUNDARY` must stand at each boundary of a text for this pattern: each `\b` takes one.
+
+    All on one way through it can be at one place, as in `\ba*\b`; of alternatives only one is taken.
+    """
+    ways = [[0]]
+    for token in _TOKEN.finditer(text):
+        written, kind = token[0], token.lastgroup
+        if written == r"\b":
+            ways[-1][-1] += 1
+        elif written == "|":
+            ways[-1].append(0)
+        elif kind == "group" and not _FLAGS_ONLY.fullmatch(written):
+            ways.append([0])
+        elif kind == "close" and len(ways) > 1:
+            longest = max(ways.pop())
+            ways[-1][-1] += longest
+    return min(MOST_BOUNDARIES, max(ways[0]))
 
 
 class _Translation:

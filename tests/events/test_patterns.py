@@ -176,6 +176,8 @@ def test_both_engines_agree_on_ascii(written: str, text: str) -> None:
 
 @examples(100)
 @example(r"\bé\b", "é-é")
+@example(r"\ba*(?:x|\ba*\ba*)\b-", "é-")
+@example(r"(?i)(?:\bx|y)*\b\b\b(?:\b|\b\b)-", "é-")
 @given(written_patterns(), st.text("abéÉ1٣_ -\n\u2003\ufdd0", max_size=12))
 def test_both_engines_agree_on_every_other_text_too(written: str, text: str) -> None:
     assert Pattern(written).found_in(text) == (re.search(written, text) is not None)
