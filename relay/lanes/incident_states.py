@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
 from relay.events.incidents import incident_of
 from relay.lanes.stored_event import unpacked
 from relay.store.outbox import Outbox, Row
+
+AGAIN_AFTER = timedelta(minutes=10)
 
 
 class IncidentStates:
@@ -53,6 +56,28 @@ class IncidentStates:
     def _withdraw(self, rows: Sequence[Row]) -> None:
         self._outbox.withdraw(rows)
         self._dropped["superseded"] += len(rows)
+
+
+class MissedStates:
+    """Whether a sink may not know how incidents stand: events for it were given up, and nothing has told it since."""
+
+    def __init__(self) -> None:
+        self._delivered: int | None = None
+        """How much it had taken when it last missed something."""
+        self._told_at: datetime | None = None
+
+    def note(self, delivered: int) -> None:
+        """Events were given up; so many had been delivered by then."""
+        self._delivered = delivered
+
+    def is_over(self, delivered: int, now: datetime) -> bool:
+        """Whether it works again, which is said once; not again and again where it refuses just these states."""
+        was_told = self._told_at is not None and timedelta(0) <= now - self._told_at < AGAIN_AFTER
+        if self._delivered is None or delivered <= self._delivered or was_told:
+            return False
+        self._delivered = None
+        self._told_at = now
+        return True
 
 
 def _is_state_of_incident(row: Row) -> bool:

@@ -47,6 +47,10 @@ class Lane(ABC):
     def try_now(self, now: datetime) -> None:  # noqa: B027 - a lane that never rests has nothing to do
         """End a rest and try at once what failed before: the other side may have been mended."""
 
+    def has_caught_up(self) -> bool:
+        """Whether the sink has taken events again since it missed states of incidents; said once."""
+        return False
+
     async def stop(self, grace: float) -> None:
         """Deliver what is underway, for at most `grace` seconds, and close the sink."""
         await asyncio.wait_for(self.sink.close(), grace)

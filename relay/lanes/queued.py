@@ -19,7 +19,7 @@ from relay.lanes.arrived import Arrived
 from relay.lanes.attempt import attempt
 from relay.lanes.breaker import Breaker, BreakerState
 from relay.lanes.failures import FailureAction, Failures
-from relay.lanes.incident_states import IncidentStates
+from relay.lanes.incident_states import IncidentStates, MissedStates
 from relay.lanes.lane import Lane
 from relay.lanes.poison import ENOUGH, DeliveryWatch
 from relay.lanes.redacted import RedactedRows
@@ -88,6 +88,7 @@ class QueuedLane(Lane):
             forget_arrived=self._arrived.flush,
             is_taken=self._workers.ready.holds,
         )
+        self._missed = MissedStates()
         self._admission = Admission(
             sink,
             outbox,
@@ -116,6 +117,8 @@ class QueuedLane(Lane):
         self._outbox.commit()  # what was accepted before the start is counted with what the last process left
         self.accepted += self._outbox.count_of(self.name) + self._admission.held - self.waiting
         self._started = True
+        if self.depth().dead:
+            self._miss_states()  # by the process or the lane before
         self._workers.start()
 
     async def stop(self, grace: float) -> None:
@@ -130,6 +133,7 @@ class QueuedLane(Lane):
         self._follow_clock()
         if lost := self._outbox.dropped.pop(self.name, 0):
             self.dropped["outbox_full"] += lost
+            self._miss_states()
         self._arrived.flush()
         if self._started:  # before that, what the last process or lane left is not this lane's yet
             self._recount()
@@ -144,6 +148,14 @@ class QueuedLane(Lane):
         self._outbox.hurry(self.name, now.timestamp())
         self.breaker.end_rest()
         self._workers.wake()
+
+    def has_caught_up(self) -> bool:
+        """Whether the sink has taken events again since it missed states of incidents; said once."""
+        return self._missed.is_over(self.delivered, self._clock.now())
+
+    def _miss_states(self) -> None:
+        if self._sink.renders_incidents:
+            self._missed.note(self.delivered)
 
     def _end_rest_if_asked(self, now: float) -> None:
         """`outbox retry` ends a rest: it writes to the store, in a process of its own."""
@@ -280,6 +292,7 @@ class QueuedLane(Lane):
         for row in rows:
             self._forget(row)
         self.dropped[reason] += len(rows)
+        self._miss_states()
 
     def _forget(self, row: Row) -> None:
         """It has come to an end."""

@@ -44,6 +44,7 @@ class TickParts:
         # behind all who judge: what fires does so with the words of this moment, and what is over no longer fires
         yield "alerts", parts.alerts.tick
         yield "silences", self._quiet
+        yield "missed incidents", self._tell_again
         yield "incidents", parts.incidents.tick
         yield "summary", self._summary
         yield "status line", lambda _: self._say_status()
@@ -55,6 +56,11 @@ class TickParts:
         if parts.watch.waits_for_clock:
             return []
         return parts.quiet.tick(now, parts.alerts, forget=parts.clock.since_step >= SETTLED)
+
+    def _tell_again(self, _: datetime) -> None:
+        parts = self._parts
+        if sum(lane.has_caught_up() for lane in parts.lanes.values()):
+            parts.incidents.tell_again()
 
     def _reception(self, now: datetime) -> list[Announcement]:
         parts = self._parts

@@ -102,6 +102,13 @@ class Incidents:
         """The id of the incident to which an alert or error belongs, or which it would begin."""
         return self._belonging.id_of(event, now)
 
+    def tell_again(self) -> None:
+        """A sink has missed states, and works again: what still fires is announced once more, as it stands now."""
+        for incident in self.open:
+            if incident.firing and incident.announced is not None:
+                incident.announced.digest = ""
+                self._touch(incident)
+
     def tick(self, now: datetime) -> list[Announcement]:
         """End what is over; what there is to announce. To be called about once a second, after all else."""
         for incident in list(self._incidents.values()):

@@ -10,6 +10,7 @@ from relay.process.health import FAULTY_AFTER, SOUND_AFTER, Health
 from relay.store.shelf import MemoryShelf
 from sinks.base import Outcome, Reason
 from tests.support.scripted import BEGIN, DOWN, Rig, ScriptedSink
+from tests.support.waiting import eventually
 
 BUSY = Outcome(Reason.RATE_LIMITED, "slow down", retry_after=5.0)
 
@@ -192,3 +193,49 @@ async def test_that_a_part_of_the_relay_is_faulty_is_told_without_an_incident() 
     await one.round(2)
     assert one.sink.arrived == [1, 2]
     assert one.lane.dropped["in_incident"] == 0
+
+
+@pytest.mark.parametrize("reason", [Reason.REJECTED, Reason.UNAUTHORIZED, Reason.TOO_LARGE])
+async def test_a_sink_that_has_missed_a_state_and_works_again_says_so_once(reason: Reason) -> None:
+    one = rig()
+    one.sink.outcomes = [Outcome(reason, "channel_not_found")]
+    take(one, state(1))
+    await one.round()
+    assert not one.lane.has_caught_up(), "nothing has shown yet that it works"
+    take(one, state(2, "other"))
+    await one.round()
+    assert one.lane.has_caught_up()
+    assert not one.lane.has_caught_up()
+
+
+async def test_a_sink_that_refuses_just_this_state_is_not_told_again_and_again() -> None:
+    one = rig()
+    answers = []
+    for number in range(1, 7):
+        one.sink.outcomes = [Outcome(Reason.REJECTED, "no")]
+        take(one, state(2 * number))
+        await one.round()
+        take(one, state(2 * number + 1, "other"))
+        await one.round()
+        answers.append(one.lane.has_caught_up())
+        one.tick(150.0)
+    assert answers == [True, False, False, False, True, False]
+
+
+async def test_what_an_earlier_process_gave_up_counts_and_other_sinks_miss_no_states() -> None:
+    one = rig()
+    one.sink.outcomes = [Outcome(Reason.REJECTED, "no")]
+    take(one, state(1))
+    await one.round()
+    one.lane = one.make_new_lane()
+    one.lane.start()
+    take(one, state(2, "other"))
+    await eventually(lambda: one.lane.delivered == 1)
+    assert one.lane.has_caught_up()
+    await one.lane.stop(1.0)
+    plain = Rig()
+    plain.sink.outcomes = [Outcome(Reason.REJECTED, "no")]
+    plain.accept(1, 2)
+    await plain.round(2)
+    assert plain.lane.delivered == 1
+    assert not plain.lane.has_caught_up()

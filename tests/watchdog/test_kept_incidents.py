@@ -74,3 +74,18 @@ def test_what_cannot_be_read_on_the_shelf_is_forgotten(broken: str) -> None:
     around.start_relay()
     assert [incident.id for incident in around.incidents.open] == ["r1"]
     assert around.shelves["incidents"].get("incident:other") is None
+
+
+def test_what_still_fires_is_announced_once_more_for_a_sink_that_has_missed_it() -> None:
+    around = world()
+    begin(around)
+    end(around, "r1", "failed")
+    around.pass_(1, step=1)
+    before = list(around.incident_events)
+    around.incidents.tell_again()
+    around.pass_(1, step=1)
+    again = around.incident_events[len(before) :]
+    assert [one.payload["state"] for _, one in again] == ["firing"]
+    known, repeated = before[-1][1].payload, again[0][1].payload
+    assert repeated["number"] > known["number"]
+    assert {name for name in known if known[name] != repeated[name]} <= {"number", "change", "changed", "context"}
