@@ -87,14 +87,14 @@ def _one_of(key: str, items: list[Any]) -> Test:
     if not items:
         raise MatchError(key, "an empty list matches nothing")
     for item in items:
-        if isinstance(item, list | Mapping):
-            raise MatchError(key, f"a list holds texts, numbers, true, false and null, and {item!r} is none of them")
-    if key == "severity":
-        return _any_of([_severity_test(key, item) for item in items])
-    if all(map(_is_plain, items)):
+        if isinstance(item, list):
+            raise MatchError(
+                key, f"a list holds texts, numbers, true, false, null and tests, and {item!r} is none of them"
+            )
+    if key != "severity" and all(map(_is_plain, items)):
         keys = frozenset(_keys([_meant(key, item) for item in items]))
         return lambda value: lookup_key(value) in keys
-    return _any_of([_scalar_test(key, item) for item in items])
+    return _any_of([test_of(key, item) for item in items])
 
 
 def _scalar_test(key: str, spec: Any) -> Test:
