@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from relay.events import Event, Mark
 from relay.events.values import text
+from relay.runs.claims import STALE, claimed_at
 from relay.runs.ledger import Ledger
 from relay.runs.run import Run
 from relay.runs.signals import Signal, Verb
@@ -48,13 +49,20 @@ def _is_in_phase(run: Run, signal: Signal) -> bool:
 
 def _begins_anew(known: Run, signal: Signal, event: Event) -> bool:
     """Whether a run that was told to have ended starts again under its old id."""
-    if signal.verb is not Verb.STARTED or known.ended_at is None:
+    if known.ended_at is None:
         return False
     after_its_end = event.time - known.ended_at
     if begins_run(signal):
         is_dated = event.time == event.timestamp and not event.has(Mark.UNDATED)
-        return after_its_end > (CLOCKS_DIFFER if is_dated else REPEAT)  # the repeat of a start has that start's time
-    return after_its_end > REPEAT and not known.is_guessed
+        return not _claims_its_time(known, event) and after_its_end > (CLOCKS_DIFFER if is_dated else REPEAT)
+    longest = REPEAT if signal.verb is Verb.STARTED else STALE  # its last events may come late, but not a day late
+    return after_its_end > longest and not known.is_guessed
+
+
+def _claims_its_time(known: Run, event: Event) -> bool:
+    """Whether it claims to have happened when the run began: by a clock that is ahead, that can be after the end."""
+    claim = claimed_at(event)
+    return claim is not None and known.claimed_at is not None and abs(claim - known.claimed_at) <= CLOCKS_DIFFER
 
 
 def _lacks_this_start(run: Run, event: Event, now: datetime, *, named: bool) -> bool:

@@ -103,6 +103,37 @@ def test_the_repeat_of_a_start_that_comes_after_the_end_begins_nothing(stamp: ob
     assert len(list(runs.newest_first())) == 1
 
 
+@pytest.mark.parametrize("ahead", [2, 3.5, 60])
+def test_the_repeat_of_a_start_whose_clock_is_ahead_of_the_end_begins_nothing(ahead: float) -> None:
+    """A run that fails at once: its start, heard twice, claims to be later than its end."""
+    day = world()
+    start = event("processing:status", "processing_started", DUE, stamp=DUE + timedelta(seconds=ahead), run_id="r1")
+    day.play([start])
+    day.tell("processing:status", "processing_failed", run_id="r1")
+    later = DUE + timedelta(seconds=90)
+    stamp = DUE + timedelta(seconds=ahead + 0.4)
+    day.play([event("processing:status", "processing_started", later, stamp=stamp, run_id="r1")])
+    day.pass_(20)
+    assert [run.state for run in day.runs.newest_first()] == [State.FAILED]
+    assert about_runs(day) == ["run_failed firing"]
+
+
+@pytest.mark.parametrize("first_heard", ["processing_completed", "import_progress", "cache_completed"])
+def test_a_day_of_which_only_later_events_are_heard_is_told_apart_from_the_day_before(first_heard: str) -> None:
+    """As after a gap in which it began."""
+    day = world()
+    day.play(daily(0))
+    later = daily(1, status="failed")
+    later = later[[one.event for one in later].index(first_heard) :]
+    day.until(later[0].received)
+    day.play(later)
+    day.pass_(5)
+    today, yesterday = day.runs.newest_first()
+    assert (yesterday.state, yesterday.events) == (State.COMPLETED, len(daily(0)))
+    assert (today.state, today.events) == (State.FAILED, len(later))
+    assert "run_failed firing" in day.alerts_announced
+
+
 def test_a_run_whose_end_was_only_inferred_is_not_resumed_by_the_start_of_the_next_day() -> None:
     day = world(api_up=False)
     day.play(upto(daily(0), "import_completed"))
