@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import takewhile
 
+from relay.events.values import is_by_hand
 from relay.runs.claims import AHEAD, readings
 from relay.runs.run import Run
 from relay.runs.runs import Runs
@@ -62,8 +63,7 @@ class StartWindow:
         known = runs.named(row.run_id, row.start_time)
         if known is not None:
             return self.counts(known)
-        is_manual = (row.trigger_type or "automatic").lower() in {"manual", "api", "user"}
-        return not is_manual or self.counts_manual(row.start_time, row.end_time)
+        return not is_by_hand(row.trigger_type) or self.counts_manual(row.start_time, row.end_time)
 
     def _day_fits(self, run: Run) -> bool:
         is_reported_today = run.has_reported_date and run.run_date == self.scheduled.day.isoformat()
