@@ -228,13 +228,14 @@ def _certificate_problems(variables: Mapping[str, str]) -> Iterator[Problem]:
         try:
             ssl.create_default_context(cafile=file)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError, and says that there is no certificate
-            yield Problem("SSL_CERT_FILE", f"names {file}: {_why(error)}")
+            yield Problem("SSL_CERT_FILE", f"names {file}: {why_unusable(error)}")
     for directory in filter(None, variables.get("SSL_CERT_DIR", "").split(":")):
         if not Path(directory).is_dir():
             yield Problem("SSL_CERT_DIR", f"names {directory}: no such directory")
 
 
-def _why(error: Exception) -> str:
+def why_unusable(error: Exception) -> str:
+    """Why a file with authorities cannot be used, in words of people: OpenSSL's are its own."""
     if isinstance(error, ssl.SSLError):
         return "it holds no certificate in PEM form"
     return f"it cannot be read: {getattr(error, 'strerror', None) or error}"

@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from relay.config.environment import Environment
+from relay.config.environment import Environment, why_unusable
 
 
 def tls_context(
@@ -25,7 +25,7 @@ def tls_context(
         tls = ssl.create_default_context(cafile=str(ca_file)) if ca_file else environment.tls(authorities)
     except OSError as error:
         what = f"ca_file {ca_file}" if ca_file else f"SSL_CERT_FILE {environment.ca_file}"
-        raise ValueError(f"cannot use {what}: {error.strerror or error}") from None
+        raise ValueError(f"cannot use {what}: {why_unusable(error)}") from None
     if cert_file is not None:
         _show(tls, cert_file, key_file)
     return tls

@@ -20,6 +20,7 @@ from tests.support.certificates import certificate
 from tests.support.listening import MEGABYTE, listening, publish
 from tests.support.waiting import HANG
 
+NO_PEM = "it holds no certificate in PEM form"
 TLS = Path(__file__).parents[1] / "testdata" / "tls"
 
 
@@ -225,12 +226,22 @@ async def test_a_client_by_sentinels_trusts_the_authorities_of_the_environment(
                     assert await client.ping()
 
 
-async def test_a_certificate_file_that_is_not_there_is_named(shared_valkey: Valkey) -> None:
-    options = RedisOptions.model_validate(
-        {"url": f"rediss://localhost:{shared_valkey.port}/0", "tls": {"ca_file": "nowhere/ca.pem"}}
-    )
-    with pytest.raises(ConnectError, match=r"nowhere/ca\.pem"):
+@pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel"])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "it cannot be read: No such file or directory"), ("", NO_PEM), ("no certificate\n", NO_PEM)],
+)
+async def test_a_ca_file_that_cannot_be_used_is_named_with_why(
+    tmp_path: Path, scheme: str, content: str | None, why: str
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if content is not None:
+        ca_file.write_text(content)
+    url = f"{scheme}://localhost:{free_port()}/" + ("ticks/0" if "+" in scheme else "0")
+    options = RedisOptions.model_validate({"url": url, "tls": {"ca_file": str(ca_file)}})
+    with pytest.raises(ConnectError) as refused:
         await asyncio.to_thread(connect, options)
+    assert str(refused.value).endswith(f"cannot use ca_file {ca_file}: {why}")
 
 
 async def test_sentinels_of_a_tls_master_are_asked_by_tls(shared_valkey: Valkey, tmp_path: Path) -> None:
