@@ -23,6 +23,8 @@ def observe_phase(run: Run, signal: Signal, event: Event, now: datetime) -> list
         return []
     announcements: list[Announcement] = []
     its = run.phases.get(phase)
+    if its is None and signal.is_loose and signal.verb is not Verb.PROGRESS and run.current_phase is not None:
+        return []  # beside a phase that goes on it is none of the run's
     if its is None or (not its.state.is_open and _retries(its, signal, event)):
         its = _open_phase(run, phase, signal, event, now)
         announcements.append(of_phase(run, phase, "started", inferred=None if signal.verb is Verb.STARTED else True))

@@ -121,6 +121,8 @@ _VERBS = {
     "cancelled": (Verb.ENDED, State.CANCELLED),
     "canceled": (Verb.ENDED, State.CANCELLED),
 }
+_OLDER_CACHE = {"sync_triggered": Verb.STARTED, "sync_complete": Verb.ENDED}
+"""Actions of an earlier release: a cache is synchronised within a run, and at other times too."""
 _NAME = re.compile(r"(.+)_(" + "|".join(_VERBS) + ")")
 _RUN_NAMES = {"processing", "daily_processing", "run", "daily_run", "pipeline"}
 
@@ -141,6 +143,8 @@ def _signal(kind: Kind) -> Signal | None:
         return Signal(Verb.PROGRESS, Phase.IMPORT, is_loose=True)
     if kind.domain == "processing":
         return _from_status(kind)
+    if kind.domain == "cache" and (older := _OLDER_CACHE.get(kind.action)):
+        return Signal(older, Phase.CACHE, is_loose=True)
     if PHASE_NAMES.get(kind.domain) is None or kind.action not in _VERBS:
         return None
     named = _NAME.fullmatch(kind.event)

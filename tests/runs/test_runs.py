@@ -130,8 +130,9 @@ def test_a_run_that_is_never_heard_of_again_is_closed_and_a_late_end_corrects_th
 def test_only_kinds_that_say_something_about_runs_are_wanted() -> None:
     wanted = [("tickstock:import:progress", "import_progress"), ("tickstock:processing:status", "processing_failed")]
     wanted += [("tickstock:errors", "error"), ("tickstock:cache:started", "cache_started")]
+    wanted += [("tickstock:cache:sync_complete", "sync_complete")]
     others = [("tickstock:market:ticks", "market_tick"), ("tickstock:indicators:calculated", "indicator_calculated")]
     others += [("tickstock:patterns:detected", "pattern_detected"), ("relay:run:started", "run_started")]
-    others += [("tickstock:patterns:streaming", "pattern_detected"), ("tickstock:cache:sync_complete", "sync_complete")]
+    others += [("tickstock:patterns:streaming", "pattern_detected"), ("tickstock:cache:ipo_assignment", "ipo_assigned")]
     assert all(Runs.wants(kind_of(KindFacts(*one))) for one in wanted)
     assert not any(Runs.wants(kind_of(KindFacts(*one))) for one in others)
