@@ -51,8 +51,10 @@ MAX_BODY = 8 * 1024 * 1024
 RETRY_WAIT = tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2)
 _REFUSED_STATUS = {*range(300, 500), 503}
 """The command was not taken; behind any other 5xx (a bug on the way, a gateway that gave up) it may have been."""
-_SHOWN_BYTES = 40
-"""Of an answer that is not JSON: enough to know a log-in page by."""
+_SHOWN = 40
+"""Characters of an answer that is not JSON: enough to know a log-in page by."""
+_LOOKED_AT = 4096
+"""Bytes of it in which secrets are looked for before it is cut."""
 _MAX_MESSAGE = 400
 _MAX_PORT = 65535
 
@@ -200,12 +202,16 @@ class TickStockPL:
                 answer = decode_object(content) if content or method == "GET" else {}
             except (ValueError, httpx.TransportError, zlib.error) as wrong:
                 if response.is_success:
-                    message = f"the answer of {self.url} cannot be read: {_cause(wrong, content)}"
+                    message = f"the answer of {self.url} cannot be read: {_cause(wrong, self._beginning(content))}"
                     raise self._error(ApiErrorReason.BAD_BODY, message, status) from wrong
                 answer = {}
         if not response.is_success:
             raise self._error(ApiErrorReason.HTTP_STATUS, f"{self.url} answered {_explain(response, answer)}", status)
         return answer
+
+    def _beginning(self, content: bytes) -> str:
+        """How a body begins, in one line and without secrets."""
+        return self._secrets.hide(content[:_LOOKED_AT].decode(errors="replace"))[:_SHOWN]
 
     def _error(self, reason: ApiErrorReason, message: str, status: int | None = None) -> ApiError:
         """The one place where errors are made, so that none carries a secret or a second line."""
@@ -255,8 +261,7 @@ def _explain(response: httpx.Response, answer: Body) -> str:
     return f"{text}: {shortened(explanation, MAX_TEXT)}" if explanation and response.is_client_error else text
 
 
-def _cause(error: Exception, content: bytes) -> str:
+def _cause(error: Exception, begin: str) -> str:
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):  # their words are of parsers
-        begin = " ".join(content[:_SHOWN_BYTES].decode(errors="replace").split())
-        return f"it is not JSON; it begins with {begin!r}" if content.strip() else "it is empty"
+        return f"it is not JSON; it begins with {begin!r}" if begin else "it is empty"
     return str(error) or type(error).__name__

@@ -51,6 +51,21 @@ async def test_it_is_said_in_words_of_people_what_came_in_place_of_json(body: by
     assert f"cannot be read: {words}" in str(await status_failure(http(body)))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>You sent me this value: hunter2-own-token",
+        b"The caller has\n told me his: hunter2-own-token!",
+        b"hello, " * 4 + b"eyJhbGciOiJIUzI1NiJ9.hunter2eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlaHVudGVyMg",
+    ],
+)
+async def test_half_a_secret_of_what_came_is_not_shown(body: bytes) -> None:
+    async with standing(http(body)) as stand:
+        error = await failure(TickStockPL.status, TickStockPL(stand.url, token="hunter2-own-token"))  # noqa: S106
+    assert "it is not JSON; it begins with" in str(error)
+    assert not any(part in str(error) for part in ("hunter2", "eyJ"))
+
+
 async def test_a_history_without_a_list_of_runs_is_not_an_empty_history() -> None:
     async with standing(http({"runs": None}), http({"runs": []})) as stand:
         error = await failure(TickStockPL.history, TickStockPL(stand.url))
