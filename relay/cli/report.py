@@ -110,7 +110,7 @@ def _key(what: str, now: datetime, timezone: str, ids: Sequence[str]) -> str:
     """The day, or the run's whole id."""
     if (back := DAYS.get(what)) is not None:
         return (now.astimezone(ZoneInfo(timezone)).date() - timedelta(days=back)).isoformat()
-    if len(what) >= SHORT_ID:
+    if len(what) >= SHORT_ID and what not in ids:  # `daily-run` is a run, and how `daily-run-2-…` begins
         return next((run_id for run_id in ids if run_id.startswith(what)), what)
     return what
 

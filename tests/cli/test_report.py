@@ -95,6 +95,21 @@ def test_the_relay_is_asked_and_its_store_when_it_does_not_run(tmp_path: Path, v
     assert {key: stored.get(key) for key in same} == {key: asked.get(key) for key in same}
 
 
+def test_a_whole_id_is_that_run_also_where_a_later_one_begins_with_it(tmp_path: Path, valkey: Valkey) -> None:
+    """As an id that is used again does."""
+    with RelayProcess(tmp_path, valkey.url) as relay:
+        for run_id in ("daily-run", "daily-run-2-20250128T211000Z"):
+            for name in ("processing_started", "processing_completed"):
+                message = {"event": name, "payload": {"run_id": run_id, "status": "completed"}}
+                valkey.publish("tickstock:processing:status", json.dumps(message))
+            until(lambda run_id=run_id: relay.answers(f"/runs/{run_id}.json"), what="the run")  # type: ignore[misc]
+        for is_stored in (False, True):
+            for given, meant in (("daily-run", "daily-run"), ("daily-ru", run_id), (run_id, run_id)):
+                assert json.loads(report(relay, given, "--json").stdout)["run_id"] == meant
+            if not is_stored:
+                assert relay.terminate() == 0
+
+
 def test_without_relay_and_configuration_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["report", "--url", "http://127.0.0.1:9"])
