@@ -39,8 +39,8 @@ def servers(tmp_path: Path) -> Iterator[Failover]:
 async def test_another_master_is_followed_though_the_old_one_lives_on(servers: Failover) -> None:
     async with listening(url=servers.url, **OFTEN) as listener:
         await listener.subscribed()
-        await received_from(servers.old, listener, b"old")
         before = datetime.now(UTC)
+        await received_from(servers.old, listener, b"old")
         await asyncio.to_thread(servers.hide_old_master)
         await received_from(servers.new, listener, b"new")
         assert servers.old.listeners() == 0
@@ -50,7 +50,7 @@ async def test_another_master_is_followed_though_the_old_one_lives_on(servers: F
     assert f"Sentinel leads to 127.0.0.1:{servers.new.port} now" in lost.reason
     assert lost.known_until is not None
     assert lost.known_until < datetime.now(UTC)
-    assert lost.known_until > before.replace(microsecond=0)
+    assert lost.known_until > before
 
 
 async def test_a_sentinel_of_an_older_failover_is_not_believed(
