@@ -22,6 +22,10 @@ MAX_TEXT = 2000
 _EARLIEST, _LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9990, 1, 1, tzinfo=UTC)
 """Times outside are some language's "no time" (year 1, 1970-01-01, year 9999), not times."""
 
+_NEW_YORK = "America/New_York"
+_NEW_YORK_NAMES = frozenset({"EST", "EDT", "ET", "EASTERN"})
+"""What its clock is called, in winter and summer; the time zone database has an EST that knows no summer."""
+
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d(?:\.\d+)?)?", re.ASCII)
 
 
@@ -216,6 +220,8 @@ def _zone(value: object) -> str | None:
     name = _text(value)
     if name is None:
         return None
+    if name.strip().upper() in _NEW_YORK_NAMES:
+        return _NEW_YORK
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

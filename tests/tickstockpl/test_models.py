@@ -111,6 +111,11 @@ def test_a_duration_is_finite_seconds_or_none(written: object, meant: float | No
     assert run.duration_seconds == meant
 
 
+@pytest.mark.parametrize("zone", ["EST", "EDT", "et", " Eastern "])
+def test_the_names_of_new_yorks_clock_mean_its_zone_in_summer_too(zone: str) -> None:
+    assert read_schedule({"timezone": zone}).timezone == "America/New_York"
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "America", "../etc", "a\0b", "x" * 5000, 5, ""])
 def test_a_zone_that_nobody_knows_is_none(zone: object) -> None:
     assert read_schedule({"timezone": zone}).timezone is None
