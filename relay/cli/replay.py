@@ -15,6 +15,7 @@ import click
 from relay.cli.matchers import MATCHERS, matching, read_matchers
 from relay.cli.options import loaded, moment
 from relay.cli.recording import Recorded, recorded
+from relay.events.wording import plural
 from relay.process.terminal import plain
 
 if TYPE_CHECKING:
@@ -159,5 +160,5 @@ def _replay(
 
 
 def _summary(archive: Archive, summary: str) -> str:
-    damaged = f", {archive.damaged:,} lines skipped that are not events" if archive.damaged else ""
-    return f"{archive.events:,} events{summary}{damaged}"
+    damaged = f", {plural(archive.damaged, 'unreadable line')} skipped" if archive.damaged else ""
+    return f"{plural(archive.events, 'event')}{summary}{damaged}"

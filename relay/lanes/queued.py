@@ -55,7 +55,6 @@ class QueuedLane(Lane):
         """`muted` says why an event must not wake anyone (silenced, a test, a replay), for alerting sinks.
 
         `tells_incidents` says whether the sink is sent incidents of a severity: then it needs no single parts of them.
-
         `watch` looks for what ends the process, in lanes whose rows outlive it.
         """
         super().__init__(sink)

@@ -1,4 +1,4 @@
-"""What an end that calls itself completed says against that: an error, a status that nobody knows, a `success: false`.
+"""What speaks against an end that was published as completed: an error, an unknown status, a `success: false`.
 
 Pure. A "completed" is a claim; what stands beside it is read before it is believed.
 """

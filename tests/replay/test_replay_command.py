@@ -49,9 +49,9 @@ def test_wrong_usage_is_exit_code_2_and_what_cannot_be_read_is_1(tmp_path: Path)
         assert replay(path, *wrong, code=2).stdout == b""
     assert b"No such file" in replay(tmp_path / "none", code=1).stderr
     no_archive = write(tmp_path / "notes.txt", [b"what an archive is not", b"in two lines"])
-    assert replay(no_archive, code=1).stderr == b"0 events, 2 lines skipped that are not events\n"
+    assert replay(no_archive, code=1).stderr == b"0 events, 2 unreadable lines skipped\n"
     damaged = write(tmp_path / "damaged.jsonl", [*lines(1), b"torn"])
-    assert replay(damaged, "--match", "severity=critical").stderr == b"0 events, 1 lines skipped that are not events\n"
+    assert replay(damaged, "--match", "severity=critical").stderr == b"0 events, 1 unreadable line skipped\n"
 
 
 @pytest.mark.thorough

@@ -49,9 +49,9 @@ async def test_nobody_is_woken_by_a_replay_unless_asked_for(tmp_path: Path, conf
     async with SlackStandIn() as slack:
         ops = {"type": "slack", "webhook_url": slack.webhook_url}
         path = config(sinks={"ops": ops}, routes=[{"name": "all", "to": ["ops"]}])
-        assert await run(source, "--config", path) == "1 events, 0 to ops, 1 not sent to alerting sinks\n"
+        assert await run(source, "--config", path) == "1 event, 0 to ops, 1 not sent to alerting sinks\n"
         assert len(slack.messages) == 0
-        assert await run(source, "--config", path, "--alerts") == "1 events, 1 to ops\n"
+        assert await run(source, "--config", path, "--alerts") == "1 event, 1 to ops\n"
         assert len(slack.messages) == 1
 
 
