@@ -115,7 +115,7 @@ class WebhookOptions(Options):
     def _usable_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, value in headers.items():
             if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no header name")
+                raise ValueError(f"{name!r} is not a valid header name")
             if name.lower() in _OURS or name.lower().startswith("webhook-"):
                 raise ValueError(f"the header {name} is set by the sink itself")
             if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
@@ -127,7 +127,7 @@ class WebhookOptions(Options):
     def _known_fields(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
         for field in fields:
             if not _FIELD.fullmatch(field):
-                raise ValueError(f"{field!r} is no field of an event such as run_id, channel or payload.symbol")
+                raise ValueError(f"{field!r} is not a field of an event, such as run_id, channel or payload.symbol")
         return fields
 
 

@@ -1,4 +1,4 @@
-"""No password leaves the machine; what is no secret stays as it is."""
+"""No password leaves the machine; what is not a secret stays as it is."""
 
 import json
 import re
